@@ -1,0 +1,1 @@
+"""Neural networks for computer vision and natural language, as one reproducible pipeline."""

@@ -1,0 +1,43 @@
+"""The contract that a half (vision, language) fulfils, as one table; the stages know the halves only through it."""
+
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from cvnlp.params import Choices, Params, load
+from cvnlp.schemas import network_schemas
+
+HALVES = ("vision", "language")
+
+# module -> public names that both halves have, with the same arguments
+CONTRACT = {
+    "data": ("SOURCES", "network_arguments", "prepare"),
+    "batches": ("split_batches", "train_batches"),
+    "models": ("MODELS",),
+    "task": ("Task",),
+    "scores": ("HEADLINE", "summary"),
+    "evaluation": ("evaluate",),
+    "attacks": ("ATTACKS", "attack"),
+    "serving": ("example", "predict"),
+    "figures": ("draw_comparison", "draw_run"),
+}
+
+
+def part(domain: str, name: str) -> ModuleType:
+    """The module `name` of a half: `part("vision", "models")` is `cvnlp.vision.models`."""
+    if domain not in HALVES or name not in CONTRACT:
+        raise ValueError(f"no part {name!r} of {domain!r}; halves: {', '.join(HALVES)}; parts: {', '.join(CONTRACT)}")
+    return importlib.import_module(f"cvnlp.{domain}.{name}")
+
+
+@cache
+def choices(domain: str) -> Choices:
+    folder = Path(__file__).parent / domain / "models"
+    source = folder if folder.is_dir() else folder.with_suffix(".py")
+    return Choices(networks=network_schemas(source), sources=list(part(domain, "data").SOURCES))
+
+
+def read_params(path: Path) -> Params:
+    """params.yaml, checked whole against what both halves offer; imports no torch."""
+    return load(path, {domain: choices(domain) for domain in HALVES})

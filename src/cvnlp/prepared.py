@@ -1,0 +1,45 @@
+"""Prepared data on disk: flat .npy arrays opened as memory maps, and facts.json, written last, whose presence means done."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvnlp import files
+
+SPLITS = ("train", "validation", "test")
+
+
+def save_array(folder: Path, name: str, array: np.ndarray) -> None:
+    with files.whole(folder / f"{name}.npy") as partial, partial.open("wb") as file:
+        np.save(file, array)
+
+
+def save_facts(folder: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Record what was prepared, with the bytes of every array, by which `facts` knows a cut file."""
+    sizes = {name: int(array.nbytes) for name, array in arrays.items()}
+    files.write_json(folder / "facts.json", facts | {"array_bytes": sizes})
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """The facts of a prepared data set, after checking that every array is there and whole; ValueError if not."""
+    path = folder / "facts.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no prepared data (facts.json is missing): run `dvc repro prepare`")
+    found: dict[str, Any] = files.read_json(path)
+    for name, size in found["array_bytes"].items():
+        if load_array(folder, name).nbytes != size:
+            raise ValueError(f"{folder / name}.npy does not hold the {size} bytes that facts.json states: {_REMEDY}")
+    return found
+
+
+def load_array(folder: Path, name: str) -> np.ndarray:
+    """A read-only memory map; ValueError if the file is missing, cut or no array."""
+    path = folder / f"{name}.npy"
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is missing or not whole ({error}): {_REMEDY}") from None
+
+
+_REMEDY = "remove the folder and run `dvc repro`"
