@@ -36,7 +36,7 @@ class Dataset(Strict):
     """What `prepare` makes: `source` names where the raw data comes from, `seed` fixes every drawing."""
 
     source: str
-    seed: int = 1
+    seed: int
 
 
 class VisionDataset(Dataset):
@@ -148,21 +148,21 @@ class LanguageAttack(Strict):
 
 class Run(Strict):
     dataset: str
-    seed: int = 1
+    seed: int
     model: dict[str, Any]
 
 
 class VisionRun(Run):
     domain: Literal["vision"]
     train: VisionTrain
-    evaluate: VisionEvaluate = VisionEvaluate()
+    evaluate: VisionEvaluate
     attack: VisionAttack
 
 
 class LanguageRun(Run):
     domain: Literal["language"]
     train: LanguageTrain
-    evaluate: LanguageEvaluate = LanguageEvaluate()
+    evaluate: LanguageEvaluate
     attack: LanguageAttack
 
 

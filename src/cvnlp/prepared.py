@@ -16,9 +16,11 @@ def save_array(folder: Path, name: str, array: np.ndarray) -> None:
 
 
 def save_facts(folder: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Record what was prepared, with the bytes of every array, by which `facts` knows a cut file."""
-    sizes = {name: int(array.nbytes) for name, array in arrays.items()}
-    files.write_json(folder / "facts.json", facts | {"array_bytes": sizes})
+    """Record what was prepared, with the size of every array, by which `facts` knows a cut file, and its digest."""
+    described = {
+        name: {"bytes": int(array.nbytes), "sha256": files.sha256(folder / f"{name}.npy")} for name, array in arrays.items()
+    }
+    files.write_json(folder / "facts.json", facts | {"arrays": described})
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -27,9 +29,9 @@ def facts(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{folder} holds no prepared data (facts.json is missing): run `dvc repro prepare`")
     found: dict[str, Any] = files.read_json(path)
-    for name, size in found["array_bytes"].items():
-        if load_array(folder, name).nbytes != size:
-            raise ValueError(f"{folder / name}.npy does not hold the {size} bytes that facts.json states: {_REMEDY}")
+    for name, array in found["arrays"].items():
+        if load_array(folder, name).nbytes != array["bytes"]:
+            raise ValueError(f"{folder / name}.npy does not hold the bytes that facts.json states: {_REMEDY}")
     return found
 
 

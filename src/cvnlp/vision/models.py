@@ -1,1 +1,154 @@
-MODELS: dict = {}
+"""Image classifiers: pictures (B, C, H, W) in [0, 1] -> logits (B, classes).
+
+Normalisation is the first step of every network, so that a change of a pixel means the same to each of them.
+Arguments before the `*` come from the data set, those after it from params.yaml.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from cvnlp.options import Fraction, NonNegativeFloat, PositiveInt, Several
+
+
+class Classifier(nn.Module):
+    """What all classifiers share; `shape` is (H, W, C), `mean` and `std` are of the training pictures, per channel."""
+
+    layers: nn.Module
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, shape: list[int], classes: int, mean: list[float], std: list[float]) -> None:
+        super().__init__()
+        self.shape, self.classes = shape, classes
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).clamp(min=1e-3).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers((images - self.mean) / self.std)
+
+
+class Mlp(Classifier):
+    """The flattened picture through fully connected layers with ReLU."""
+
+    def __init__(
+        self,
+        shape: list[int],
+        classes: int,
+        mean: list[float],
+        std: list[float],
+        *,
+        hidden: Several = [128],  # noqa: B006  (read only)
+        dropout: Fraction = 0.0,
+    ) -> None:
+        super().__init__(shape, classes, mean, std)
+        height, width, channels = shape
+        sizes = [height * width * channels, *hidden]
+        layers: list[nn.Module] = [nn.Flatten()]
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], classes))
+
+
+class Cnn(Classifier):
+    """Blocks of k filters n x n, ReLU and max pooling, then a fully connected layer and the classes."""
+
+    def __init__(
+        self,
+        shape: list[int],
+        classes: int,
+        mean: list[float],
+        std: list[float],
+        *,
+        filters: Several = [16, 32],  # noqa: B006  (read only)
+        kernel_size: PositiveInt = 5,
+        pool: PositiveInt = 2,
+        hidden: PositiveInt = 64,
+        dropout: Fraction = 0.0,
+    ) -> None:
+        super().__init__(shape, classes, mean, std)
+        height, width, channels = shape
+        layers: list[nn.Module] = []
+        for block, count in enumerate(filters, start=1):
+            layers += [nn.Conv2d(channels, count, kernel_size, padding="same"), nn.ReLU(), nn.MaxPool2d(pool)]
+            channels, height, width = count, height // pool, width // pool
+            if not (height and width):
+                raise ValueError(
+                    f"model.filters: after block {block} of {len(filters)} nothing is left of a picture of "
+                    f"{shape[0]} x {shape[1]}; take fewer blocks or a smaller model.pool (now {pool})"
+                )
+        head = [nn.Flatten(), nn.Linear(channels * height * width, hidden), nn.ReLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, *head, nn.Linear(hidden, classes))
+
+
+# digit -> (what is measured, above or below, threshold). Thought up by a person who looked at training digits.
+RULES: dict[int, list[tuple[str, str, float]]] = {
+    0: [("centre", "below", 0.08), ("left", "above", 0.07), ("right", "above", 0.07), ("bottom left", "above", 0.09)],
+    1: [("width", "below", 0.115), ("centre", "above", 0.23), ("left", "below", 0.02)],
+    2: [("bottom right", "above", 0.07), ("left", "below", 0.08), ("bottom left", "above", 0.11), ("centre", "below", 0.17)],
+    3: [("left", "below", 0.06), ("bottom right", "above", 0.07), ("height", "above", 0.205), ("centre", "above", 0.11)],
+    4: [("top", "below", 0.11), ("bottom left", "below", 0.06), ("left", "above", 0.11), ("height", "below", 0.18)],
+    5: [("right", "below", 0.09), ("top right", "above", 0.09), ("left", "above", 0.045), ("bottom right", "above", 0.05)],
+    6: [("top right", "below", 0.07), ("bottom", "above", 0.17), ("left", "above", 0.06), ("right", "above", 0.08)],
+    7: [("bottom left", "below", 0.05), ("bottom right", "below", 0.05), ("left", "below", 0.09), ("top left", "above", 0.06)],
+    8: [("centre", "above", 0.16), ("left", "below", 0.07), ("right", "below", 0.10), ("width", "above", 0.11)],
+    9: [("bottom left", "below", 0.05), ("left", "above", 0.08), ("top", "above", 0.11), ("right", "above", 0.09)],
+}
+GRID = (("top left", "top", "top right"), ("left", "centre", "right"), ("bottom left", "bottom", "bottom right"))
+
+
+class Rules(Classifier):
+    """Hand-written rules on pixel statistics, with nothing to learn: the course's counterexample.
+
+    Every digit's score is the share of its RULES that hold, each softened by a sigmoid so that the score has a
+    gradient and can be attacked like any other classifier.
+    """
+
+    def __init__(
+        self,
+        shape: list[int],
+        classes: int,
+        mean: list[float],
+        std: list[float],
+        *,
+        softness: NonNegativeFloat = 0.02,
+        sharpness: NonNegativeFloat = 12.0,
+    ) -> None:
+        super().__init__(shape, classes, mean, std)
+        if classes != len(RULES):
+            raise ValueError(f"model.name: 'rules' are written for the {len(RULES)} digits, not for {classes} classes")
+        self.softness, self.sharpness = max(softness, 1e-6), sharpness
+
+    def forward(self, images: Tensor) -> Tensor:
+        measured = measure(images)
+        scores = [torch.stack([self._holds(measured, *rule) for rule in RULES[digit]]).mean(0) for digit in RULES]
+        return self.sharpness * torch.stack(scores, dim=1)
+
+    def _holds(self, measured: dict[str, Tensor], what: str, side: str, threshold: float) -> Tensor:
+        distance = (measured[what] - threshold) / self.softness
+        return torch.sigmoid(distance if side == "above" else -distance)
+
+
+def measure(images: Tensor) -> dict[str, Tensor]:
+    """Shares of the ink in a 3 x 3 grid over the inner five sevenths, and the spread of the ink, as shares of the size."""
+    ink = images.mean(1)
+    ink = ink / ink.sum((1, 2), keepdim=True).clamp(min=1e-6)
+    measured = {"width": _spread(ink.sum(1)), "height": _spread(ink.sum(2))}
+    for names, rows in zip(GRID, _thirds(ink.shape[1]), strict=True):
+        for name, columns in zip(names, _thirds(ink.shape[2]), strict=True):
+            measured[name] = ink[:, rows, columns].sum((1, 2))
+    return measured
+
+
+def _thirds(size: int) -> list[slice]:
+    edges = [round(size * (1 / 7 + third * 5 / 21)) for third in range(4)]
+    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+
+
+def _spread(profile: Tensor) -> Tensor:
+    """Standard deviation of the place of the ink, (B, size) -> (B,), as a share of the size."""
+    place = torch.arange(profile.shape[1], device=profile.device) / profile.shape[1]
+    centre = (profile * place).sum(1, keepdim=True)
+    return ((profile * (place - centre) ** 2).sum(1) + 1e-12).sqrt()
+
+
+MODELS: dict[str, type[Classifier]] = {"rules": Rules, "mlp": Mlp, "cnn": Cnn}

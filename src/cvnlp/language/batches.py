@@ -1,0 +1,78 @@
+"""Windows of tokens from the memory maps: (inputs, targets, fresh), both int64 (B, T).
+
+The text is cut into B columns, read side by side; a window is T tokens of each. As in the alphabet below with B = 3,
+T = 2 (targets are the inputs moved on by one), every token is a target once, the first predicted from the start
+token; what pads the last column is IGNORED.
+
+    text: a b c d e f g h        columns: a b c | d e f | g h .
+    targets of window 1: ab / de / gh        of window 2: c / f / .
+
+`fresh` tells the reader to forget its state: the window does not continue the one before.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cvnlp import prepared
+
+IGNORED = -100  # what torch's cross entropy leaves out
+VALIDATION_COLUMNS = 64  # columns read side by side between epochs: fast; the final score reads one
+
+
+class Windows:
+    """`count` windows from `first` on, going round at the end of the text."""
+
+    def __init__(
+        self, tokens: np.ndarray, start: int, *, columns: int, window: int, first: int = 0, count: int | None = None
+    ) -> None:
+        length = -(-len(tokens) // columns)
+        self.inputs = _columns(np.concatenate(([start], tokens[:-1])), columns, length, padding=0)
+        self.targets = _columns(tokens, columns, length, padding=IGNORED)
+        self.window, self.first = window, first
+        self.per_pass = -(-length // window)
+        self.count = self.per_pass if count is None else count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, bool]]:
+        for number in range(self.first, self.first + self.count):
+            place = number % self.per_pass
+            part = slice(place * self.window, (place + 1) * self.window)
+            inputs, targets = (torch.from_numpy(side[:, part].astype(np.int64)) for side in (self.inputs, self.targets))
+            yield inputs, targets, place == 0 or number == self.first
+
+
+def _columns(tokens: np.ndarray, columns: int, length: int, padding: int) -> np.ndarray:
+    filled = np.full(columns * length, padding, dtype=np.int32)
+    filled[: len(tokens)] = tokens
+    return filled.reshape(columns, length)
+
+
+def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Windows:  # noqa: ARG001  (a text has one order)
+    """The windows of an epoch: `epoch_tokens` from where the epoch before ended, or the whole text."""
+    columns, window = options["batch_size"], options["window"]
+    tokens, count = prepared.load_array(folder, "train"), None
+    if len(tokens) < columns * window:
+        raise ValueError(
+            f"train.batch_size {columns} x train.window {window} = {columns * window} tokens, "
+            f"but the training text has only {len(tokens)}"
+        )
+    if options["epoch_tokens"]:
+        count = max(1, options["epoch_tokens"] // (columns * window))
+    return Windows(tokens, _start(folder), columns=columns, window=window, first=epoch * (count or 0), count=count)
+
+
+def split_batches(folder: Path, split: str, options: dict[str, Any]) -> Windows:
+    """A whole split, every token of it a target once."""
+    tokens = prepared.load_array(folder, split)
+    return Windows(tokens, _start(folder), columns=VALIDATION_COLUMNS, window=options["window"])
+
+
+def _start(folder: Path) -> int:
+    return int(prepared.facts(folder)["start"])

@@ -1,0 +1,37 @@
+"""Scores of a language model: pure functions of the nats that each token cost."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+# name in a scores file -> what it is called in a table, and whether more is better
+HEADLINE = {
+    "nats_per_token": ("nats per token", False),
+    "perplexity": ("perplexity", False),
+    "bits_per_character": ("bits per character", False),
+    "unknown_share": ("unknown tokens", False),
+}
+
+
+def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, float]:
+    """`nats`: the negative log-likelihood of every token of the text, each once.
+
+    Perplexity is exp of the mean over all tokens; bits per character are stated only where the tokens are characters,
+    for a word outside the vocabulary has no probability of its own.
+    """
+    mean = float(nats.mean(dtype=np.float64))
+    scores = {
+        "nats_per_token": mean,
+        "perplexity": math.exp(mean),
+        "tokens": len(nats),
+        "unknown_share": unknown / len(nats),
+    }
+    return scores | ({"bits_per_character": mean / math.log(2)} if token_kind == "characters" else {})
+
+
+def describe(facts: dict[str, Any]) -> str:
+    """One line on the data set, for the report."""
+    counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
+    unknown = facts["unknown"]["test"] / facts["counts"]["test"]
+    return f"{facts['token_kind']}, vocabulary {facts['vocabulary_size']:,}, tokens: {counts}; {unknown:.1%} of test unknown"

@@ -1,0 +1,50 @@
+"""A network on disk is model.safetensors and config.json (its name and keyword arguments); no pickle is read or written."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+from torch import nn
+
+from cvnlp import domain, files
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+def build(config: dict[str, Any]) -> nn.Module:
+    """The network that `config` describes: {domain, name, data (arguments of the data set), options}."""
+    models = domain.part(config["domain"], "models").MODELS
+    return models[config["name"]](**config["data"], **config["options"])
+
+
+def save(folder: Path, network: nn.Module, config: dict[str, Any]) -> None:
+    """config.json is written last: its presence means that the weights are whole."""
+    with files.whole(folder / WEIGHTS) as partial:
+        save_model(network.cpu(), str(partial))
+    files.write_json(folder / CONFIG, config)
+
+
+def load(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network, ready to evaluate on `device()`, and its config; ValueError if a file is missing or damaged."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no whole model ({CONFIG} is missing): run `dvc repro`")
+    config = files.read_json(path)
+    network = build(config)
+    try:
+        load_model(network, str(folder / WEIGHTS))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise ValueError(f"{folder / WEIGHTS} is damaged or belongs to another network ({error}): run `dvc repro`") from None
+    return network.to(device()).eval(), config
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def parameter_count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+

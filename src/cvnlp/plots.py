@@ -1,0 +1,107 @@
+"""How every figure looks, and the two that both halves draw. The same numbers give the same bytes."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart with any kind of colour vision
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+METHODS = {"random": ("random", "#999999"), "fgsm": ("FGSM", "#E69F00"), "pgd": ("PGD", "#D55E00"), "hotflip": ("HotFlip", "#D55E00")}
+
+mpl.rcParams.update(
+    {
+        "figure.dpi": 110,
+        "savefig.bbox": "tight",
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "#E6E6E6",
+        "axes.axisbelow": True,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "legend.frameon": False,
+    }
+)
+
+
+def save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})
+    plt.close(figure)
+
+
+def panels(count: int, *, width: float = 4.2, height: float = 3.2, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """A row of `count` plots."""
+    figure, axes = plt.subplots(1, count, figsize=(width * count, height), sharey=sharey, squeeze=False, layout="constrained")
+    return figure, list(axes[0])
+
+
+def draw_curves(histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], metric: str, label: str, path: Path) -> bool:
+    """`metric` against the epoch, a line per run and a plot per data set; False if no run has an epoch."""
+    trained = {run: table for run, table in histories.items() if len(table)}
+    names = list(dict.fromkeys(groups[run] for run in trained))
+    if not names:
+        return False
+    figure, axes = panels(len(names))
+    for axis, name in zip(axes, names, strict=True):
+        members = [run for run in trained if groups[run] == name]
+        for run, colour in zip(members, COLOURS * len(members), strict=False):
+            table = trained[run]
+            axis.plot(table["epoch"] + 1, table[metric], color=colour, marker="o", markersize=3, label=run)
+        axis.set(title=name, xlabel="epoch", ylabel=label)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend()
+    save(figure, path)
+    return True
+
+
+def draw_strength(
+    tables: Mapping[str, pd.DataFrame], clean: Mapping[str, float], strength: str, metric: str, labels: Sequence[str], path: Path
+) -> None:
+    """`metric` against the strength of each attack, a plot per run; at strength 0 stands the clean score."""
+    figure, axes = panels(len(tables), width=3.4, sharey=metric == "accuracy")
+    for axis, (run, table) in zip(axes, tables.items(), strict=True):
+        for method, rows in table.groupby("method", sort=False):
+            name, colour = METHODS.get(str(method), (str(method), COLOURS[-1]))
+            places, values = [0.0, *rows[strength]], [clean[run], *rows[metric]]
+            axis.plot(places, values, color=colour, marker="o", markersize=4, label=name)
+        axis.set(title=run, xlabel=labels[0])
+    axes[0].set_ylabel(labels[1])
+    axes[0].legend()
+    save(figure, path)
+
+
+def draw_pictures(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]], path: Path, *, size: float = 1.25) -> None:
+    """A grid of pictures (H, W, C) in [0, 1] or uint8, each with its title above."""
+    figure, axes = plt.subplots(
+        len(rows), len(rows[0]), figsize=(size * len(rows[0]), (size + 0.35) * len(rows)), squeeze=False, layout="constrained"
+    )
+    for line, names, pictures in zip(axes, titles, rows, strict=True):
+        for axis in line:
+            axis.axis("off")
+        for axis, name, picture in zip(line, names, pictures, strict=False):
+            show(axis, picture)
+            axis.set_title(name, fontsize=8, fontweight="normal")
+    save(figure, path)
+
+
+def show(axis: Axes, picture: np.ndarray) -> None:
+    picture = picture / 255 if picture.dtype == np.uint8 else picture
+    shown: Any = picture[..., 0] if picture.shape[-1] == 1 else picture
+    axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def in_rows(items: Sequence[Any], width: int) -> list[list[Any]]:
+    return [list(items[start : start + width]) for start in range(0, math.ceil(len(items) / width) * width, width)]

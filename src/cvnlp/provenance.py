@@ -1,0 +1,53 @@
+"""What a result came from: code, data, machine."""
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cvnlp import files
+
+
+def git_tags() -> dict[str, str]:
+    """The commit, whether files differ from it, and DVC's names of the stage and the experiment, where there are any."""
+    commit = _git("rev-parse", "HEAD")
+    tags = {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no")))} if commit else {}
+    names = {"dvc.stage": "DVC_STAGE", "dvc.experiment": "DVC_EXP_NAME", "dvc.experiment.baseline": "DVC_EXP_BASELINE_REV"}
+    return tags | {tag: os.environ[variable] for tag, variable in names.items() if os.environ.get(variable)}
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def machine() -> dict[str, Any]:
+    """Host, processors and date, for the file of durations."""
+    return {
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def model_digest(folder: Path) -> str:
+    """SHA-256 over the model's files, by which MLflow's runs are found."""
+    return digest([files.sha256(path) for path in sorted(folder.iterdir())])
+
+
+def work_digest(params: dict[str, Any], data: Path) -> str:
+    """SHA-256 over all that decides a training: its params, its data and the code."""
+    package = Path(__file__).parent
+    code = [files.sha256(path) for path in sorted(package.rglob("*.py"))]
+    return digest([params, files.sha256(data / "facts.json"), code])
+
+
+def digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

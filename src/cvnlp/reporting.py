@@ -1,0 +1,106 @@
+"""Scores and histories -> tables, figures and report.md. Knows neither torch nor MLflow."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cvnlp import domain, files
+from cvnlp.params import Params
+
+TITLES = {"vision": "Image classification", "language": "Language modelling"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The folders that the stages before have filled: one file or folder a run (`prepared`: a data set) in each."""
+
+    prepared: Path
+    training: Path
+    history: Path
+    scores: Path
+    attacks: Path
+    details: Path
+    examples: Path
+
+
+def write_report(settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path) -> None:
+    """Draw every figure into `figures/<run>` and write `report`, which links to them."""
+    intro = "Every score is of the test split, which `evaluate` alone reads; the runs are those of params.yaml."
+    lines = ["# Report", "", intro, ""]
+    for half in domain.HALVES:
+        runs = [name for name, run in settings.runs.items() if run.domain == half]
+        if runs:
+            lines += _half(half, runs, settings, params, inputs, figures, report)
+    files.write_text(report, "\n".join(lines).rstrip() + "\n")
+
+
+def _half(
+    half: str, runs: list[str], settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path
+) -> list[str]:
+    drawing = domain.part(half, "figures")
+    groups = {run: settings.runs[run].dataset for run in runs}
+    lines = [f"## {TITLES[half]}", ""]
+    for dataset in dict.fromkeys(groups.values()):
+        facts = files.read_json(inputs.prepared / dataset / "facts.json")
+        lines.append(f"- `{dataset}`: {domain.part(half, 'scores').describe(facts)} ({facts['licence']})")
+    lines += ["", table(half, runs, settings, inputs).to_markdown(index=False, disable_numparse=True), ""]
+    drawn = drawing.draw_comparison(
+        {run: pd.read_csv(inputs.history / f"{run}.csv") for run in runs},
+        groups,
+        {run: pd.read_csv(inputs.attacks / f"{run}.csv") for run in runs},
+        {run: files.read_json(inputs.attacks / f"{run}.json") for run in runs},
+        figures / f"all-{half}",  # no run has a name with a hyphen
+    )
+    for caption, path in drawn.items():
+        lines += [f"![{caption}]({_link(path, report)})", "", f"*{caption}.*", ""]
+    for run in runs:
+        lines += _run(run, drawing, params, inputs, figures, report)
+    return lines
+
+
+def _run(run: str, drawing: Any, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
+    section = drawing.draw_run(inputs.details / run, inputs.examples / run, figures / run)
+    link = _link(figures / run, report)
+    where = f"{_link(params, report)}#L{_line_of(params, run)}"
+    return [f"### {run}", "", f"[Parameters]({where})", "", *(line.replace("{folder}", link) for line in section)]
+
+
+def table(half: str, runs: list[str], settings: Params, inputs: Inputs) -> pd.DataFrame:
+    """One row per run: what it is, what it cost to hold, how it scored."""
+    headline = domain.part(half, "scores").HEADLINE
+    rows = []
+    for run in runs:
+        scores, training = (files.read_json(folder / f"{run}.json") for folder in (inputs.scores, inputs.training))
+        row = {
+            "run": run,
+            "network": settings.runs[run].model["name"],
+            "data": settings.runs[run].dataset,
+            "parameters": f"{training['parameters']:,}",
+            "epochs (best)": f"{training['epochs']} ({training['best_epoch'] + 1})" if training["epochs"] else "none",
+        }
+        rows.append(row | {title: _number(scores.get(name)) for name, (title, _) in headline.items()})
+    return pd.DataFrame(rows)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def _link(path: Path, report: Path) -> str:
+    return Path(os.path.relpath(path, report.parent)).as_posix()
+
+
+def _line_of(params: Path, run: str) -> int:
+    """The line of params.yaml where the block of `run` begins."""
+    inside = False
+    for number, line in enumerate(params.read_text(encoding="utf-8").splitlines(), start=1):
+        inside = line.startswith("runs:") or (inside and not line[:1].isalpha())
+        if inside and line.strip().startswith(f"{run}:"):
+            return number
+    return 1
+

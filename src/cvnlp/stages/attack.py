@@ -1,0 +1,29 @@
+"""data/models/<run> under attack -> reports/attacks/<run>.json and .csv, and examples."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cvnlp import command, domain, files, prepared
+from cvnlp.params import pick
+
+
+def attack(params: Path, run: str, data: Path, model: Path, scores: Path, table: Path, examples: Path) -> None:
+    """Attack one network at rising strength, beside chance of the same strength."""
+    block = pick(params, "runs", domain.read_params(params).runs, run)
+    facts = prepared.facts(data)
+
+    from cvnlp import networks
+
+    network, _ = networks.load(model)
+    result, rows, shown = domain.part(block.domain, "attacks").attack(network, data, facts, block.attack.model_dump())
+    files.write_json(scores, result)
+    with files.whole(table) as partial:
+        pd.DataFrame(rows).to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    for name, array in shown.items():
+        prepared.save_array(examples, name, array)
+    print(f"attacked {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+
+
+if __name__ == "__main__":
+    command.run(attack, "data", "model", "scores", "table", "examples", item="run")

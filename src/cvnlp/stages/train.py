@@ -1,0 +1,91 @@
+"""data/prepared/<dataset> -> data/models/<run>, its history and its scores."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cvnlp import command, domain, files, prepared, provenance
+from cvnlp.params import Params, pick
+
+
+def train(
+    params: Path, run: str, data: Path, model: Path, history: Path, scores: Path, durations: Path, resume: Path
+) -> None:
+    """Train one network and keep its best epoch."""
+    settings = domain.read_params(params)
+    block = pick(params, "runs", settings.runs, run).model_dump()
+    facts = prepared.facts(data)
+    decisive = {key: block[key] for key in ("domain", "seed", "model", "train")}
+    resume = resume / provenance.work_digest(decisive, data)[:16]
+    recorder = _recorder(settings, run, block, data, resume)
+    status = "FAILED"
+    try:
+        rows, result, spent = _fit(run, block, facts, data, model, resume, recorder)
+        status = "FINISHED"
+    except (KeyboardInterrupt, SystemExit):
+        status = "KILLED"
+        raise
+    finally:
+        finished = status == "FINISHED"
+        recorder.finish(status, {"model.sha256": provenance.model_digest(model)} if finished else None)
+    shutil.rmtree(resume, ignore_errors=True)
+    _write_history(history, rows)
+    files.write_json(scores, result)
+    files.write_json(durations, spent | provenance.machine())
+
+
+def _recorder(settings: Params, run: str, block: dict[str, Any], data: Path, resume: Path) -> Any:
+    from cvnlp.tracking.live import Recorder
+    from cvnlp.tracking.record import describe
+
+    return Recorder(**describe(settings, run, block["dataset"], data), note=resume / "mlflow_run_id")
+
+
+def _fit(
+    run: str, block: dict[str, Any], facts: dict[str, Any], data: Path, model: Path, resume: Path, recorder: Any
+) -> tuple[list[dict[str, float]], dict[str, Any], dict[str, Any]]:
+    """Build, train and save the network; returns the history, the scores and the durations."""
+    from cvnlp import networks, training
+
+    half = block["domain"]
+    options = {key: value for key, value in block["model"].items() if key != "name"}
+    config = {
+        "domain": half,
+        "name": block["model"]["name"],
+        "data": domain.part(half, "data").network_arguments(facts),
+        "options": options,
+    }
+    training.seed_everything(block["seed"])
+    network = networks.build(config)
+    parameters = networks.parameter_count(network)
+    if not parameters and block["train"]["epochs"]:
+        raise ValueError(f"runs.{run}.train.epochs: the network {config['name']!r} has nothing to learn; set 0")
+    fitted = training.fit(
+        domain.part(half, "task").Task(network, block["train"]),
+        training.Data(domain.part(half, "batches"), data, block["train"], block["seed"]),
+        run=run,
+        resume=resume,
+        logger=training.EpochLogger(recorder.metrics),
+    )
+    networks.save(model, network, config)
+    result = {
+        "parameters": parameters,
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "examples": fitted.examples,
+    }
+    speed = fitted.examples / fitted.seconds if fitted.seconds else 0.0
+    return fitted.history, result, {"seconds": fitted.seconds, "examples_per_second": speed}
+
+
+def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
+    """A row per epoch; for a run without training a header alone."""
+    columns = ["epoch", "step", *sorted({name for row in rows for name in row} - {"epoch", "step"})]
+    with files.whole(path) as partial:
+        pd.DataFrame(rows, columns=columns).to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+
+
+if __name__ == "__main__":
+    command.run(train, "data", "model", "history", "scores", "durations", "resume", item="run")

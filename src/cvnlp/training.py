@@ -1,0 +1,247 @@
+"""Optimiser, schedule, precision, seeding, fit and resume; the same for both halves."""
+
+import math
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import Logger
+from torch import Tensor, nn
+
+# What Lightning says of itself at every start; its warnings about loaders are about torch's DataLoader, unused here.
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+
+MONITOR = "validation_nll"  # nats per picture or per token: the best model has the least
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training came to; `history` has a row per epoch, `examples` counts the pictures or tokens trained on."""
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    seconds: float
+    examples: int
+
+
+class BaseTask(pl.LightningModule):
+    """A network with its optimiser, and means over an epoch that cost no synchronisation per step."""
+
+    def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
+        super().__init__()
+        self.network, self.options = network, options
+        self.examples = 0
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def tally(self, name: str, total: Tensor, count: int) -> None:
+        """Add `total` over `count` examples to the epoch's mean of `name`."""
+        self._sums[name] = self._sums.get(name, torch.zeros((), device=total.device)) + total.detach().float()
+        self._counts[name] = self._counts.get(name, 0) + count
+
+    def derived(self, means: dict[str, float]) -> dict[str, float]:  # noqa: ARG002
+        """More metrics, computed from the epoch's means."""
+        return {}
+
+    def on_validation_epoch_end(self) -> None:
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self.examples += self._counts.get("train_loss", 0)
+        self._sums, self._counts = {}, {}
+        metrics = means | self.derived(means) | {"lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
+        self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
+
+    def configure_optimizers(self) -> Any:
+        optimiser = make_optimiser(self.network, lr=self.options["lr"], **self.options["optimiser"])
+        steps = int(self.trainer.estimated_stepping_batches)
+        factor = schedule(self.options["optimiser"]["schedule"], self.options["optimiser"]["warmup"], steps)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["examples"] = self.examples
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.examples = checkpoint["examples"]
+
+
+def make_optimiser(
+    network: nn.Module, *, name: str, lr: float, weight_decay: float, momentum: float, **_schedule: Any
+) -> torch.optim.Optimizer:
+    """AdamW, or SGD (with momentum: Nesterov's); fused, which on the CPU is several times faster a step."""
+    parameters = list(network.parameters())
+    if name == "adamw":
+        return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+    return torch.optim.SGD(
+        parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=momentum > 0, fused=True
+    )
+
+
+def schedule(name: str, warmup: float, steps: int) -> Callable[[int], float]:
+    """The factor of the learning rate at a step: up in a line over the share `warmup`, then along `name` towards 0."""
+    rising = round(warmup * steps)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        left = 1 - (step - rising) / max(1, steps - rising)
+        return {"constant": 1.0, "linear": left, "cosine": 0.5 - 0.5 * math.cos(math.pi * left)}[name]
+
+    return factor
+
+
+class Data(pl.LightningDataModule):
+    """Fresh batches for every epoch, so that an epoch's order depends on the seed and its number alone."""
+
+    def __init__(self, batches: Any, folder: Path, options: dict[str, Any], seed: int) -> None:
+        super().__init__()
+        self.batches, self.folder, self.options, self.seed = batches, folder, options, seed
+
+    def train_dataloader(self) -> Any:
+        assert self.trainer is not None
+        return self.batches.train_batches(self.folder, self.options, seed=self.seed, epoch=self.trainer.current_epoch)
+
+    def val_dataloader(self) -> Any:
+        return self.batches.split_batches(self.folder, "validation", self.options)
+
+
+class EpochSeed(Callback):
+    """The random numbers of an epoch (dropout, augmentation) depend on the seed and its number alone."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+
+
+class History(Callback):
+    """The metrics of every epoch, as rows; they survive an interruption within the checkpoint."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        self.rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+
+class Lines(Callback):
+    """A line per epoch, where no terminal can show a bar."""
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        print(f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {metrics}", flush=True)
+
+
+class Progress(TQDMProgressBar):
+    """A bar that names the run, redrawn once in a while: every redrawing costs a step's time."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(refresh_rate=20, leave=False)
+        self.run = run
+
+    def init_train_tqdm(self) -> Any:
+        bar = super().init_train_tqdm()
+        bar.set_description(f"train {self.run}")
+        return bar
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        super().on_train_epoch_start(trainer)
+        self.train_progress_bar.set_description(f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+
+    def init_validation_tqdm(self) -> Any:
+        bar = super().init_validation_tqdm()
+        bar.set_description(f"validate {self.run}")
+        return bar
+
+
+class EpochLogger(Logger):
+    """Hands the metrics of every epoch to `write(metrics, epoch)`; Lightning knows no tracker beyond it."""
+
+    def __init__(self, write: Callable[[dict[str, float], int], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    @property
+    def name(self) -> str:
+        return "epochs"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        """Nothing: the params are written down by who made the logger."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # noqa: ARG002
+        values = dict(metrics)
+        self._write(values, int(values.pop("epoch", 0)))
+
+
+def seed_everything(seed: int) -> None:
+    """Fix the random numbers and the algorithms, so that the same input gives the same bytes on the same machine."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on a GPU
+    pl.seed_everything(seed, verbose=False)
+
+
+def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -> Fitted:
+    """Train and leave the weights of the best epoch in the task's network.
+
+    In the folder `resume` stands the state after every epoch; an interrupted training goes on from it and ends where
+    it would have. ValueError if the loss stops being a number.
+    """
+    options, history = task.options, History()
+    if not options["epochs"]:
+        return Fitted(history=[], best_epoch=0, seconds=0.0, examples=0)
+    best = ModelCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
+    last = ModelCheckpoint(resume, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    stop = EarlyStopping(MONITOR, patience=options["patience"] or options["epochs"], min_delta=0.0)
+    terminal = sys.stderr.isatty()
+    trainer = pl.Trainer(
+        max_epochs=options["epochs"],
+        accelerator="auto",
+        devices=1,
+        precision=PRECISIONS[options["precision"]],  # type: ignore[arg-type]
+        gradient_clip_val=options["clip"],
+        deterministic=True,
+        logger=logger,
+        callbacks=[EpochSeed(data.seed), history, stop, best, last, Progress(run) if terminal else Lines(run)],
+        enable_progress_bar=terminal,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10**9,  # per epoch only
+        reload_dataloaders_every_n_epochs=1,
+        default_root_dir=resume,
+    )
+    checkpoint = resume / "last.ckpt"
+    started = time.perf_counter()
+    trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
+    seconds = time.perf_counter() - started
+    rows = history.rows
+    if not rows or not math.isfinite(rows[-1][MONITOR]):
+        raise ValueError(f"runs.{run}.train: the loss is no longer a number; lower lr (now {options['lr']}) or set clip")
+    weights = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
+    task.load_state_dict(weights)
+    best_epoch = int(min(rows, key=lambda row: row[MONITOR])["epoch"])
+    return Fitted(history=rows, best_epoch=best_epoch, seconds=seconds, examples=task.examples)

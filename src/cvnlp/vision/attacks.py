@@ -1,0 +1,156 @@
+"""Small changes of a picture that change its class: each attack is (network, images, labels, ...) -> attacked images.
+
+Every result is within eps of the picture in every pixel and within [0, 1]; `verify` holds each attack to that.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cvnlp.networks import device
+from cvnlp.vision.batches import Batches
+
+TOLERANCE = 1e-6  # of float32 sums in [0, 1]
+
+
+def random_offsets(
+    network: nn.Module,  # noqa: ARG001  (the attacks' common form)
+    images: Tensor,
+    labels: Tensor,  # noqa: ARG001
+    *,
+    eps: float,
+    steps: int,  # noqa: ARG001
+    generator: torch.Generator,
+) -> Tensor:
+    """Every pixel up or down by eps, as chance has it: as large as the attacks' changes, without their aim."""
+    signs = torch.randint(0, 2, images.shape, generator=generator).to(images) * 2 - 1
+    return (images + eps * signs).clamp(0, 1)
+
+
+def fgsm(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    steps: int = 1,  # noqa: ARG001
+    generator: torch.Generator | None = None,  # noqa: ARG001
+) -> Tensor:
+    """The fast gradient sign method: one step of eps up the loss (Goodfellow et al. 2015)."""
+    return (images + eps * _gradient(network, images, labels).sign()).clamp(0, 1)
+
+
+def pgd(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float,
+    steps: int,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Projected gradient descent (Madry et al. 2018): `steps` small steps up the loss, drawn back to within eps.
+
+    Starts from where FGSM ends and keeps for each picture the worst point met, so it is never the weaker of the two.
+    """
+    attacked = fgsm(network, images, labels, eps=eps, generator=generator)
+    worst, worst_loss = attacked, _losses(network, attacked, labels)
+    low, high = (images - eps).clamp(min=0), (images + eps).clamp(max=1)
+    for step in range(steps):
+        size = 2.5 * eps / steps if step < steps // 2 else eps / steps  # finer in the second half
+        attacked = (attacked + size * _gradient(network, attacked, labels).sign()).clamp(low, high)
+        loss = _losses(network, attacked, labels)
+        better = loss > worst_loss
+        worst = torch.where(better.view(-1, 1, 1, 1), attacked, worst)
+        worst_loss = torch.maximum(loss, worst_loss)
+    return worst
+
+
+ATTACKS: dict[str, Callable[..., Tensor]] = {"random": random_offsets, "fgsm": fgsm, "pgd": pgd}
+
+
+def _losses(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """How wrong each picture is taken: above 0 exactly where the class is wrong, so that PGD never trades a won
+    picture for a higher loss that still names the right class."""
+    with torch.no_grad():
+        logits = network(images)
+    own = logits.gather(1, labels[:, None])[:, 0]
+    return logits.scatter(1, labels[:, None], -torch.inf).max(1).values - own
+
+
+def _gradient(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Of each picture's own cross entropy with respect to its pixels."""
+    images = images.detach().requires_grad_()
+    loss = F.cross_entropy(network(images), labels, reduction="sum")
+    return torch.autograd.grad(loss, images)[0]
+
+
+def verify(images: Tensor, attacked: Tensor, *, eps: float) -> None:
+    """AssertionError if an attack broke its own rules."""
+    assert torch.isfinite(attacked).all(), "an attacked picture holds a value that is no number"
+    assert (attacked - images).abs().max() <= eps + TOLERANCE, f"a pixel moved by more than eps {eps}"
+    assert attacked.min() >= 0 and attacked.max() <= 1, "a pixel left [0, 1]"
+
+
+def attack(
+    network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any]
+) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Accuracy under every attack and eps: scores (flat), rows (method, eps, accuracy) and examples of flips (arrays)."""
+    images, labels = _choose(data, options["images"])
+    before = _predict(network, images)
+    rows: list[dict[str, Any]] = []
+    examples: dict[str, np.ndarray] = {}
+    for eps in sorted(options["eps"]):
+        for method, function in ATTACKS.items():
+            generator = torch.Generator().manual_seed(1)
+            attacked = function(network, images, labels, eps=eps, steps=options["steps"], generator=generator)
+            verify(images, attacked, eps=eps)
+            after = _predict(network, attacked)
+            rows.append({"method": method, "eps": eps, "accuracy": _share(after == labels)})
+            flipped = ((before == labels) & (after != labels)).nonzero()[:, 0]
+            if method == "pgd" and not examples and len(flipped) >= min(options["flips"], len(labels)):
+                examples = _examples(images, attacked, before, after, _spread(flipped, options["flips"]), facts["classes"], eps)
+    scores = {f"accuracy_{row['method']}_{row['eps']:g}": row["accuracy"] for row in rows}
+    scores |= {"accuracy_clean": _share(before == labels), "pictures": len(labels)}
+    return scores, rows, examples
+
+
+def _share(right: Tensor) -> float:
+    return int(right.sum()) / len(right)
+
+
+def _choose(data: Path, count: int) -> tuple[Tensor, Tensor]:
+    """`count` test pictures, spread evenly over the split."""
+    total = len(np.load(data / "test_labels.npy", mmap_mode="r"))
+    order = np.linspace(0, total - 1, min(count, total)).astype(int)
+    images, labels = next(iter(Batches(data, "test", order, len(order))))
+    return images.to(device()), labels.to(device())
+
+
+@torch.inference_mode()
+def _predict(network: nn.Module, images: Tensor) -> Tensor:
+    return network(images).argmax(1)
+
+
+def _spread(places: Tensor, count: int) -> Tensor:
+    """`count` of the places, evenly from the first to the last."""
+    return places[torch.linspace(0, len(places) - 1, min(count, len(places))).long()]
+
+
+def _examples(
+    images: Tensor, attacked: Tensor, before: Tensor, after: Tensor, chosen: Tensor, classes: list[str], eps: float
+) -> dict[str, np.ndarray]:
+    """Pictures (N, H, W, C) in [0, 1] before and after, and the classes that the network names."""
+    names = np.array(classes)
+    return {
+        "clean": images[chosen].permute(0, 2, 3, 1).cpu().numpy(),
+        "attacked": attacked[chosen].permute(0, 2, 3, 1).cpu().numpy(),
+        "before": names[before[chosen].cpu().numpy()],
+        "after": names[after[chosen].cpu().numpy()],
+        "eps": np.array(eps),
+    }

@@ -1,0 +1,68 @@
+"""A classifier on the test split: scores, tables, the worst mistakes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from cvnlp import prepared
+from cvnlp.networks import device
+from cvnlp.vision import scores
+from cvnlp.vision.batches import split_batches
+
+
+def evaluate(network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path) -> dict[str, float]:
+    """Scores of the test split; into `details` go predictions.csv, classes.csv, confusion.csv, calibration.csv,
+    mistakes.csv and their pictures, mistakes.npy."""
+    probabilities, labels = predict_split(network, data, "test")
+    classes = facts["classes"]
+    details.mkdir(parents=True, exist_ok=True)
+    table = _predictions(probabilities, labels, classes)
+    _write(table, details / "predictions.csv")
+    per_class = scores.per_class(probabilities, labels)
+    per_class.insert(0, "class", classes)
+    _write(per_class, details / "classes.csv")
+    counts = scores.confusion(probabilities.argmax(1), labels, len(classes))
+    _write(pd.DataFrame(counts, columns=classes), details / "confusion.csv")
+    _write(scores.calibration(probabilities, labels, bins=options["bins"]), details / "calibration.csv")
+    mistakes = _worst_mistakes(table, options["mistakes"])
+    _write(mistakes, details / "mistakes.csv")
+    images = prepared.load_array(data, "test_images")[mistakes["index"].to_numpy()]
+    prepared.save_array(details, "mistakes", images)
+    return scores.summary(probabilities, labels, bins=options["bins"])
+
+
+@torch.inference_mode()
+def predict_split(network: nn.Module, data: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Class probabilities float32 (N, classes) and labels int64 (N,) of a whole split."""
+    outputs, labels = [], []
+    for images, batch_labels in split_batches(data, split, {}):
+        outputs.append(network(images.to(device())).float().softmax(1).cpu())
+        labels.append(batch_labels)
+    return torch.cat(outputs).numpy(), torch.cat(labels).numpy()
+
+
+def _predictions(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    predicted, names = probabilities.argmax(1), np.array(classes)
+    return pd.DataFrame(
+        {
+            "index": np.arange(len(labels)),
+            "actual": names[labels],
+            "predicted": names[predicted],
+            "confidence": probabilities.max(1),
+            "probability_of_actual": probabilities[np.arange(len(labels)), labels],
+        }
+    )
+
+
+def _worst_mistakes(table: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Those pictures taken for another class whose own class got the least probability."""
+    wrong = table[table["actual"] != table["predicted"]]
+    return wrong.sort_values(["probability_of_actual", "index"]).head(count)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")

@@ -1,0 +1,22 @@
+"""How a classifier is trained: cross entropy on augmented pictures, accuracy on the validation split."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cvnlp.training import BaseTask
+from cvnlp.vision.augmentation import augment
+
+
+class Task(BaseTask):
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, labels = batch
+        logits = self.network(augment(images, **self.options["augment"])).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.options["label_smoothing"])
+        self.tally("train_loss", loss * len(labels), len(labels))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        images, labels = batch
+        logits = self.network(images).float()
+        self.tally("validation_nll", F.cross_entropy(logits, labels, reduction="sum"), len(labels))
+        self.tally("validation_accuracy", (logits.argmax(1) == labels).sum(), len(labels))
