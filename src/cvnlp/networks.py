@@ -36,7 +36,9 @@ def load(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     try:
         load_model(network, str(folder / WEIGHTS))
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise ValueError(f"{folder / WEIGHTS} is damaged or belongs to another network ({error}): run `dvc repro`") from None
+        raise ValueError(
+            f"{folder / WEIGHTS} is damaged or belongs to another network ({error}): run `dvc repro`"
+        ) from None
     return network.to(device()).eval(), config
 
 
@@ -46,5 +48,3 @@ def device() -> torch.device:
 
 def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
-
-

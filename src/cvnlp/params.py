@@ -28,7 +28,9 @@ class Strict(BaseModel):
         unknown = [key for key in data if key not in cls.model_fields] if isinstance(data, dict) else []
         if unknown:
             choices = ", ".join(sorted(cls.model_fields))
-            raise PydanticCustomError("unknown_key", "unknown key; valid keys: {choices}", {"choices": choices, "key": unknown[0]})
+            raise PydanticCustomError(
+                "unknown_key", "unknown key; valid keys: {choices}", {"choices": choices, "key": unknown[0]}
+            )
         return data
 
 
@@ -249,7 +251,11 @@ def _explain_one(path: Path, details: Any, raw: Any, prefix: tuple[str, ...]) ->
     if "discriminator" in context:
         place.append("domain")
         message = "must be 'vision' or 'language'"
-    given = "" if details["type"] in ("unknown_key", "missing", "union_tag_not_found") else f" (given: {_short(details['input'])})"
+    given = (
+        ""
+        if details["type"] in ("unknown_key", "missing", "union_tag_not_found")
+        else f" (given: {_short(details['input'])})"
+    )
     return f"{path}: {'.'.join(place)}: {message}{given}"
 
 

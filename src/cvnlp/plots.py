@@ -17,7 +17,12 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-METHODS = {"random": ("random", "#999999"), "fgsm": ("FGSM", "#E69F00"), "pgd": ("PGD", "#D55E00"), "hotflip": ("HotFlip", "#D55E00")}
+METHODS = {
+    "random": ("random", "#999999"),
+    "fgsm": ("FGSM", "#E69F00"),
+    "pgd": ("PGD", "#D55E00"),
+    "hotflip": ("HotFlip", "#D55E00"),
+}
 
 mpl.rcParams.update(
     {
@@ -44,11 +49,15 @@ def save(figure: Figure, path: Path) -> None:
 
 def panels(count: int, *, width: float = 4.2, height: float = 3.2, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     """A row of `count` plots."""
-    figure, axes = plt.subplots(1, count, figsize=(width * count, height), sharey=sharey, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        1, count, figsize=(width * count, height), sharey=sharey, squeeze=False, layout="constrained"
+    )
     return figure, list(axes[0])
 
 
-def draw_curves(histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], metric: str, label: str, path: Path) -> bool:
+def draw_curves(
+    histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], metric: str, label: str, path: Path
+) -> bool:
     """`metric` against the epoch, a line per run and a plot per data set; False if no run has an epoch."""
     trained = {run: table for run, table in histories.items() if len(table)}
     names = list(dict.fromkeys(groups[run] for run in trained))
@@ -68,7 +77,12 @@ def draw_curves(histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str]
 
 
 def draw_strength(
-    tables: Mapping[str, pd.DataFrame], clean: Mapping[str, float], strength: str, metric: str, labels: Sequence[str], path: Path
+    tables: Mapping[str, pd.DataFrame],
+    clean: Mapping[str, float],
+    strength: str,
+    metric: str,
+    labels: Sequence[str],
+    path: Path,
 ) -> None:
     """`metric` against the strength of each attack, a plot per run; at strength 0 stands the clean score."""
     figure, axes = panels(len(tables), width=3.4, sharey=metric == "accuracy")
@@ -83,10 +97,16 @@ def draw_strength(
     save(figure, path)
 
 
-def draw_pictures(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]], path: Path, *, size: float = 1.25) -> None:
+def draw_pictures(
+    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]], path: Path, *, size: float = 1.25
+) -> None:
     """A grid of pictures (H, W, C) in [0, 1] or uint8, each with its title above."""
     figure, axes = plt.subplots(
-        len(rows), len(rows[0]), figsize=(size * len(rows[0]), (size + 0.35) * len(rows)), squeeze=False, layout="constrained"
+        len(rows),
+        len(rows[0]),
+        figsize=(size * len(rows[0]), (size + 0.35) * len(rows)),
+        squeeze=False,
+        layout="constrained",
     )
     for line, names, pictures in zip(axes, titles, rows, strict=True):
         for axis in line:

@@ -18,7 +18,8 @@ def save_array(folder: Path, name: str, array: np.ndarray) -> None:
 def save_facts(folder: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Record what was prepared, with the size of every array, by which `facts` knows a cut file, and its digest."""
     described = {
-        name: {"bytes": int(array.nbytes), "sha256": files.sha256(folder / f"{name}.npy")} for name, array in arrays.items()
+        name: {"bytes": int(array.nbytes), "sha256": files.sha256(folder / f"{name}.npy")}
+        for name, array in arrays.items()
     }
     files.write_json(folder / "facts.json", facts | {"arrays": described})
 

@@ -15,8 +15,16 @@ from cvnlp import files
 def git_tags() -> dict[str, str]:
     """The commit, whether files differ from it, and DVC's names of the stage and the experiment, where there are any."""
     commit = _git("rev-parse", "HEAD")
-    tags = {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no")))} if commit else {}
-    names = {"dvc.stage": "DVC_STAGE", "dvc.experiment": "DVC_EXP_NAME", "dvc.experiment.baseline": "DVC_EXP_BASELINE_REV"}
+    tags = (
+        {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no")))}
+        if commit
+        else {}
+    )
+    names = {
+        "dvc.stage": "DVC_STAGE",
+        "dvc.experiment": "DVC_EXP_NAME",
+        "dvc.experiment.baseline": "DVC_EXP_BASELINE_REV",
+    }
     return tags | {tag: os.environ[variable] for tag, variable in names.items() if os.environ.get(variable)}
 
 

@@ -103,4 +103,3 @@ def _line_of(params: Path, run: str) -> int:
         if inside and line.strip().startswith(f"{run}:"):
             return number
     return 1
-

@@ -24,7 +24,9 @@ def network_schemas(source: Path) -> dict[str, type[BaseModel]]:
 
 def _table(statements: list[ast.stmt]) -> dict[str, str]:
     for node in statements:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(target, ast.Name) and target.id == "MODELS" for target in targets):
             table: Any = node.value  # type: ignore[attr-defined]
             return {key.value: value.id for key, value in zip(table.keys, table.values, strict=True)}

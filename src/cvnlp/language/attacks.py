@@ -19,14 +19,21 @@ from cvnlp.networks import device
 
 
 def random_replacement(
-    network: Recurrent, inputs: Tensor, targets: Tensor, *, share: float, generator: torch.Generator  # noqa: ARG001
+    network: Recurrent,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    share: float,
+    generator: torch.Generator,
 ) -> Tensor:
     """As many tokens of each text, at places and of kinds that chance has it."""
     count, length = inputs.shape
     order = torch.rand(count, length, generator=generator).argsort(1)[:, : _changes(share, length)].to(inputs.device)
     drawn = torch.randint(1, network.vocabulary_size - 1, order.shape, generator=generator).to(inputs.device)
     old = inputs.gather(1, order)
-    return inputs.scatter(1, order, drawn + (drawn >= old))  # 1 .. V-1 without the old token: never itself, never unknown
+    return inputs.scatter(
+        1, order, drawn + (drawn >= old)
+    )  # 1 .. V-1 without the old token: never itself, never unknown
 
 
 def hotflip(
@@ -35,7 +42,7 @@ def hotflip(
     targets: Tensor,
     *,
     share: float,
-    generator: torch.Generator | None = None,  # noqa: ARG001
+    generator: torch.Generator | None = None,
     rounds: int = 4,
 ) -> Tensor:
     """The replacements that the gradient promises to hurt most (HotFlip, Ebrahimi et al. 2018).
@@ -80,7 +87,9 @@ def _promises(network: Recurrent, tokens: Tensor, targets: Tensor) -> tuple[Tens
 def verify(inputs: Tensor, attacked: Tensor, *, share: float, vocabulary_size: int) -> None:
     """AssertionError if an attack broke its own rules."""
     assert attacked.shape == inputs.shape
-    assert ((attacked != inputs).sum(1) == _changes(share, inputs.shape[1])).all(), f"not the share {share} was replaced"
+    assert ((attacked != inputs).sum(1) == _changes(share, inputs.shape[1])).all(), (
+        f"not the share {share} was replaced"
+    )
     assert attacked.min() >= 0 and attacked.max() < vocabulary_size, "a token outside the vocabulary"
 
 
@@ -101,7 +110,9 @@ def attack(
     scores = {f"perplexity_{row['method']}_{row['share']:g}": row["perplexity"] for row in rows}
     scores |= {"perplexity_clean": _perplexity(network, inputs, targets), "tokens": targets.numel()}
     vocabulary = files.read_json(data / "vocabulary.json")
-    examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts["token_kind"])) for name, ids in texts.items()}
+    examples = {
+        name: np.array(as_text(ids[0].tolist(), vocabulary, facts["token_kind"])) for name, ids in texts.items()
+    }
     return scores, rows, examples | {"share": np.array(_shown(options["shares"]))}
 
 

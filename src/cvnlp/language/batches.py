@@ -54,7 +54,7 @@ def _columns(tokens: np.ndarray, columns: int, length: int, padding: int) -> np.
     return filled.reshape(columns, length)
 
 
-def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Windows:  # noqa: ARG001  (a text has one order)
+def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Windows:
     """The windows of an epoch: `epoch_tokens` from where the epoch before ended, or the whole text."""
     columns, window = options["batch_size"], options["window"]
     tokens, count = prepared.load_array(folder, "train"), None

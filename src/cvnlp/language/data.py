@@ -69,7 +69,7 @@ def prepare(
     folder: Path,
     *,
     source: str,
-    seed: int,  # noqa: ARG001  (nothing is drawn: whole documents are named)
+    seed: int,
     tokens: str,
     vocabulary_size: int | None,
     validation: list[str],

@@ -18,7 +18,9 @@ from cvnlp.networks import device
 WINDOW = 512  # of no influence on the result: the state is carried over
 
 
-def evaluate(network: Recurrent, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path) -> dict[str, float]:
+def evaluate(
+    network: Recurrent, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path
+) -> dict[str, float]:
     """Scores of the test split, read as one text from beginning to end; into `details` goes samples.json."""
     nats = token_nats(network, prepared.load_array(data, "test"), facts["start"])
     vocabulary = files.read_json(data / "vocabulary.json")

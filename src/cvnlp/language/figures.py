@@ -26,14 +26,18 @@ def draw_comparison(
     return figures
 
 
-def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:  # noqa: ARG001  (texts need no figure)
+def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
     """The section of one run, as Markdown."""
     samples = files.read_json(details / "samples.json")
     lines = [f"Written by the model, temperature {samples['temperature']:g}:", ""]
     for text in samples["texts"]:
         lines += _quoted(text)
     share = float(prepared.load_array(examples, "share"))
-    titles = {"clean": "A test text", "random": f"{share:.0%} replaced at random", "hotflip": f"{share:.0%} replaced by HotFlip"}
+    titles = {
+        "clean": "A test text",
+        "random": f"{share:.0%} replaced at random",
+        "hotflip": f"{share:.0%} replaced by HotFlip",
+    }
     for name, title in titles.items():
         lines += [f"{title}:", "", *_quoted(str(prepared.load_array(examples, name)))]
     return lines

@@ -8,7 +8,7 @@ import torch
 from cvnlp.language.models import Recurrent
 
 
-def example(config: dict[str, Any]) -> np.ndarray:  # noqa: ARG001  (the halves' common form)
+def example(config: dict[str, Any]) -> np.ndarray:
     """Two texts of three tokens, int64 (N, T), as `predict` takes them."""
     return np.zeros((2, 3), dtype=np.int64)
 

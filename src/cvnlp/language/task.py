@@ -32,7 +32,11 @@ class Task(BaseTask):
 
     def derived(self, means: dict[str, float]) -> dict[str, float]:
         # a loss that is no number yet is reported as such by the training, not by math.exp
-        return {"validation_perplexity": math.exp(min(means["validation_nll"], 700.0))} if "validation_nll" in means else {}
+        return (
+            {"validation_perplexity": math.exp(min(means["validation_nll"], 700.0))}
+            if "validation_nll" in means
+            else {}
+        )
 
 
 def detached(state: State) -> State:

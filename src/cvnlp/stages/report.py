@@ -50,7 +50,10 @@ def _complete_tracking(settings: Params, inputs: reporting.Inputs, models: Path,
             project.project(settings, run, found, client, experiment)
     except Exception as error:
         what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        print(f"warning: MLflow is not up to date ({what}); `dvc repro --force --single-item report` tries again", file=sys.stderr)
+        print(
+            f"warning: MLflow is not up to date ({what}); `dvc repro --force --single-item report` tries again",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

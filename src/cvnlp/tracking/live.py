@@ -21,7 +21,9 @@ Message = dict[str, Any]
 class Recorder:
     """The training's end of the pipe."""
 
-    def __init__(self, name: str, *, params: dict[str, Any], tags: dict[str, str], dataset: dict[str, str], note: Path) -> None:
+    def __init__(
+        self, name: str, *, params: dict[str, Any], tags: dict[str, str], dataset: dict[str, str], note: Path
+    ) -> None:
         """`note`: a file that holds the MLflow run's id, so that a resumed training goes on in its run."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cvnlp.tracking.live"],
@@ -101,8 +103,11 @@ def main() -> None:
     try:
         _follow()
     except Exception as error:
-        print(f"warning: not tracked in MLflow ({type(error).__name__}: {str(error).splitlines()[0]}); "
-              "the files are complete, and the report stage catches up", file=sys.stderr)
+        print(
+            f"warning: not tracked in MLflow ({type(error).__name__}: {str(error).splitlines()[0]}); "
+            "the files are complete, and the report stage catches up",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

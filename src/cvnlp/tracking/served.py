@@ -18,7 +18,7 @@ class Served(PythonModel):  # type: ignore[misc]
         self.network = network.cpu()
         self.serving = domain.part(self.config["domain"], "serving")
 
-    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:  # noqa: ARG002
+    def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
         return self.serving.predict(self.network, self.config, np.asarray(model_input))
 
 

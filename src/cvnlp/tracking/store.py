@@ -45,14 +45,18 @@ def connect() -> tuple[MlflowClient, str]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    warnings.filterwarnings("ignore", module=r"mlflow\.pyfunc")  # that an input example is missing: the signature is given
+    warnings.filterwarnings(
+        "ignore", module=r"mlflow\.pyfunc"
+    )  # that an input example is missing: the signature is given
     mlflow.set_tracking_uri(uri())
     with FileLock(root() / ".mlflow.lock", timeout=120):
         client = MlflowClient(tracking_uri=uri())
         found = client.get_experiment_by_name(EXPERIMENT)
         # without a location of its own, an experiment's artifacts would follow the current folder
         location = (root() / "mlflow").as_uri() if uri().startswith("sqlite:") else None
-        experiment: str = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=location)
+        experiment: str = (
+            found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=location)
+        )
     mlflow.set_experiment(experiment_id=experiment)  # where models are logged
     return client, experiment
 
@@ -79,7 +83,12 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def create_run(
-    client: MlflowClient, experiment: str, name: str, params: dict[str, Any], tags: dict[str, str], dataset: dict[str, str]
+    client: MlflowClient,
+    experiment: str,
+    name: str,
+    params: dict[str, Any],
+    tags: dict[str, str],
+    dataset: dict[str, str],
 ) -> str:
     """A new run with its params (nested keys joined with dots), tags and data set {name, digest, source}; its id."""
     run_id: str = client.create_run(experiment, run_name=name, tags=tags).info.run_id

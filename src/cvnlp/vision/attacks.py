@@ -19,12 +19,12 @@ TOLERANCE = 1e-6  # of float32 sums in [0, 1]
 
 
 def random_offsets(
-    network: nn.Module,  # noqa: ARG001  (the attacks' common form)
+    network: nn.Module,
     images: Tensor,
-    labels: Tensor,  # noqa: ARG001
+    labels: Tensor,
     *,
     eps: float,
-    steps: int,  # noqa: ARG001
+    steps: int,
     generator: torch.Generator,
 ) -> Tensor:
     """Every pixel up or down by eps, as chance has it: as large as the attacks' changes, without their aim."""
@@ -38,8 +38,8 @@ def fgsm(
     labels: Tensor,
     *,
     eps: float,
-    steps: int = 1,  # noqa: ARG001
-    generator: torch.Generator | None = None,  # noqa: ARG001
+    steps: int = 1,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """The fast gradient sign method: one step of eps up the loss (Goodfellow et al. 2015)."""
     return (images + eps * _gradient(network, images, labels).sign()).clamp(0, 1)
@@ -76,7 +76,8 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {"random": random_offsets, "fgsm": f
 
 def _losses(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """How wrong each picture is taken: above 0 exactly where the class is wrong, so that PGD never trades a won
-    picture for a higher loss that still names the right class."""
+    picture for a higher loss that still names the right class.
+    """
     with torch.no_grad():
         logits = network(images)
     own = logits.gather(1, labels[:, None])[:, 0]
@@ -114,7 +115,9 @@ def attack(
             rows.append({"method": method, "eps": eps, "accuracy": _share(after == labels)})
             flipped = ((before == labels) & (after != labels)).nonzero()[:, 0]
             if method == "pgd" and not examples and len(flipped) >= min(options["flips"], len(labels)):
-                examples = _examples(images, attacked, before, after, _spread(flipped, options["flips"]), facts["classes"], eps)
+                examples = _examples(
+                    images, attacked, before, after, _spread(flipped, options["flips"]), facts["classes"], eps
+                )
     scores = {f"accuracy_{row['method']}_{row['eps']:g}": row["accuracy"] for row in rows}
     scores |= {"accuracy_clean": _share(before == labels), "pictures": len(labels)}
     return scores, rows, examples

@@ -40,6 +40,6 @@ def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: in
     return Batches(folder, "train", order, options["batch_size"])
 
 
-def split_batches(folder: Path, split: str, options: dict[str, Any]) -> Batches:  # noqa: ARG001  (the halves' common form)
+def split_batches(folder: Path, split: str, options: dict[str, Any]) -> Batches:
     """All pictures of a split in the order they are stored; the batch size does not change a result."""
     return Batches(folder, split, None, EVALUATION_BATCH)

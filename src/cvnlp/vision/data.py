@@ -73,9 +73,7 @@ def _facts(source: str, classes: list[str], arrays: dict[str, np.ndarray]) -> di
         "mean": [float(channel) / 255 for channel in train.mean(axis=(0, 1, 2), dtype=np.float64)],
         "std": [float(channel) / 255 for channel in train.std(axis=(0, 1, 2), dtype=np.float64)],
         "counts": {
-            split: {
-                name: int((arrays[f"{split}_labels"] == label).sum()) for label, name in enumerate(classes)
-            }
+            split: {name: int((arrays[f"{split}_labels"] == label).sum()) for label, name in enumerate(classes)}
             for split in prepared.SPLITS
         },
     }

@@ -14,9 +14,12 @@ from cvnlp.vision import scores
 from cvnlp.vision.batches import split_batches
 
 
-def evaluate(network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path) -> dict[str, float]:
+def evaluate(
+    network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path
+) -> dict[str, float]:
     """Scores of the test split; into `details` go predictions.csv, classes.csv, confusion.csv, calibration.csv,
-    mistakes.csv and their pictures, mistakes.npy."""
+    mistakes.csv and their pictures, mistakes.npy.
+    """
     probabilities, labels = predict_split(network, data, "test")
     classes = facts["classes"]
     details.mkdir(parents=True, exist_ok=True)

@@ -85,6 +85,8 @@ def _draw_flips(flips: Mapping[str, Any], path: Path) -> float:
         ["" for _ in flips["before"]],
         [str(name) for name in flips["after"]],
     ]
-    titles = [[f"{what} {name}".strip() for name in line] for what, line in zip(("reads", "+", "reads"), names, strict=True)]
+    titles = [
+        [f"{what} {name}".strip() for name in line] for what, line in zip(("reads", "+", "reads"), names, strict=True)
+    ]
     plots.draw_pictures([list(flips["clean"]), list(perturbation), list(flips["attacked"])], titles, path)
     return eps

@@ -84,12 +84,32 @@ class Cnn(Classifier):
 RULES: dict[int, list[tuple[str, str, float]]] = {
     0: [("centre", "below", 0.08), ("left", "above", 0.07), ("right", "above", 0.07), ("bottom left", "above", 0.09)],
     1: [("width", "below", 0.115), ("centre", "above", 0.23), ("left", "below", 0.02)],
-    2: [("bottom right", "above", 0.07), ("left", "below", 0.08), ("bottom left", "above", 0.11), ("centre", "below", 0.17)],
-    3: [("left", "below", 0.06), ("bottom right", "above", 0.07), ("height", "above", 0.205), ("centre", "above", 0.11)],
+    2: [
+        ("bottom right", "above", 0.07),
+        ("left", "below", 0.08),
+        ("bottom left", "above", 0.11),
+        ("centre", "below", 0.17),
+    ],
+    3: [
+        ("left", "below", 0.06),
+        ("bottom right", "above", 0.07),
+        ("height", "above", 0.205),
+        ("centre", "above", 0.11),
+    ],
     4: [("top", "below", 0.11), ("bottom left", "below", 0.06), ("left", "above", 0.11), ("height", "below", 0.18)],
-    5: [("right", "below", 0.09), ("top right", "above", 0.09), ("left", "above", 0.045), ("bottom right", "above", 0.05)],
+    5: [
+        ("right", "below", 0.09),
+        ("top right", "above", 0.09),
+        ("left", "above", 0.045),
+        ("bottom right", "above", 0.05),
+    ],
     6: [("top right", "below", 0.07), ("bottom", "above", 0.17), ("left", "above", 0.06), ("right", "above", 0.08)],
-    7: [("bottom left", "below", 0.05), ("bottom right", "below", 0.05), ("left", "below", 0.09), ("top left", "above", 0.06)],
+    7: [
+        ("bottom left", "below", 0.05),
+        ("bottom right", "below", 0.05),
+        ("left", "below", 0.09),
+        ("top left", "above", 0.06),
+    ],
     8: [("centre", "above", 0.16), ("left", "below", 0.07), ("right", "below", 0.10), ("width", "above", 0.11)],
     9: [("bottom left", "below", 0.05), ("left", "above", 0.08), ("top", "above", 0.11), ("right", "above", 0.09)],
 }

