@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def make_pictures(
     for image, label in zip(images, labels, strict=True):
         image[label % shape[0], :, :] = 255
     return images, labels, [str(label) for label in range(classes)]
+
+
+@pytest.fixture(scope="session", name="make_wheel")
+def make_wheel_fixture() -> Callable[..., Path]:
+    return make_wheel
 
 
 @pytest.fixture(scope="session")

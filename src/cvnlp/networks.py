@@ -1,4 +1,4 @@
-"""A network on disk is model.safetensors and config.json (its name and keyword arguments); no pickle is read or written."""
+"""A network on disk: model.safetensors and config.json (its name and keyword arguments); no pickle, ever."""
 
 from pathlib import Path
 from typing import Any

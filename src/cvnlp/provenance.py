@@ -13,7 +13,7 @@ from cvnlp import files
 
 
 def git_tags() -> dict[str, str]:
-    """The commit, whether files differ from it, and DVC's names of the stage and the experiment, where there are any."""
+    """The commit, whether files differ from it, and DVC's names of stage and experiment, where there are any."""
     commit = _git("rev-parse", "HEAD")
     tags = (
         {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no")))}

@@ -57,7 +57,7 @@ SPLITTERS: dict[str, Callable[[str], list[str]]] = {"characters": split_characte
 
 
 def build_vocabulary(tokens: Iterable[str], size: int | None = None) -> list[str]:
-    """`<unk>`, then the tokens from the most to the least frequent, ties in alphabetical order; `size` entries in all."""
+    """`<unk>`, then the tokens from the most to the least frequent, ties by the alphabet; `size` entries in all."""
     counts = Counter(tokens)
     del counts[UNKNOWN]
     ranked = sorted(counts, key=lambda token: (-counts[token], token))

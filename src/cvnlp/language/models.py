@@ -22,7 +22,7 @@ class Recurrent(nn.Module):
     output are too small an input.
     """
 
-    cell: ClassVar[type[nn.RNNBase]]
+    cell: ClassVar[type[nn.RNN] | type[nn.LSTM]]
 
     def __init__(
         self,

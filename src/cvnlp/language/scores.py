@@ -34,4 +34,5 @@ def describe(facts: dict[str, Any]) -> str:
     """One line on the data set, for the report."""
     counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
     unknown = facts["unknown"]["test"] / facts["counts"]["test"]
-    return f"{facts['token_kind']}, vocabulary {facts['vocabulary_size']:,}, tokens: {counts}; {unknown:.1%} of test unknown"
+    size = f"vocabulary {facts['vocabulary_size']:,}"
+    return f"{facts['token_kind']}, {size}, tokens: {counts}; {unknown:.1%} of test unknown"

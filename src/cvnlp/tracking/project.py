@@ -72,7 +72,9 @@ def _make(settings: Any, run: str, found: Files, client: MlflowClient, experimen
     run_id = store.create_run(client, experiment, described["name"], described["params"], tags, described["dataset"])
     for row in pd.read_csv(found.history).to_dict("records"):
         epoch = int(row.pop("epoch"))
-        store.log_metrics(client, run_id, {name: value for name, value in row.items() if np.isfinite(value)}, epoch)
+        store.log_metrics(
+            client, run_id, {str(name): value for name, value in row.items() if np.isfinite(value)}, epoch
+        )
     client.set_terminated(run_id)
     return client.get_run(run_id)
 

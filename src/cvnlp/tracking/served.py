@@ -8,7 +8,7 @@ import numpy as np
 from mlflow.pyfunc import PythonModel
 
 
-class Served(PythonModel):  # type: ignore[misc]
+class Served(PythonModel):
     """`predict` takes and gives arrays as the half's `serving.predict` says."""
 
     def load_context(self, context: Any) -> None:

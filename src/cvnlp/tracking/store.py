@@ -27,7 +27,7 @@ EXPERIMENT = "cvnlp"
 
 
 def root() -> Path:
-    """The repository's root, also from a temporary experiment of DVC: $DVC_ROOT, else the nearest folder with dvc.yaml."""
+    """The repository's root, also from DVC's temporary folders: $DVC_ROOT, else the nearest folder with dvc.yaml."""
     if "DVC_ROOT" in os.environ:
         return Path(os.environ["DVC_ROOT"]).resolve()
     here = Path.cwd()

@@ -101,7 +101,7 @@ def verify(images: Tensor, attacked: Tensor, *, eps: float) -> None:
 def attack(
     network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any]
 ) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Accuracy under every attack and eps: scores (flat), rows (method, eps, accuracy) and examples of flips (arrays)."""
+    """Accuracy under every attack and eps: scores (flat), rows (method, eps, accuracy), examples of flips."""
     images, labels = _choose(data, options["images"])
     before = _predict(network, images)
     rows: list[dict[str, Any]] = []

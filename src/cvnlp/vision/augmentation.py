@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def augment(images: Tensor, *, shift: float, rotation: float, scale: float) -> Tensor:
-    """Each picture of (B, C, H, W) moved by up to `shift` pixels, turned by up to `rotation` degrees, scaled by 1 +- `scale`.
+    """Each picture of (B, C, H, W) moved by up to `shift` pixels, turned by `rotation` degrees, scaled by 1 +- `scale`.
 
     All drawn uniformly; what comes in from outside is black. Uses torch's global random numbers.
     """

@@ -4,6 +4,8 @@ Normalisation is the first step of every network, so that a change of a pixel me
 Arguments before the `*` come from the data set, those after it from params.yaml.
 """
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -44,7 +46,7 @@ class Mlp(Classifier):
         height, width, channels = shape
         sizes = [height * width * channels, *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in itertools.pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], classes))
 
@@ -149,7 +151,7 @@ class Rules(Classifier):
 
 
 def measure(images: Tensor) -> dict[str, Tensor]:
-    """Shares of the ink in a 3 x 3 grid over the inner five sevenths, and the spread of the ink, as shares of the size."""
+    """Shares of the ink in a 3 x 3 grid over the inner five sevenths, and its spread as a share of the size."""
     ink = images.mean(1)
     ink = ink / ink.sum((1, 2), keepdim=True).clamp(min=1e-6)
     measured = {"width": _spread(ink.sum(1)), "height": _spread(ink.sum(2))}
@@ -161,7 +163,7 @@ def measure(images: Tensor) -> dict[str, Tensor]:
 
 def _thirds(size: int) -> list[slice]:
     edges = [round(size * (1 / 7 + third * 5 / 21)) for third in range(4)]
-    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
 def _spread(profile: Tensor) -> Tensor:

@@ -1,0 +1,103 @@
+"""A training shown in MLflow by a process of its own."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow.tracking import MlflowClient
+
+TRAINING = """
+import os, sys
+from pathlib import Path
+from cvnlp.tracking.live import Recorder
+recorder = Recorder("cnn", params={"train": {"lr": 0.1}}, tags={"run": "cnn"},
+                    dataset={"name": "digits", "digest": "abc", "source": "data"}, note=Path("resume/id"))
+recorder.metrics({"validation_nll": 2.0}, 0)
+print(recorder._process.pid, flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "dvc.yaml").touch()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+def train(folder: Path, ending: str) -> subprocess.CompletedProcess[str]:
+    """Run TRAINING and `ending`, then wait for the tracker, which outlives a killed training."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINING + ending], cwd=folder, capture_output=True, text=True, check=False
+    )
+    tracker = int(done.stdout.split()[0])
+    if psutil.pid_exists(tracker):
+        psutil.Process(tracker).wait(timeout=120)
+    return done
+
+
+def only_run(folder: Path):
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (experiment,) = [found for found in client.search_experiments() if found.name == "cvnlp"]
+    (run,) = client.search_runs([experiment.experiment_id])
+    return client, experiment, run
+
+
+def test_a_finished_training_is_a_finished_run_with_all_that_was_told(folder):
+    train(folder, "recorder.metrics({'validation_nll': 1.0}, 1); recorder.finish('FINISHED', {'model.sha256': 'f00'})")
+    client, experiment, run = only_run(folder)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "cnn"
+    assert run.data.params["train.lr"] == "0.1"
+    assert run.data.tags["model.sha256"] == "f00"
+    assert run.inputs.dataset_inputs[0].dataset.name == "digits"
+    steps = [(entry.step, entry.value) for entry in client.get_metric_history(run.info.run_id, "validation_nll")]
+    assert sorted(steps) == [(0, 2.0), (1, 1.0)]
+    assert experiment.artifact_location == (folder / "mlflow").as_uri()
+    assert not (folder / "mlruns").exists()
+
+
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_training_is_a_killed_run(folder, death):
+    done = train(folder, f"os.kill(os.getpid(), {int(death)})")
+    assert done.returncode == -death
+    assert only_run(folder)[2].info.status == "KILLED"
+
+
+def test_a_resumed_training_goes_on_in_its_run(folder):
+    train(folder, "os.kill(os.getpid(), 9)")
+    train(folder, "recorder.finish('FINISHED')")
+    assert only_run(folder)[2].info.status == "FINISHED"
+
+
+def test_a_server_that_is_down_is_one_warning(folder, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    done = train(folder, "recorder.finish('FINISHED'); print('trained')")
+    assert done.returncode == 0
+    assert "trained" in done.stdout
+    assert done.stderr.count("warning: not tracked in MLflow") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_whose_process_is_gone_is_buried_at_the_next_start(folder):
+    train(folder, "os.kill(os.getpid(), 9)")
+    client, experiment, run = only_run(folder)
+    client.update_run(run.info.run_id, status="RUNNING")  # as a tracker leaves it that was killed as well
+    (folder / "resume/id").unlink()
+    train(folder, "recorder.finish('FINISHED')")
+    statuses = {found.info.run_id: found.info.status for found in client.search_runs([experiment.experiment_id])}
+    assert statuses.pop(run.info.run_id) == "KILLED"
+    assert list(statuses.values()) == ["FINISHED"]
+
+
+def test_processes_that_meet_a_fresh_database_all_find_one_experiment(folder):
+    code = "from cvnlp.tracking import store; print(store.connect()[1])"
+    started = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=folder, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    found = [process.communicate()[0].split()[-1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert len(set(found)) == 1
