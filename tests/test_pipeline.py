@@ -114,7 +114,10 @@ class Clone:
         return {str(path.relative_to(self.folder)): files.sha256(path) for path in paths}
 
     def mlflow(self) -> tuple[MlflowClient, str]:
-        client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+        """MLflow as it stands now: of a copy, for a client goes on reading a database that was removed."""
+        copy = self.folder.parent / f"{len(list(self.folder.parent.iterdir()))}.db"
+        shutil.copy(self.folder / "mlflow.db", copy)
+        client = MlflowClient(f"sqlite:///{copy}")
         return client, client.get_experiment_by_name("cvnlp").experiment_id
 
 
@@ -231,6 +234,7 @@ def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone):
     before = len(client.search_runs([experiment]))
     clone.change("runs", "cnn", "train", "lr", value=0.02)
     assert sorted(clone.repro()) == ["attack@cnn", "evaluate@cnn", "report", "train@cnn"]
+    client, experiment = clone.mlflow()
     newest = client.search_runs([experiment], "attributes.run_name = 'cnn'", order_by=["attributes.start_time DESC"])[0]
     assert len(client.search_runs([experiment])) == before + 1
     assert newest.data.params["train.lr"] == "0.02"

@@ -1,4 +1,4 @@
-"""Prepared data on disk: flat .npy arrays, opened as memory maps; facts.json is written last: its presence means done."""
+"""Prepared data on disk: .npy arrays, opened as memory maps, and facts.json, written last: its presence means done."""
 
 from pathlib import Path
 from typing import Any

@@ -1,0 +1,154 @@
+"""Windows of tokens: every token a target once, in order, for any number of columns and any window."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cvnlp import prepared
+from cvnlp.language.batches import IGNORED, Windows, split_batches, train_batches
+
+START = 99
+CASES = [
+    (length, columns, window)
+    for length in (1, 7, 8, 24, 50)
+    for columns in (1, 2, 3, 8, 10)
+    for window in (1, 2, 5, 8, 100)
+    if columns <= length
+]
+
+
+def read(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of all windows, side by side: (columns, length)."""
+    inputs, targets, _ = zip(*windows, strict=True)
+    return torch.cat(inputs, dim=1).numpy(), torch.cat(targets, dim=1).numpy()
+
+
+def make_tokens(length: int) -> np.ndarray:
+    return np.arange(1, length + 1, dtype=np.uint16)
+
+
+def test_the_alphabet() -> None:
+    windows = list(Windows(make_tokens(8), START, columns=3, window=2))  # a is 1, h is 8
+    assert [targets.tolist() for _, targets, _ in windows] == [[[1, 2], [4, 5], [7, 8]], [[3], [6], [IGNORED]]]
+    assert windows[0][0].tolist() == [[START, 1], [3, 4], [6, 7]]
+    assert windows[1][0][:2].tolist() == [[2], [5]]
+    assert [fresh for _, _, fresh in windows] == [True, False]
+
+
+@pytest.mark.parametrize(("length", "columns", "window"), CASES)
+def test_every_token_is_a_target_once_and_in_order(length: int, columns: int, window: int) -> None:
+    tokens = make_tokens(length)
+    _, targets = read(Windows(tokens, START, columns=columns, window=window))
+    assert targets[targets != IGNORED].tolist() == tokens.tolist()
+    assert (targets.reshape(-1)[length:] == IGNORED).all()
+
+
+@pytest.mark.parametrize(("length", "columns", "window"), CASES)
+def test_every_target_is_predicted_from_the_token_before_it(length: int, columns: int, window: int) -> None:
+    inputs, targets = read(Windows(make_tokens(length), START, columns=columns, window=window))
+    before = np.concatenate(([START], np.arange(1, length)))
+    assert inputs[targets != IGNORED].tolist() == before.tolist()
+
+
+@pytest.mark.parametrize(("length", "columns", "window"), CASES)
+def test_a_window_goes_on_where_the_one_before_ended(length: int, columns: int, window: int) -> None:
+    windows = list(Windows(make_tokens(length), START, columns=columns, window=window))
+    assert len(windows) == len(Windows(make_tokens(length), START, columns=columns, window=window))
+    for (_, targets, _), (inputs, next_targets, fresh) in zip(windows, windows[1:], strict=False):
+        assert not fresh
+        real = next_targets[:, 0] != IGNORED
+        assert torch.equal(inputs[real, 0], targets[real, -1])
+
+
+@pytest.mark.parametrize(("length", "columns", "window"), CASES)
+def test_windows_are_integers_of_one_shape_but_for_the_last(length: int, columns: int, window: int) -> None:
+    windows = list(Windows(make_tokens(length), START, columns=columns, window=window))
+    for inputs, targets, _ in windows:
+        assert inputs.dtype == targets.dtype == torch.int64
+        assert inputs.shape == targets.shape
+        assert inputs.shape[0] == columns
+    assert all(inputs.shape[1] == window for inputs, _, _ in windows[:-1])
+    assert windows[-1][0].shape[1] <= window
+
+
+def test_every_padded_input_is_a_token_of_the_vocabulary() -> None:
+    inputs, targets = read(Windows(make_tokens(8), 1, columns=3, window=2))
+    assert (inputs[targets == IGNORED] >= 0).all() and (inputs <= 8).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "expected"),
+    [
+        (0, 4, [True, False, False, False]),
+        (2, 2, [True, False]),
+        (3, 3, [True, True, False]),  # the text has four windows: the second one here begins it anew
+        (4, 2, [True, False]),
+        (7, 6, [True, True, False, False, False, True]),
+    ],
+)
+def test_the_state_is_forgotten_at_the_first_window_and_where_the_text_begins_anew(
+    first: int, count: int, expected: list[bool]
+) -> None:
+    windows = Windows(make_tokens(24), START, columns=3, window=2, first=first, count=count)
+    assert [fresh for _, _, fresh in windows] == expected
+    assert len(windows) == count
+
+
+def options_of(columns: int, window: int, epoch_tokens: int | None = None) -> dict[str, Any]:
+    return {"batch_size": columns, "window": window, "epoch_tokens": epoch_tokens}
+
+
+@pytest.mark.parametrize("epoch_tokens", [1, 64, 200, 100_000])
+def test_an_epoch_of_some_tokens_goes_on_where_the_one_before_ended(language_data: Path, epoch_tokens: int) -> None:
+    options = options_of(4, 16, epoch_tokens)
+    count = max(1, epoch_tokens // (4 * 16))
+    text = list(train_batches(language_data, options_of(4, 16), seed=1, epoch=0))
+    for epoch in range(4):
+        batches = list(train_batches(language_data, options, seed=1, epoch=epoch))
+        assert len(batches) == count
+        for number, (inputs, targets, _) in enumerate(batches, start=epoch * count):
+            expected = text[number % len(text)]
+            assert torch.equal(inputs, expected[0]) and torch.equal(targets, expected[1])
+
+
+def test_epochs_of_some_tokens_read_the_whole_text_and_go_round(language_data: Path) -> None:
+    train = prepared.load_array(language_data, "train")
+    passed = -(-len(train) // 4 // 16) + 1
+    seen: set[tuple[int, ...]] = set()
+    for epoch in range(passed):
+        for _, targets, _ in train_batches(language_data, options_of(4, 16, 64), seed=1, epoch=epoch):
+            seen.add(tuple(targets.flatten().tolist()))
+    whole = {
+        tuple(targets.flatten().tolist())
+        for _, targets, _ in train_batches(language_data, options_of(4, 16), seed=1, epoch=0)
+    }
+    assert seen == whole
+
+
+def test_an_epoch_without_a_length_is_the_whole_text(language_data: Path) -> None:
+    first, again = (train_batches(language_data, options_of(4, 16), seed=1, epoch=epoch) for epoch in (0, 3))
+    _, targets = read(first)
+    assert targets[targets != IGNORED].tolist() == prepared.load_array(language_data, "train").tolist()
+    assert read(again)[1].tolist() == targets.tolist()
+
+
+@pytest.mark.parametrize("split", prepared.SPLITS)
+def test_a_split_is_read_whole(language_data: Path, split: str) -> None:
+    _, targets = read(split_batches(language_data, split, options_of(4, 16, 64)))
+    assert targets[targets != IGNORED].tolist() == prepared.load_array(language_data, split).tolist()
+
+
+def test_the_first_token_is_predicted_from_the_start(language_data: Path) -> None:
+    inputs, _, fresh = next(iter(split_batches(language_data, "test", options_of(4, 16))))
+    assert inputs[0, 0] == prepared.facts(language_data)["start"]
+    assert fresh
+
+
+def test_a_text_shorter_than_a_window_of_each_column_is_refused(language_data: Path) -> None:
+    length = len(prepared.load_array(language_data, "train"))
+    assert len(train_batches(language_data, options_of(1, length), seed=1, epoch=0)) == 1
+    with pytest.raises(ValueError, match=rf"train\.batch_size 1 x train\.window {length + 1} .*only {length}"):
+        train_batches(language_data, options_of(1, length + 1), seed=1, epoch=0)

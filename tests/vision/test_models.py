@@ -1,0 +1,169 @@
+"""Every classifier in the table MODELS: shapes, gradients, normalisation, learning."""
+
+import inspect
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cvnlp.networks import parameter_count
+from cvnlp.vision import models
+from cvnlp.vision.models import MODELS, Classifier, measure
+
+SHAPES = [(12, 12, 1), (12, 12, 3), (20, 12, 1), (12, 28, 3)]  # height, width, channels
+
+
+def build(name: str, shape: tuple[int, int, int] = (12, 12, 1), classes: int = 10, **options: Any) -> Classifier:
+    torch.manual_seed(0)
+    channels = shape[2]
+    return MODELS[name](list(shape), classes, [0.3, 0.4, 0.5][:channels], [0.2, 0.3, 0.1][:channels], **options)
+
+
+def make_batch(shape: tuple[int, int, int] = (12, 12, 1), count: int = 20) -> tuple[Tensor, Tensor]:
+    height, width, channels = shape
+    images = torch.rand(count, channels, height, width, generator=torch.Generator().manual_seed(1))
+    return images, torch.arange(count) % 10
+
+
+TRAINABLE = sorted(name for name in MODELS if parameter_count(build(name)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_batch_gives_finite_logits_for_every_class(name: str, shape: tuple[int, int, int]) -> None:
+    images, _ = make_batch(shape, count=3)
+    logits = build(name, shape).eval()(images)
+    assert logits.shape == (3, 10)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_the_number_of_classes_is_free(name: str) -> None:
+    assert build(name, classes=7)(make_batch()[0]).shape == (20, 7)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_picture_is_read_by_itself(name: str) -> None:
+    images, _ = make_batch()
+    network = build(name).eval()
+    with torch.no_grad():
+        alone = torch.cat([network(image[None]) for image in images])
+        assert torch.allclose(network(images), alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_black_and_white_pictures_give_finite_logits(name: str) -> None:
+    assert torch.isfinite(build(name).eval()(torch.stack([torch.zeros(1, 12, 12), torch.ones(1, 12, 12)]))).all()
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_gradients_reach_every_parameter(name: str) -> None:
+    network = build(name)
+    images, labels = make_batch()
+    F.cross_entropy(network(images), labels).backward()
+    for path, parameter in network.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), path
+        assert parameter.grad.any(), path
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_gradients_reach_the_picture(name: str) -> None:
+    images, labels = make_batch()
+    images.requires_grad_()
+    F.cross_entropy(build(name)(images), labels, reduction="sum").backward()
+    assert images.grad is not None and torch.isfinite(images.grad).all()
+    assert images.grad.flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_one_batch_is_learnt_by_heart(name: str) -> None:
+    network = build(name)
+    images, labels = make_batch()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=0.003)
+    for _ in range(150):
+        loss = F.cross_entropy(network(images), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.05
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_picture_of_the_mean_is_zero_after_normalisation(name: str, shape: tuple[int, int, int]) -> None:
+    network = build(name, shape)
+    seen: list[Tensor] = []
+    network.layers.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    picture = network.mean.expand(1, shape[2], shape[0], shape[1])
+    network(picture)
+    network(picture + network.std)
+    assert torch.equal(seen[0], torch.zeros_like(picture))
+    assert torch.allclose(seen[1], torch.ones_like(picture), atol=1e-5)
+
+
+def test_the_scale_of_the_data_is_no_parameter_but_is_saved() -> None:
+    network = build("mlp")
+    assert {"mean", "std"} <= set(network.state_dict())
+    assert not {"mean", "std"} & {name for name, _ in network.named_parameters()}
+
+
+def test_a_channel_that_never_varies_divides_nothing_by_zero() -> None:
+    network = models.Mlp([4, 4, 1], 2, [0.5], [0.0])
+    assert torch.isfinite(network(torch.rand(2, 1, 4, 4))).all()
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "dropout" in inspect.signature(MODELS[name]).parameters])
+def test_dropout_acts_in_training_alone(name: str) -> None:
+    network = build(name, dropout=0.5)
+    images, _ = make_batch()
+    assert not torch.equal(network(images), network(images))
+    network.eval()
+    assert torch.equal(network(images), network(images))
+
+
+@pytest.mark.parametrize(("pool", "size", "block"), [(2, 3, 2), (4, 12, 2), (13, 12, 1)])
+def test_cnn_names_the_block_after_which_nothing_is_left(pool: int, size: int, block: int) -> None:
+    with pytest.raises(ValueError, match=rf"model\.filters: after block {block} of 3 nothing is left.*{size} x 12"):
+        build("cnn", (size, 12, 1), filters=[4, 4, 4], pool=pool)
+
+
+@pytest.mark.parametrize("filters", [[8], [8, 16], [4, 8, 16]])
+def test_cnn_halves_the_picture_in_every_block(filters: list[int]) -> None:
+    network = build("cnn", (16, 8, 1), filters=filters, hidden=5)
+    last = 16 // 2 ** len(filters) * (8 // 2 ** len(filters)) * filters[-1]
+    linear = [layer for layer in network.layers if isinstance(layer, torch.nn.Linear)]
+    assert (linear[0].in_features, linear[0].out_features) == (last, 5)
+
+
+@pytest.mark.parametrize("classes", [2, 9, 11])
+def test_rules_are_for_ten_classes(classes: int) -> None:
+    with pytest.raises(ValueError, match=rf"'rules'.*not for {classes} classes"):
+        build("rules", classes=classes)
+
+
+def test_rules_have_nothing_to_learn() -> None:
+    assert not parameter_count(build("rules"))
+
+
+def test_measures_do_not_change_with_brightness() -> None:
+    images, _ = make_batch((14, 14, 1), count=4)
+    bright, dim = measure(images), measure(images * 0.4)
+    for name in bright:
+        assert torch.allclose(bright[name], dim[name], atol=1e-5), name
+
+
+def test_measures_of_one_bright_pixel_are_at_its_place() -> None:
+    image = torch.zeros(1, 1, 21, 21)
+    image[0, 0, 4, 10] = 1.0  # row 4 lies in the upper third of the inner rows 3 to 17, column 10 in the middle one
+    measured = measure(image)
+    grid = {name: float(measured[name]) for row in models.GRID for name in row}
+    assert grid == {name: float(name == "top") for name in grid}
+    assert float(measured["width"]) < 1e-5 and float(measured["height"]) < 1e-5
+
+
+def test_measured_width_of_two_columns_is_half_their_distance() -> None:
+    image = torch.zeros(1, 1, 20, 20)
+    image[0, 0, :, 4] = image[0, 0, :, 14] = 1.0
+    assert float(measure(image)["width"]) == pytest.approx(5 / 20, abs=1e-5)
