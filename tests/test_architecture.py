@@ -1,4 +1,4 @@
-"""The rules of the architecture, read from the source text: who imports whom, and that both halves fulfil the contract."""
+"""The rules of the architecture, read from the source text: who imports whom, and what both halves have."""
 
 import ast
 from collections.abc import Iterator

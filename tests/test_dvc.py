@@ -22,13 +22,17 @@ UNDECLARED = {
     "raw": "files as fetched: their digests stand in sources.py, a dep, and they do not exist before the first run",
     "resume": "the state of an interrupted training, gone when the stage is done",
 }
+FETCHED = "imported with the readers of the half's data, which `prepare` alone calls"
 # Code that a stage runs but that cannot change its outputs, with the reason.
 NO_DEP = {
     "*": {"command.py": "how a stage is started and how its failure is worded"},
     "train": {
         "tracking": "MLflow is told of the training and tells nothing back; it may even be down",
         "provenance.py": "names the folder of interrupted work, tags MLflow's run, and states host and date",
+        "sources.py": FETCHED,
     },
+    "evaluate": {"sources.py": FETCHED},
+    "attack": {"sources.py": FETCHED},
 }
 
 

@@ -51,6 +51,12 @@ def test_a_long_text_is_summed_without_loss() -> None:
     assert scores.summary(nats, unknown=0, token_kind="words")["nats_per_token"] == pytest.approx(0.1, rel=1e-7)
 
 
+def test_a_model_that_went_astray_still_has_scores_that_can_be_written_down() -> None:
+    found = scores.summary(np.full(4, 1e6, np.float32), unknown=0, token_kind="characters")
+    assert found["nats_per_token"] == 1e6
+    assert all(math.isfinite(value) for value in found.values())
+
+
 def test_every_headline_is_a_score_of_some_text() -> None:
     assert set(scores.HEADLINE) <= set(scores.summary(np.ones(3), unknown=0, token_kind="characters"))
 

@@ -101,7 +101,8 @@ def test_wilson_interval_has_its_known_values(successes: int, count: int, low: f
 def test_wilson_interval_holds_the_share_and_is_symmetric(count: int) -> None:
     for successes in range(count + 1):
         low, high = scores.wilson_interval(successes, count)
-        assert 0 <= low <= successes / count <= high <= 1
+        assert 0 <= low <= high <= 1
+        assert low - 1e-12 <= successes / count <= high + 1e-12
         assert scores.wilson_interval(count - successes, count) == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 

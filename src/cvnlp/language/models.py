@@ -5,7 +5,6 @@ Arguments before the `*` come from the data set, those after it from params.yaml
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from cvnlp.options import Fraction, PositiveFloat, PositiveInt
@@ -48,8 +47,13 @@ class Recurrent(nn.Module):
         if initial_range:
             for parameter in self.parameters():
                 nn.init.uniform_(parameter, -initial_range, initial_range)
+        self.start_recurrence()
         if tied:
             self.output.weight = self.embedding.weight
+
+    def start_recurrence(self) -> None:
+        """What the kind of cell asks of its own initial weights."""
+        raise NotImplementedError
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.embedding(tokens) * self.embedding_scale
@@ -68,41 +72,27 @@ class Rnn(Recurrent):
 
     cell = nn.RNN
 
+    def start_recurrence(self) -> None:
+        """Orthogonal recurrent matrices: at the start the state neither fades nor explodes (Le et al. 2015)."""
+        for name, weight in self.recurrent.named_parameters():
+            if name.startswith("weight_hh"):
+                nn.init.orthogonal_(weight)
+
 
 class Lstm(Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gates Gers et al. 2000)."""
 
     cell = nn.LSTM
 
-    def __init__(
-        self,
-        vocabulary_size: int,
-        *,
-        embedding_size: PositiveInt = 64,
-        hidden_size: PositiveInt = 256,
-        layers: PositiveInt = 1,
-        dropout: Fraction = 0.0,
-        tied: bool = False,
-        initial_range: PositiveFloat | None = None,
-        embedding_scale: PositiveFloat = 1.0,
-        forget_bias: float = 1.0,
-    ) -> None:
-        super().__init__(
-            vocabulary_size,
-            embedding_size=embedding_size,
-            hidden_size=hidden_size,
-            layers=layers,
-            dropout=dropout,
-            tied=tied,
-            initial_range=initial_range,
-            embedding_scale=embedding_scale,
-        )
-        # Gates open at the start remember (Jozefowicz et al. 2015). torch adds two biases: one carries it, one is 0.
-        forget = slice(hidden_size, 2 * hidden_size)  # torch's order of the gates: input, forget, cell, output
+    def start_recurrence(self) -> None:
+        """Forget gates with bias 1, so that the start remembers (Jozefowicz et al. 2015).
+
+        torch adds two biases: the input's carries it, the recurrent one is 0.
+        """
+        size = self.recurrent.hidden_size
         for name, bias in self.recurrent.named_parameters():
-            if name.startswith("bias_"):
-                with torch.no_grad():
-                    bias[forget] = forget_bias if name.startswith("bias_ih") else 0.0
+            if name.startswith("bias_"):  # torch's order of the gates: input, forget, cell, output
+                nn.init.constant_(bias[size : 2 * size], 1.0 if name.startswith("bias_ih") else 0.0)
 
 
 MODELS: dict[str, type[Recurrent]] = {"rnn": Rnn, "lstm": Lstm}

@@ -1,0 +1,101 @@
+"""A file is whole or absent, and the same value is the same bytes."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from cvnlp import files
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_file_appears_when_all_is_written(tmp_path: Path) -> None:
+    with files.whole(tmp_path / "file") as partial:
+        partial.write_text("half")
+        assert not (tmp_path / "file").exists()
+        partial.write_text("all")
+    assert (tmp_path / "file").read_text() == "all"
+    assert everything_in(tmp_path) == ["file"]
+
+
+def test_folders_of_a_file_are_made(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a" / "b" / "file", "text")
+    assert (tmp_path / "a" / "b" / "file").read_text() == "text"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, MemoryError])
+def test_interrupted_writing_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), files.whole(tmp_path / "file") as partial:
+        partial.write_text("half")
+        raise error
+    assert everything_in(tmp_path) == []
+
+
+def test_interrupted_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(RuntimeError), files.whole(tmp_path / "file") as partial:
+        partial.write_text("half of the new")
+        raise RuntimeError
+    assert (tmp_path / "file").read_text() == "old"
+    assert everything_in(tmp_path) == ["file"]
+
+
+def test_writing_nothing_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(FileNotFoundError), files.whole(tmp_path / "file"):
+        pass
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_new_file_replaces_the_old_one(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "file", "a longer old text")
+    files.write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_lines_end_the_same_on_every_system(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "file", "one\ntwo\n")
+    assert (tmp_path / "file").read_bytes() == b"one\ntwo\n"
+
+
+def test_json_of_the_same_value_is_the_same_bytes(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "first", {"b": [1, 0.1], "a": {"d": None, "c": "é"}})
+    files.write_json(tmp_path / "second", {"a": {"c": "é", "d": None}, "b": [1, 0.1]})
+    first, second = (tmp_path / "first").read_bytes(), (tmp_path / "second").read_bytes()
+    assert first == second
+    assert first.endswith(b"}\n")
+    assert "é".encode() in first
+
+
+@pytest.mark.parametrize("value", [{"a": 1, "b": [0.1, None, True]}, [], "text", 0.1 + 0.2, {"<unk>": "\n—"}])
+def test_json_comes_back_as_it_was_written(tmp_path: Path, value: object) -> None:
+    files.write_json(tmp_path / "file", value)
+    assert files.read_json(tmp_path / "file") == value
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": object()}, {"a": {1, 2}}])
+def test_value_that_json_does_not_know_is_refused_and_nothing_written(tmp_path: Path, value: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        files.write_json(tmp_path / "file", value)
+    assert everything_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"{'a': 1}", b"\xff\xfe\x00\x01"])
+def test_damaged_json_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "scores.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"scores\.json"):
+        files.read_json(tmp_path / "scores.json")
+
+
+def test_missing_json_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"scores\.json"):
+        files.read_json(tmp_path / "scores.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", bytes(range(256)) * 5000])
+def test_digest_is_the_sha256_of_the_bytes(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert files.sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()

@@ -1,0 +1,357 @@
+"""params.yaml is refused with the full path of the key, the value given and the valid choices."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError, create_model
+from ruamel.yaml import YAML
+
+from cvnlp import domain, options
+from cvnlp.params import Choices, Params, Strict, load, pick
+
+NETWORK = create_model("Network", __base__=Strict, hidden=(options.PositiveInt, 8), dropout=(options.Fraction, 0.0))
+CHOICES = {
+    "vision": Choices(networks={"net": NETWORK, "wide": NETWORK}, sources=["digits", "letters"]),
+    "language": Choices(networks={"recurrent": NETWORK}, sources=["plays"]),
+}
+GOOD = {
+    "datasets": {
+        "pictures": {"domain": "vision", "source": "digits", "seed": 1, "validation": 10, "test": 10},
+        "letters": {
+            "domain": "language",
+            "source": "plays",
+            "seed": 1,
+            "tokens": "characters",
+            "validation": ["hamlet"],
+            "test": ["othello"],
+        },
+        "words": {
+            "domain": "language",
+            "source": "plays",
+            "seed": 1,
+            "tokens": "words",
+            "vocabulary_size": 100,
+            "validation": ["hamlet"],
+            "test": ["othello"],
+        },
+    },
+    "runs": {
+        "first": {
+            "dataset": "pictures",
+            "seed": 1,
+            "model": {"name": "net"},
+            "train": {"epochs": 1, "lr": 0.1, "optimiser": {"name": "sgd"}},
+            "evaluate": {},
+            "attack": {"eps": [0.1]},
+            "domain": "vision",
+        },
+        "second": {
+            "domain": "language",
+            "dataset": "letters",
+            "seed": 1,
+            "model": {"name": "recurrent", "hidden": 4},
+            "train": {"epochs": 1},
+            "evaluate": {},
+            "attack": {"shares": [0.1]},
+        },
+    },
+}
+REMOVED = object()
+
+
+def changed(changes: dict[str, Any]) -> dict[str, Any]:
+    """GOOD with the value at each dotted path replaced, added or REMOVED."""
+    document = copy.deepcopy(GOOD)
+    for path, value in changes.items():
+        *steps, last = path.split(".")
+        block: Any = document
+        for step in steps:
+            block = block[step]
+        if value is REMOVED:
+            del block[last]
+        else:
+            block[last] = value
+    return document
+
+
+def write(folder: Path, content: Any) -> Path:
+    path = folder / "params.yaml"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    else:
+        YAML(typ="safe").dump(content, path)
+    return path
+
+
+def read(folder: Path, content: Any) -> Params:
+    return load(write(folder, content), CHOICES)
+
+
+def refusal(folder: Path, content: Any) -> str:
+    with pytest.raises(ValueError, match=r"params\.yaml") as caught:
+        read(folder, content)
+    return str(caught.value)
+
+
+def test_smallest_file_is_read_with_the_defaults(tmp_path: Path) -> None:
+    params = read(tmp_path, GOOD)
+    assert params.runs["first"].train.batch_size == 128
+    assert params.runs["first"].train.optimiser.schedule == "cosine"
+    assert params.runs["second"].evaluate.samples == 2
+    assert params.datasets["letters"].vocabulary_size is None
+
+
+def test_file_without_a_block_is_read(tmp_path: Path) -> None:
+    assert read(tmp_path, {"datasets": {}, "runs": {}}).runs == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "block"),
+    [
+        ("seed", lambda params: params.runs["first"]),
+        ("epochs", lambda params: params.runs["first"].train),
+        ("name", lambda params: params.runs["first"].train.optimiser),
+        ("validation", lambda params: params.datasets["pictures"]),
+        ("runs", lambda params: params),
+    ],
+)
+def test_what_is_read_is_frozen(tmp_path: Path, change: str, block: Any) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(block(read(tmp_path, GOOD)), change, None)
+
+
+@pytest.mark.parametrize(("written", "value"), [("1e-3", 0.001), ("1E2", 100.0), ("2", 2.0), ("0.5", 0.5)])
+def test_number_is_read_as_dvc_reads_it(tmp_path: Path, written: str, value: float) -> None:
+    text = write(tmp_path, changed({"runs.first.train.lr": "LR"})).read_text(encoding="utf-8")
+    params = read(tmp_path, text.replace("LR", written))
+    assert params.runs["first"].train.lr == value
+    assert isinstance(params.runs["first"].train.lr, float)
+
+
+TRAIN_KEYS = ["valid keys: ", "augment", "batch_size", "epochs", "lr", "optimiser", "precision"]
+REFUSED = [
+    # unknown keys: the full path, and what there is
+    pytest.param({"extra": 1}, ["extra: unknown key", "datasets", "runs"], id="unknown key at the top"),
+    pytest.param({"datasets.pictures.sede": 1}, ["datasets.pictures.sede: unknown key", "seed"], id="in a data set"),
+    pytest.param({"runs.first.atack": {}}, ["runs.first.atack: unknown key", "attack", "evaluate"], id="in a run"),
+    pytest.param({"runs.first.train.epoch": 3}, ["runs.first.train.epoch: unknown key", *TRAIN_KEYS], id="in train"),
+    pytest.param(
+        {"runs.second.train.label_smoothing": 0.1},
+        ["runs.second.train.label_smoothing: unknown key", "epoch_tokens", "window"],
+        id="key of the other half",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser.beta": 0.9},
+        ["runs.first.train.optimiser.beta: unknown key", "momentum", "weight_decay"],
+        id="in the optimiser",
+    ),
+    pytest.param(
+        {"runs.first.train.augment": {"flip": 1}},
+        ["runs.first.train.augment.flip: unknown key", "rotation", "scale", "shift"],
+        id="in the augmentation",
+    ),
+    pytest.param(
+        {"runs.second.model.hiden": 3}, ["runs.second.model.hiden: unknown key", "dropout", "hidden"], id="in the model"
+    ),
+    # wrong types: the full path, and what was given
+    pytest.param({"runs.first.train.epochs": "many"}, ["runs.first.train.epochs", "integer", "'many'"], id="text, int"),
+    pytest.param({"runs.first.train.epochs": "3"}, ["runs.first.train.epochs", "integer", "'3'"], id="quoted, int"),
+    pytest.param({"runs.first.train.epochs": 3.0}, ["runs.first.train.epochs", "integer", "3.0"], id="float, int"),
+    pytest.param({"runs.first.train.epochs": True}, ["runs.first.train.epochs", "integer", "True"], id="bool, int"),
+    pytest.param({"runs.first.train.epochs": None}, ["runs.first.train.epochs", "integer", "None"], id="null, int"),
+    pytest.param({"runs.first.train.lr": True}, ["runs.first.train.lr", "number", "True"], id="bool, float"),
+    pytest.param({"runs.first.train.lr": "1e-3"}, ["runs.first.train.lr", "number", "'1e-3'"], id="text, float"),
+    pytest.param({"runs.first.seed": "one"}, ["runs.first.seed", "integer", "'one'"], id="text, seed"),
+    pytest.param({"runs.first.model": "net"}, ["runs.first.model", "dictionary", "'net'"], id="text, model"),
+    pytest.param({"runs.first.attack.eps": 0.1}, ["runs.first.attack.eps", "list", "0.1"], id="number, list"),
+    pytest.param({"runs.first": 3}, ["runs.first", "dictionary", "3"], id="number, run"),
+    pytest.param({"runs": None}, ["runs", "dictionary", "None"], id="null, runs"),
+    pytest.param({"datasets.letters.test": "othello"}, ["datasets.letters.test", "list", "'othello'"], id="text, list"),
+    pytest.param({"runs.second.model.hidden": 2.5}, ["runs.second.model.hidden", "integer", "2.5"], id="float, option"),
+    # wrong numbers
+    pytest.param({"runs.first.train.epochs": -1}, ["runs.first.train.epochs", "0", "-1"], id="negative epochs"),
+    pytest.param({"runs.first.train.lr": 0}, ["runs.first.train.lr", "greater than 0", "given: 0"], id="lr 0"),
+    pytest.param({"runs.first.train.lr": float("inf")}, ["runs.first.train.lr", "inf"], id="infinite lr"),
+    pytest.param({"runs.first.train.lr": float("nan")}, ["runs.first.train.lr", "nan"], id="lr that is no number"),
+    pytest.param({"runs.first.attack.eps": [0.1, 1.5]}, ["runs.first.attack.eps.1", "1", "1.5"], id="eps over 1"),
+    pytest.param({"runs.first.attack.eps": [-0.1]}, ["runs.first.attack.eps.0", "0", "-0.1"], id="eps below 0"),
+    pytest.param({"runs.first.attack.eps": []}, ["runs.first.attack.eps", "at least 1", "[]"], id="no eps"),
+    pytest.param({"runs.second.model.dropout": 1.0}, ["runs.second.model.dropout", "1.0"], id="dropout of all"),
+    pytest.param({"datasets.pictures.test": 0}, ["datasets.pictures.test", "greater than 0", "0"], id="no test"),
+    pytest.param({"datasets.letters.test": []}, ["datasets.letters.test", "at least 1", "[]"], id="no test play"),
+    pytest.param({"runs.first.seed": -1}, ["runs.first.seed", "-1"], id="negative seed of a run"),
+    pytest.param({"runs.first.seed": 2**32}, ["runs.first.seed", str(2**32)], id="seed beyond 32 bits"),
+    pytest.param({"datasets.pictures.seed": -1}, ["datasets.pictures.seed", "-1"], id="negative seed of a data set"),
+    # missing keys
+    pytest.param({"runs": REMOVED}, ["runs: Field required"], id="no runs"),
+    pytest.param({"runs.first.dataset": REMOVED}, ["runs.first.dataset: Field required"], id="no data set"),
+    pytest.param({"runs.first.train.epochs": REMOVED}, ["runs.first.train.epochs: Field required"], id="no epochs"),
+    pytest.param({"runs.first.attack.eps": REMOVED}, ["runs.first.attack.eps: Field required"], id="no eps at all"),
+    pytest.param({"runs.first.domain": REMOVED}, ["runs.first.domain", "'vision'", "'language'"], id="no domain"),
+    pytest.param({"runs.first.model.name": REMOVED}, ["runs.first.model.name", "net, wide"], id="no model name"),
+    # unknown names: what was given, and what there is
+    pytest.param(
+        {"runs.first.dataset": "picture"},
+        ["runs.first.dataset", "'picture'", "letters, pictures, words"],
+        id="unknown data set",
+    ),
+    pytest.param(
+        {"runs.first.model.name": "nett"}, ["runs.first.model.name", "'nett'", "net, wide"], id="unknown model"
+    ),
+    pytest.param(
+        {"runs.first.model.name": "recurrent"},
+        ["runs.first.model.name", "'recurrent'", "net, wide"],
+        id="model of the other half",
+    ),
+    pytest.param({"runs.first.model.name": ["net"]}, ["runs.first.model.name", "['net']"], id="model name in a list"),
+    pytest.param(
+        {"datasets.pictures.source": "digit"},
+        ["datasets.pictures.source", "'digit'", "digits, letters"],
+        id="unknown source",
+    ),
+    pytest.param(
+        {"datasets.pictures.source": "plays"},
+        ["datasets.pictures.source", "'plays'", "digits, letters"],
+        id="source of the other half",
+    ),
+    pytest.param(
+        {"runs.first.domain": "audio"},
+        ["runs.first.domain", "'vision'", "'language'", "given: 'audio'"],
+        id="unknown domain of a run",
+    ),
+    pytest.param(
+        {"datasets.words.domain": "audio"},
+        ["datasets.words.domain", "'vision'", "'language'", "given: 'audio'"],
+        id="unknown domain of a data set",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser.name": "adam"},
+        ["runs.first.train.optimiser.name", "'adamw'", "'sgd'", "given: 'adam'"],
+        id="unknown optimiser",
+    ),
+    pytest.param(
+        {"runs.first.train.precision": "16"},
+        ["runs.first.train.precision", "'32'", "'bf16'", "given: '16'"],
+        id="unknown precision",
+    ),
+    pytest.param(
+        {"datasets.letters.tokens": "bytes"},
+        ["datasets.letters.tokens", "'characters'", "'words'", "given: 'bytes'"],
+        id="unknown tokens",
+    ),
+    pytest.param({"runs.a/b": GOOD["runs"]["first"]}, ["runs.a/b", "'a/b'"], id="run name with a slash"),
+    pytest.param({"runs.a-b": GOOD["runs"]["first"]}, ["runs.a-b", "'a-b'"], id="run name with a hyphen"),
+    pytest.param({"datasets.": GOOD["datasets"]["words"]}, ["datasets.", "''"], id="empty data set name"),
+    # contradictions
+    pytest.param(
+        {"runs.first.dataset": "letters"},
+        ["runs.first.domain", "'vision'", "'letters'", "'language'"],
+        id="domain of run and data set",
+    ),
+    pytest.param(
+        {"datasets.letters.test": ["othello", "hamlet"]},
+        ["datasets.letters", "validation and test", "hamlet"],
+        id="play in validation and test",
+    ),
+    pytest.param(
+        {"datasets.letters.test": ["othello", "othello"]}, ["datasets.letters", "test", "othello"], id="play twice"
+    ),
+    pytest.param(
+        {"datasets.words.vocabulary_size": REMOVED},
+        ["datasets.words", "vocabulary_size", "words"],
+        id="words without a vocabulary size",
+    ),
+    pytest.param(
+        {"datasets.letters.vocabulary_size": 100},
+        ["datasets.letters", "vocabulary_size", "characters"],
+        id="characters with a vocabulary size",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "adamw", "momentum": 0.9}},
+        ["runs.first.train.optimiser", "momentum", "sgd", "adamw", "0.9"],
+        id="adamw with momentum",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), REFUSED)
+def test_mistake_is_refused_with_key_value_and_choices(
+    tmp_path: Path, changes: dict[str, Any], said: list[str]
+) -> None:
+    message = refusal(tmp_path, changed(changes))
+    assert [words for words in said if words not in message] == [], message
+    assert message.startswith(f"{tmp_path / 'params.yaml'}: ")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("runs: [", "not valid YAML", id="open bracket"),
+        pytest.param("runs: {}\nruns: {}\n", 'duplicate key "runs"', id="key given twice"),
+        pytest.param("runs: !!python/object:os.system {}\n", "not valid YAML", id="object of a program"),
+        pytest.param(b"\xff\xfe\x00", "params.yaml", id="no text"),
+        pytest.param("", "dictionary", id="empty"),
+        pytest.param("[1, 2]", "dictionary", id="list"),
+    ],
+)
+def test_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path, content: Any, said: str) -> None:
+    message = refusal(tmp_path, content)
+    assert said in message
+    assert "\n" not in message
+    assert ": :" not in message
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"absent\.yaml: no such file"):
+        load(tmp_path / "absent.yaml", CHOICES)
+
+
+def test_mistakes_in_several_blocks_are_all_listed(tmp_path: Path) -> None:
+    changes = {"runs.first.train.epochs": -1, "runs.second.attack.shares": [2.0], "datasets.pictures.test": 0.5}
+    lines = refusal(tmp_path, changed(changes)).splitlines()
+    keys = {line.removeprefix(f"{tmp_path / 'params.yaml'}: ").split(":")[0] for line in lines}
+    assert keys == {"runs.first.train.epochs", "runs.second.attack.shares.0", "datasets.pictures.test"}
+
+
+def test_mistakes_in_one_block_are_all_listed(tmp_path: Path) -> None:
+    changes = {"runs.first.train.epoch": 1, "runs.first.train.learning_rate": 1, "runs.first.train.lr": "fast"}
+    message = refusal(tmp_path, changed(changes))
+    assert [key for key in changes if key not in message] == []
+
+
+def test_unknown_names_are_all_listed(tmp_path: Path) -> None:
+    changes = {"runs.first.dataset": "gone", "runs.second.model.name": "gone", "datasets.words.source": "gone"}
+    message = refusal(tmp_path, changed(changes))
+    assert [key for key in changes if key not in message] == []
+
+
+def test_long_value_is_cut_in_a_message(tmp_path: Path) -> None:
+    message = refusal(tmp_path, changed({"runs.first.train.epochs": "x" * 500}))
+    assert len(message) < 250 + len(str(tmp_path))
+
+
+def test_run_is_picked_by_name(tmp_path: Path) -> None:
+    params = read(tmp_path, GOOD)
+    assert pick(tmp_path / "params.yaml", "runs", params.runs, "second") is params.runs["second"]
+
+
+def test_picking_an_unknown_run_names_the_choices(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"params\.yaml: runs: 'third' is unknown; valid choices: first, second"):
+        pick(tmp_path / "params.yaml", "runs", read(tmp_path, GOOD).runs, "third")
+
+
+def test_params_of_this_project_are_read() -> None:
+    params = domain.read_params(Path(__file__).parents[1] / "params.yaml")
+    assert {run.dataset for run in params.runs.values()} <= params.datasets.keys()
+
+
+def test_real_networks_and_sources_are_the_choices(tmp_path: Path) -> None:
+    model = write(tmp_path, {"datasets": {}, "runs": {}})
+    assert domain.read_params(model).datasets == {}
+    for half in domain.HALVES:
+        assert sorted(domain.choices(half).sources) == sorted(domain.part(half, "data").SOURCES)

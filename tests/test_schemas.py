@@ -1,0 +1,140 @@
+"""What params.yaml may say of a network is what its constructor takes."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+
+from cvnlp import domain
+from cvnlp.schemas import network_schemas
+
+PACKAGE = Path(domain.__file__).parent
+NETWORKS = [(half, name) for half in domain.HALVES for name in domain.choices(half).networks]
+
+MADE = '''
+from cvnlp.options import Fraction, Literal, PositiveInt, Several
+import a_package_that_is_not_installed
+
+class Base:
+    def __init__(self, shape, *, size: PositiveInt, dropout: Fraction = 0.5, kind: Literal["a", "b"] = "a") -> None:
+        """A constructor whose first arguments come from the data."""
+
+class Heir(Base):
+    """Inherits its constructor."""
+
+class Grandchild(Heir):
+    pass
+
+class Other(Base):
+    def __init__(self, shape, *, sizes: Several = [1, 2], limit: PositiveInt | None = None) -> None:
+        """A constructor of its own."""
+
+MODELS = {"base": Base, "heir": Heir, "grandchild": Grandchild, "other": Other}
+'''
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "models.py").write_text(MADE, encoding="utf-8")
+    return network_schemas(tmp_path / "models.py")
+
+
+def constructor(half: str, name: str) -> dict[str, inspect.Parameter]:
+    """The keyword-only arguments of the class itself; imports torch."""
+    signature = inspect.signature(domain.part(half, "models").MODELS[name].__init__)
+    return {key: value for key, value in signature.parameters.items() if value.kind is value.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("half", domain.HALVES)
+def test_every_network_of_the_table_has_a_schema(half: str) -> None:
+    assert list(domain.choices(half).networks) == list(domain.part(half, "models").MODELS)
+
+
+@pytest.mark.parametrize(("half", "name"), NETWORKS)
+def test_schema_has_the_keyword_arguments_of_the_class(half: str, name: str) -> None:
+    assert list(domain.choices(half).networks[name].model_fields) == list(constructor(half, name))
+
+
+@pytest.mark.parametrize(("half", "name"), NETWORKS)
+def test_schema_has_the_defaults_of_the_class(half: str, name: str) -> None:
+    fields = domain.choices(half).networks[name].model_fields
+    for key, parameter in constructor(half, name).items():
+        default = PydanticUndefined if parameter.default is parameter.empty else parameter.default
+        assert fields[key].default == default, key
+        assert type(fields[key].default) is type(default), key
+
+
+@pytest.mark.parametrize(("half", "name"), NETWORKS)
+def test_defaults_of_a_network_are_valid_params(half: str, name: str) -> None:
+    form = domain.choices(half).networks[name]
+    given = {key: field.default for key, field in form.model_fields.items() if not field.is_required()}
+    form.model_validate(given)
+
+
+@pytest.mark.parametrize("half", domain.HALVES)
+def test_one_class_and_one_line_make_a_network_known(half: str, tmp_path: Path) -> None:
+    source = PACKAGE / half / "models"
+    paths = sorted(source.glob("*.py")) if source.is_dir() else [source.with_suffix(".py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    new = "\n\nclass Tiny:\n    def __init__(self, data, *, width: PositiveInt = 3) -> None:\n        pass\n"
+    text, lines = re.subn(r"^(MODELS\b[^=]*= \{)", r'\1"tiny": Tiny, ', text + new, flags=re.MULTILINE)
+    assert lines == 1
+    (tmp_path / "models.py").write_text(text, encoding="utf-8")
+    known = network_schemas(tmp_path / "models.py")
+    assert set(known) == {"tiny", *domain.choices(half).networks}
+    assert known["tiny"]().model_dump() == {"width": 3}
+
+
+@pytest.mark.parametrize("name", ["heir", "grandchild"])
+def test_class_without_a_constructor_takes_the_inherited_options(made: dict[str, Any], name: str) -> None:
+    assert list(made[name].model_fields) == ["size", "dropout", "kind"]
+
+
+def test_constructor_of_its_own_hides_the_inherited_options(made: dict[str, Any]) -> None:
+    assert made["other"]().model_dump() == {"sizes": [1, 2], "limit": None}
+
+
+def test_option_without_a_default_is_required(made: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"size\s+Field required"):
+        made["base"].model_validate({})
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("base", {"size": 0}),
+        ("base", {"size": 1.0}),
+        ("base", {"size": True}),
+        ("base", {"size": 1, "dropout": 1.0}),
+        ("base", {"size": 1, "kind": "c"}),
+        ("base", {"size": 1, "shape": [1]}),
+        ("other", {"sizes": []}),
+        ("other", {"sizes": [0]}),
+        ("other", {"limit": 0}),
+    ],
+)
+def test_value_that_the_annotation_excludes_is_refused(made: dict[str, Any], name: str, given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        made[name].model_validate(given)
+
+
+def test_default_of_one_form_is_not_shared_with_the_next(made: dict[str, Any]) -> None:
+    made["other"]().sizes.append(3)
+    assert made["other"]().sizes == [1, 2]
+
+
+def test_package_is_read_like_a_module(tmp_path: Path) -> None:
+    base, heirs = MADE.split("class Heir", 1)
+    (tmp_path / "base.py").write_text(base, encoding="utf-8")
+    (tmp_path / "__init__.py").write_text(f"from base import Base\n\nclass Heir{heirs}", encoding="utf-8")
+    assert list(network_schemas(tmp_path)) == ["base", "heir", "grandchild", "other"]
+
+
+def test_module_without_a_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "models.py").write_text("NAMES = {}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="MODELS"):
+        network_schemas(tmp_path / "models.py")
