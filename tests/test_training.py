@@ -16,7 +16,6 @@ from cvnlp.language.evaluation import token_nats
 from cvnlp.language.models import Rnn
 from cvnlp.vision import scores
 from cvnlp.vision.evaluation import predict_split
-from cvnlp.vision.models import Mlp
 
 # Every kind of chance is on: dropout, augmentation, the order of the pictures, an epoch that ends within the text.
 TRAIN = {
@@ -44,7 +43,7 @@ class Trained:
     weights: bytes
 
 
-class Interrupted(Exception):
+class InterruptionError(Exception):
     pass
 
 
@@ -325,7 +324,7 @@ def in_the_log(epoch: int) -> dict[str, Any]:
 
     def write(metrics: dict[str, float], at: int) -> None:
         if at == epoch:
-            raise Interrupted
+            raise InterruptionError
 
     return {"write": write}
 
@@ -344,7 +343,7 @@ def in_the_batches(epoch: int, half: str) -> dict[str, Any]:
         def __iter__(self) -> Iterator[Any]:
             for number, batch in enumerate(self.whole):
                 if number == 2:
-                    raise Interrupted
+                    raise InterruptionError
                 yield batch
 
     def train_batches(*arguments: Any, **named: Any) -> Any:
@@ -362,7 +361,7 @@ def test_an_interrupted_training_ends_where_it_would_have(
 ) -> None:
     whole = train(half)
     interruption = in_the_log(epoch) if where == "log" else in_the_batches(epoch, half)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptionError):
         train(half, resume="state", **interruption)
     torch.rand(7)  # chance has moved on
     logged: list[int] = []
@@ -377,7 +376,7 @@ def test_an_interrupted_training_ends_where_it_would_have(
 def test_patience_counts_on_over_an_interruption(train: Callable[..., Trained]) -> None:
     options = {"task": scripted([5.0, 4.0, 4.5, 4.6, 1.0, 0.5]), "epochs": 6, "patience": 2}
     whole = train("vision", **options)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptionError):
         train("vision", resume="state", **options, **in_the_log(3))
     resumed = train("vision", resume="state", **options)
     assert resumed.fitted.history == whole.fitted.history
@@ -406,7 +405,7 @@ def test_every_epoch_asks_for_its_own_batches(train: Callable[..., Trained]) -> 
     assert asked == sorted(asked)
 
 
-def test_the_epochs_of_a_training_draw_differently(vision_data: Path) -> None:
+def test_the_epochs_of_a_training_draw_differently() -> None:
     drawn = []
     for epoch in range(3):
         training.EpochSeed(1).on_train_epoch_start(SimpleNamespace(current_epoch=epoch), None)
@@ -414,10 +413,3 @@ def test_the_epochs_of_a_training_draw_differently(vision_data: Path) -> None:
     training.EpochSeed(1).on_train_epoch_start(SimpleNamespace(current_epoch=1), None)
     assert torch.rand(4).tolist() == drawn[1]
     assert drawn[0] != drawn[1] != drawn[2]
-
-
-def test_dropout_changes_a_training() -> None:
-    torch.manual_seed(0)
-    network = Mlp([4, 4, 1], 3, [0.5], [0.2], hidden=[8], dropout=0.5)
-    images = torch.rand(5, 1, 4, 4)
-    assert not torch.equal(network(images), network(images))

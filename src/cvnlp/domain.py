@@ -10,17 +10,17 @@ from cvnlp.schemas import network_schemas
 
 HALVES = ("vision", "language")
 
-# module -> public names that both halves have, with the same arguments
+# module -> public names that both halves have, with the same arguments; after the `*` stand a half's own options
 CONTRACT = {
     "data": ("SOURCES", "network_arguments", "prepare"),
     "batches": ("split_batches", "train_batches"),
     "models": ("MODELS",),
     "task": ("Task",),
-    "scores": ("HEADLINE", "summary"),
+    "scores": ("HEADLINE", "describe"),
     "evaluation": ("evaluate",),
     "attacks": ("ATTACKS", "attack"),
     "serving": ("example", "predict"),
-    "figures": ("draw_comparison", "draw_run"),
+    "figures": ("TITLE", "draw_comparison", "draw_run"),
 }
 
 

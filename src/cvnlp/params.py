@@ -5,13 +5,12 @@ contradiction is refused with the key's full path and the valid choices. What a 
 `load` takes the forms of the networks from its caller.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML, YAMLError
 
 # Run and data set names become parts of file names, of DVC stage names and of MLflow names.
@@ -19,26 +18,18 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$")]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and Lightning take
 
-    @model_validator(mode="before")
-    @classmethod
-    def _knows_every_key(cls, data: Any) -> Any:
-        unknown = [key for key in data if key not in cls.model_fields] if isinstance(data, dict) else []
-        if unknown:
-            choices = ", ".join(sorted(cls.model_fields))
-            raise PydanticCustomError(
-                "unknown_key", "unknown key; valid keys: {choices}", {"choices": choices, "key": unknown[0]}
-            )
-        return data
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Dataset(Strict):
     """What `prepare` makes: `source` names where the raw data comes from, `seed` fixes every drawing."""
 
     source: str
-    seed: int
+    seed: Seed
 
 
 class VisionDataset(Dataset):
@@ -60,9 +51,10 @@ class LanguageDataset(Dataset):
 
     @model_validator(mode="after")
     def _has_disjoint_splits_and_a_vocabulary(self) -> "LanguageDataset":
-        both = sorted(set(self.validation) & set(self.test))
-        if both:
-            raise ValueError(f"validation and test both hold out {', '.join(both)}")
+        held_out = [*self.validation, *self.test]
+        twice = sorted({name for name in held_out if held_out.count(name) > 1})
+        if twice:
+            raise ValueError(f"validation and test together hold out {', '.join(twice)} more than once")
         if (self.vocabulary_size is None) == (self.tokens == "words"):
             raise ValueError("vocabulary_size must be given with 'tokens: words', and not with 'tokens: characters'")
         return self
@@ -150,7 +142,7 @@ class LanguageAttack(Strict):
 
 class Run(Strict):
     dataset: str
-    seed: int
+    seed: Seed
     model: dict[str, Any]
 
 
@@ -182,23 +174,25 @@ class Choices:
 
 
 def load(path: Path, choices: Mapping[str, Choices]) -> Params:
-    """Read and check `path`; ValueError names the key's full path, the value and the valid choices."""
+    """Read and check `path`; ValueError names the full key of every mistake, the value and the valid choices."""
     raw = _read(path)
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
-        raise ValueError(_explain(path, error, raw)) from None
-    for name, dataset in params.datasets.items():
-        key = f"{path}: datasets.{name}.source"
-        _one_of(key, dataset.source, choices[dataset.domain].sources)
-    for name, run in params.runs.items():
-        _check_run(path, name, run, params, choices[run.domain].networks)
+        raise ValueError("\n".join(_explain(path, error, raw, Params))) from None
+    mistakes = [
+        *(line for name in params.datasets for line in _check_dataset(path, name, params, choices)),
+        *(line for name in params.runs for line in _check_run(path, name, params, choices)),
+    ]
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
     return params
 
 
 def pick(path: Path, table: str, entries: Mapping[str, Any], name: str) -> Any:
     """The block `name` of `entries`, or ValueError with the names there are."""
-    _one_of(f"{path}: {table}", name, entries)
+    for mistake in _unknown(f"{path}: {table}", name, entries):
+        raise ValueError(mistake)
     return entries[name]
 
 
@@ -208,55 +202,74 @@ def _read(path: Path) -> Any:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def _one_of(key: str, value: Any, choices: Collection[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{key}: {value!r} is unknown; valid choices: {', '.join(sorted(choices))}")
+def _unknown(key: str, value: Any, choices: Collection[str]) -> Iterator[str]:
+    if value not in list(choices):  # a list, for the value may be anything, hashable or not
+        yield f"{key}: {value!r} is unknown; valid choices: {', '.join(sorted(choices))}"
 
 
-def _check_run(path: Path, name: str, run: Any, params: Params, networks: Mapping[str, type[BaseModel]]) -> None:
-    key = f"{path}: runs.{name}"
-    _one_of(f"{key}.dataset", run.dataset, params.datasets)
-    domain = params.datasets[run.dataset].domain
-    if domain != run.domain:
-        raise ValueError(f"{key}.domain is {run.domain!r}, but its data set {run.dataset!r} is of domain {domain!r}")
-    _one_of(f"{key}.model.name", run.model.get("name"), networks)
-    options = {option: value for option, value in run.model.items() if option != "name"}
-    form = networks[run.model["name"]]
-    try:
-        form.model_validate(options)
-    except ValidationError as error:
-        raise ValueError(_explain(path, error, options, ("runs", name, "model"))) from None
+def _check_dataset(path: Path, name: str, params: Params, choices: Mapping[str, Choices]) -> Iterator[str]:
+    dataset = params.datasets[name]
+    yield from _unknown(f"{path}: datasets.{name}.source", dataset.source, choices[dataset.domain].sources)
 
 
-def _explain(path: Path, error: ValidationError, raw: Any, prefix: tuple[str, ...] = ()) -> str:
-    lines = [_explain_one(path, details, raw, prefix) for details in error.errors()]
-    return "\n".join(lines)
+def _check_run(path: Path, name: str, params: Params, choices: Mapping[str, Choices]) -> Iterator[str]:
+    run, key = params.runs[name], f"{path}: runs.{name}"
+    yield from _unknown(f"{key}.dataset", run.dataset, params.datasets)
+    dataset = params.datasets.get(run.dataset)
+    if dataset and dataset.domain != run.domain:
+        yield f"{key}.domain is {run.domain!r}, but its data set {run.dataset!r} is of domain {dataset.domain!r}"
+    networks = choices[run.domain].networks
+    network = run.model.get("name")
+    yield from _unknown(f"{key}.model.name", network, networks)
+    if network in list(networks):
+        options = {option: value for option, value in run.model.items() if option != "name"}
+        try:
+            networks[network].model_validate(options)
+        except ValidationError as error:
+            yield from _explain(path, error, options, networks[network], ("runs", name, "model"))
 
 
-def _explain_one(path: Path, details: Any, raw: Any, prefix: tuple[str, ...]) -> str:
-    place: list[str] = list(prefix)
-    for step in details["loc"]:
-        if isinstance(raw, dict) and step not in raw and step in ("vision", "language", "[key]"):
-            continue  # pydantic names the branch of a union here, which is no key of the file
-        place.append(str(step))
-        raw = raw[step] if (isinstance(raw, dict) and step in raw) or isinstance(raw, list) else None
-    context = details.get("ctx", {})
-    if "key" in context:
-        place.append(str(context["key"]))
-    message = details["msg"].removeprefix("Value error, ")
-    if "discriminator" in context:
-        place.append("domain")
-        message = "must be 'vision' or 'language'"
-    given = (
-        ""
-        if details["type"] in ("unknown_key", "missing", "union_tag_not_found")
-        else f" (given: {_short(details['input'])})"
-    )
-    return f"{path}: {'.'.join(place)}: {message}{given}"
+def _explain(path: Path, error: ValidationError, raw: Any, form: Any, prefix: tuple[str, ...] = ()) -> Iterator[str]:
+    """A line for each of pydantic's errors, in the words of the file."""
+    for details in error.errors():
+        place = [*prefix, *_steps(details["loc"], raw)]
+        message, given = details["msg"].removeprefix("Value error, "), details["input"]
+        if details["type"] == "extra_forbidden":
+            message = f"unknown key; valid keys: {', '.join(sorted(_fields(form, details['loc'][:-1])))}"
+        if "discriminator" in details.get("ctx", {}):
+            place.append("domain")
+            message, given = "must be 'vision' or 'language'", details["ctx"].get("tag")
+        said = details["type"] not in ("extra_forbidden", "missing", "union_tag_not_found")
+        key = f"{path}: {'.'.join(place)}" if place else str(path)
+        yield f"{key}: {message}{f' (given: {_short(given)})' if said else ''}"
+
+
+def _steps(location: tuple[int | str, ...], raw: Any) -> Iterator[str]:
+    """The keys of the file in pydantic's location, which also names the branches of unions."""
+    for number, step in enumerate(location):
+        known = isinstance(raw, dict) and step in raw
+        inner = number < len(location) - 1  # only the last step may be a key that the file lacks
+        if isinstance(raw, dict) and not known and (inner or step == "[key]"):
+            continue
+        yield str(step)
+        raw = raw[step] if known or isinstance(raw, list) else None
+
+
+def _fields(form: Any, location: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys of the model that pydantic's location leads to, from the model `form`."""
+    for step in location:
+        if isinstance(form, type) and issubclass(form, BaseModel):
+            form = form.model_fields[str(step)].annotation
+        elif get_origin(form) is dict:
+            form = get_args(form)[1]
+        else:  # a union told apart by `domain`
+            members = get_args(get_args(form)[0])
+            form = next(member for member in members if step in get_args(member.model_fields["domain"].annotation))
+    return form.model_fields
 
 
 def _short(value: Any) -> str:

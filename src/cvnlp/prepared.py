@@ -30,6 +30,8 @@ def facts(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{folder} holds no prepared data (facts.json is missing): run `dvc repro prepare`")
     found: dict[str, Any] = files.read_json(path)
+    if "arrays" not in found:
+        raise ValueError(f"{path} is not of this version: {_REMEDY}")
     for name, array in found["arrays"].items():
         if load_array(folder, name).nbytes != array["bytes"]:
             raise ValueError(f"{folder / name}.npy does not hold the bytes that facts.json states: {_REMEDY}")

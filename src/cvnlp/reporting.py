@@ -10,8 +10,6 @@ import pandas as pd
 from cvnlp import domain, files
 from cvnlp.params import Params
 
-TITLES = {"vision": "Image classification", "language": "Language modelling"}
-
 
 @dataclass(frozen=True)
 class Inputs:
@@ -42,7 +40,7 @@ def _half(
 ) -> list[str]:
     drawing = domain.part(half, "figures")
     groups = {run: settings.runs[run].dataset for run in runs}
-    lines = [f"## {TITLES[half]}", ""]
+    lines = [f"## {drawing.TITLE}", ""]
     for dataset in dict.fromkeys(groups.values()):
         facts = files.read_json(inputs.prepared / dataset / "facts.json")
         lines.append(f"- `{dataset}`: {domain.part(half, 'scores').describe(facts)} ({facts['licence']})")

@@ -42,7 +42,8 @@ class BaseTask(pl.LightningModule):
     def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
         super().__init__()
         self.network, self.options = network, options
-        self.examples = 0
+        self.examples, self.seconds = 0, 0.0  # of all epochs, those before an interruption too
+        self._mark = 0.0
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
@@ -55,7 +56,11 @@ class BaseTask(pl.LightningModule):
         """More metrics, computed from the epoch's means."""
         return {}
 
+    def on_train_epoch_start(self) -> None:
+        self._mark = time.perf_counter()
+
     def on_validation_epoch_end(self) -> None:
+        self.seconds += time.perf_counter() - self._mark
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self.examples += self._counts.get("train_loss", 0)
         self._sums, self._counts = {}, {}
@@ -70,10 +75,10 @@ class BaseTask(pl.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["examples"] = self.examples
+        checkpoint["examples"], checkpoint["seconds"] = self.examples, self.seconds
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.examples = checkpoint["examples"]
+        self.examples, self.seconds = checkpoint["examples"], checkpoint["seconds"]
 
 
 def make_optimiser(
@@ -213,33 +218,14 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
     In the folder `resume` stands the state after every epoch; an interrupted training goes on from it and ends where
     it would have. ValueError if the loss stops being a number.
     """
-    options, history = task.options, History()
+    options = task.options
     if not options["epochs"]:
         return Fitted(history=[], best_epoch=0, seconds=0.0, examples=0)
+    history = History()
     best = ModelCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
-    last = ModelCheckpoint(resume, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    stop = EarlyStopping(MONITOR, patience=options["patience"] or options["epochs"], min_delta=0.0)
-    terminal = sys.stderr.isatty()
-    trainer = pl.Trainer(
-        max_epochs=options["epochs"],
-        accelerator="auto",
-        devices=1,
-        precision=PRECISIONS[options["precision"]],  # type: ignore[arg-type]
-        gradient_clip_val=options["clip"],
-        deterministic=True,
-        logger=logger,
-        callbacks=[EpochSeed(data.seed), history, stop, best, last, Progress(run) if terminal else Lines(run)],
-        enable_progress_bar=terminal,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10**9,  # per epoch only
-        reload_dataloaders_every_n_epochs=1,
-        default_root_dir=resume,
-    )
+    trainer = _trainer(options, [EpochSeed(data.seed), history, best], run, resume, logger)
     checkpoint = resume / "last.ckpt"
-    started = time.perf_counter()
     trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
-    seconds = time.perf_counter() - started
     rows = history.rows
     if not rows or not math.isfinite(rows[-1][MONITOR]):
         raise ValueError(
@@ -248,4 +234,27 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
     weights = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     task.load_state_dict(weights)
     best_epoch = int(min(rows, key=lambda row: row[MONITOR])["epoch"])
-    return Fitted(history=rows, best_epoch=best_epoch, seconds=seconds, examples=task.examples)
+    return Fitted(history=rows, best_epoch=best_epoch, seconds=task.seconds, examples=task.examples)
+
+
+def _trainer(options: dict[str, Any], callbacks: list[Callback], run: str, resume: Path, logger: Logger) -> pl.Trainer:
+    """Lightning's trainer for `options`, which also stops early and keeps the state of the last epoch in `resume`."""
+    last = ModelCheckpoint(resume, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    stop = EarlyStopping(MONITOR, patience=options["patience"] or options["epochs"], min_delta=0.0)
+    terminal = sys.stderr.isatty()
+    return pl.Trainer(
+        max_epochs=options["epochs"],
+        accelerator="auto",
+        devices=1,
+        precision=PRECISIONS[options["precision"]],  # type: ignore[arg-type]
+        gradient_clip_val=options["clip"],
+        deterministic=True,
+        logger=logger,
+        callbacks=[*callbacks, stop, last, Progress(run) if terminal else Lines(run)],
+        enable_progress_bar=terminal,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10**9,  # per epoch only
+        reload_dataloaders_every_n_epochs=1,
+        default_root_dir=resume,
+    )

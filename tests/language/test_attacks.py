@@ -177,7 +177,9 @@ def test_more_replacements_hurt_more(trained: Lstm, language_data: Path) -> None
 
 def test_every_attack_is_made_at_every_share(trained: Lstm, language_data: Path) -> None:
     scores, rows, _ = attack(trained, language_data)
-    assert [(row["share"], row["method"]) for row in rows] == [(share, name) for share in (0.1, 0.3) for name in ATTACKS]
+    assert [(row["share"], row["method"]) for row in rows] == [
+        (share, name) for share in (0.1, 0.3) for name in ATTACKS
+    ]
     assert scores["tokens"] == 12 * 30
     assert all(scores[f"perplexity_{row['method']}_{row['share']:g}"] == row["perplexity"] for row in rows)
 

@@ -1,5 +1,6 @@
 """Windows of tokens: every token a target once, in order, for any number of columns and any window."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_every_target_is_predicted_from_the_token_before_it(length: int, columns
 def test_a_window_goes_on_where_the_one_before_ended(length: int, columns: int, window: int) -> None:
     windows = list(Windows(make_tokens(length), START, columns=columns, window=window))
     assert len(windows) == len(Windows(make_tokens(length), START, columns=columns, window=window))
-    for (_, targets, _), (inputs, next_targets, fresh) in zip(windows, windows[1:], strict=False):
+    for (_, targets, _), (inputs, next_targets, fresh) in itertools.pairwise(windows):
         assert not fresh
         real = next_targets[:, 0] != IGNORED
         assert torch.equal(inputs[real, 0], targets[real, -1])

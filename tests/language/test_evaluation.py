@@ -67,9 +67,7 @@ def test_cross_entropy_leaves_out_what_is_ignored() -> None:
 
 def write(network: Recurrent, seed: int = 1, temperature: float = 1.0, tokens: int = 60) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return evaluation.generate(
-        network, START, count=4, tokens=tokens, temperature=temperature, generator=generator
-    )
+    return evaluation.generate(network, START, count=4, tokens=tokens, temperature=temperature, generator=generator)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

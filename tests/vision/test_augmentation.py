@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvnlp.vision.augmentation import augment
+from cvnlp.vision.batches import augment
 
 LARGEST, SMALLEST = 1.0, 0.0  # what torch.rand is made to give: + or - the whole extent
 

@@ -35,6 +35,7 @@ def clean_play(markdown: str) -> str:
 def _clean_block(block: str) -> str:
     block = re.sub(r"^\*\*(.+?)\*\*[ ]*$", r"\1:", block, flags=re.MULTILINE)
     block = re.sub(r"_[^_]*_|\*[^*]*\*|\[[^\]]*\]", " ", block)  # directions, which may span lines
+    block = re.sub(r"\[[^\]\n]*$", " ", block, flags=re.MULTILINE)  # a direction whose end the edition forgot
     block = re.sub(r"[\\_*\[\]]", "", block).replace("—", "--")
     lines = (" ".join(line.split()) for line in block.splitlines())
     return "\n".join(line for line in lines if line)
@@ -57,10 +58,10 @@ SPLITTERS: dict[str, Callable[[str], list[str]]] = {"characters": split_characte
 
 
 def build_vocabulary(tokens: Iterable[str], size: int | None = None) -> list[str]:
-    """`<unk>`, then the tokens from the most to the least frequent, ties by the alphabet; `size` entries in all."""
+    """`<unk>`, `<eos>`, then the tokens from the most to the least frequent, ties by the alphabet; `size` in all."""
     counts = Counter(tokens)
     del counts[UNKNOWN]
-    ranked = sorted(counts, key=lambda token: (-counts[token], token))
+    ranked = sorted(counts, key=lambda token: (token != END_OF_LINE, -counts[token], token))
     return [UNKNOWN, *ranked][:size]
 
 

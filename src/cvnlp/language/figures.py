@@ -7,6 +7,8 @@ import pandas as pd
 
 from cvnlp import files, plots, prepared
 
+TITLE = "Language modelling"
+
 
 def draw_comparison(
     histories: Mapping[str, pd.DataFrame],

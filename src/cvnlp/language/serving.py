@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from cvnlp.language.models import Recurrent
+from torch import nn
 
 
 def example(config: dict[str, Any]) -> np.ndarray:
@@ -14,10 +13,10 @@ def example(config: dict[str, Any]) -> np.ndarray:
 
 
 @torch.inference_mode()
-def predict(network: Recurrent, config: dict[str, Any], tokens: np.ndarray) -> np.ndarray:
-    """Probabilities float32 (N, vocabulary) of the token that follows each text (N, T)."""
+def predict(network: nn.Module, config: dict[str, Any], inputs: np.ndarray) -> np.ndarray:
+    """Probabilities float32 (N, vocabulary) of the token that follows each text, int (N, T)."""
     size = config["data"]["vocabulary_size"]
-    if tokens.min() < 0 or tokens.max() >= size:
-        raise ValueError(f"token ids must be from 0 to {size - 1}, not {tokens.min()} to {tokens.max()}")
-    logits, _ = network(torch.from_numpy(tokens.astype(np.int64)))
+    if inputs.min() < 0 or inputs.max() >= size:
+        raise ValueError(f"token ids must be from 0 to {size - 1}, not {inputs.min()} to {inputs.max()}")
+    logits, _ = network(torch.from_numpy(inputs.astype(np.int64)))
     return logits[:, -1].float().softmax(1).numpy()

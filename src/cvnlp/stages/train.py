@@ -18,7 +18,7 @@ def train(
     block = pick(params, "runs", settings.runs, run).model_dump()
     facts = prepared.facts(data)
     decisive = {key: block[key] for key in ("domain", "seed", "model", "train")}
-    resume = resume / provenance.work_digest(decisive, data)[:16]
+    resume = _own_folder(resume, provenance.work_digest(decisive, data)[:16])
     recorder = _recorder(settings, run, block, data, resume)
     status = "FAILED"
     try:
@@ -34,6 +34,14 @@ def train(
     _write_history(history, rows)
     files.write_json(scores, result)
     files.write_json(durations, spent | provenance.machine())
+
+
+def _own_folder(resume: Path, key: str) -> Path:
+    """The folder of this very training; what other params, data or code have left is of no use any more."""
+    for folder in resume.glob("*"):
+        if folder.name != key:
+            shutil.rmtree(folder)
+    return resume / key
 
 
 def _recorder(settings: Params, run: str, block: dict[str, Any], data: Path, resume: Path) -> Any:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 Message = dict[str, Any]
+PATIENCE = 120  # seconds that a finished training waits for MLflow
 
 
 class Recorder:
@@ -44,9 +45,11 @@ class Recorder:
         assert self._process.stdin is not None
         try:
             self._process.stdin.close()
+            self._process.wait(timeout=PATIENCE)
         except BrokenPipeError:
             return
-        self._process.wait()
+        except subprocess.TimeoutExpired:
+            print(f"warning: MLflow did not take everything within {PATIENCE} s; it may still do so", file=sys.stderr)
 
     def _send(self, **message: Any) -> None:
         assert self._process.stdin is not None
@@ -63,6 +66,7 @@ def _messages() -> Iterator[Message]:
 
 
 def _open_run(start: Message) -> tuple[Any, str]:
+    # imported here and not by the training's side; and if it fails, that is a warning like any other
     from cvnlp.tracking import store
 
     client, experiment = store.connect()

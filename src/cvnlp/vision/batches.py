@@ -1,11 +1,13 @@
-"""Batches of pictures from the memory maps: (images float (B, C, H, W) in [0, 1], labels int64 (B,))."""
+"""Batches of pictures from the memory maps: (images float (B, C, H, W) in [0, 1], labels int64 (B,)); augmentation."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp import prepared
@@ -31,6 +33,27 @@ class Batches:
             # (N, H, W, C) seen as (N, C, H, W) is what torch calls channels_last: fast, and no copy
             images = torch.from_numpy(self.images[chosen]).permute(0, 3, 1, 2)
             yield images.float() / 255, torch.from_numpy(self.labels[chosen].astype(np.int64))
+
+
+def augment(images: Tensor, *, shift: float, rotation: float, scale: float) -> Tensor:
+    """Each picture of (B, C, H, W) moved by up to `shift` pixels, turned by `rotation` degrees, scaled by 1 +- `scale`.
+
+    All drawn uniformly; what comes in from outside is black. Uses torch's global random numbers.
+    """
+    if not (shift or rotation or scale):
+        return images
+    count, _, height, width = images.shape
+
+    def draw(extent: float) -> Tensor:
+        return (torch.rand(count, device=images.device) * 2 - 1) * extent
+
+    angle, factor = draw(math.radians(rotation)), 1 + draw(scale)
+    cos, sin = torch.cos(angle) / factor, torch.sin(angle) / factor
+    # affine_grid measures in half sizes: a pixel is 2 / size; the ratio keeps a turn rigid on oblong pictures
+    first = torch.stack([cos, -sin * height / width, draw(2 * shift / width)], dim=1)
+    second = torch.stack([sin * width / height, cos, draw(2 * shift / height)], dim=1)
+    grid = F.affine_grid(torch.stack([first, second], dim=1), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid.to(images.dtype), align_corners=False)
 
 
 def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Batches:

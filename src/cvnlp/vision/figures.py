@@ -9,6 +9,8 @@ import pandas as pd
 
 from cvnlp import plots, prepared
 
+TITLE = "Image classification"
+
 
 def draw_comparison(
     histories: Mapping[str, pd.DataFrame],

@@ -13,11 +13,11 @@ def example(config: dict[str, Any]) -> np.ndarray:
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, config: dict[str, Any], pictures: np.ndarray) -> np.ndarray:
+def predict(network: nn.Module, config: dict[str, Any], inputs: np.ndarray) -> np.ndarray:
     """Class probabilities float32 (N, classes) of uint8 pictures (N, H, W, C)."""
-    if pictures.shape[1:] != tuple(config["data"]["shape"]):
+    if inputs.shape[1:] != tuple(config["data"]["shape"]):
         raise ValueError(
-            f"pictures of shape {pictures.shape[1:]}, but the network reads {tuple(config['data']['shape'])}"
+            f"pictures of shape {inputs.shape[1:]}, but the network reads {tuple(config['data']['shape'])}"
         )
-    images = torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2) / 255
+    images = torch.from_numpy(inputs.astype(np.float32)).permute(0, 3, 1, 2) / 255
     return network(images).float().softmax(1).numpy()

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp.training import BaseTask
-from cvnlp.vision.augmentation import augment
+from cvnlp.vision.batches import augment
 
 
 class Task(BaseTask):

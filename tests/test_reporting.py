@@ -1,0 +1,260 @@
+"""The report from small hand-made files: right numbers, links that lead somewhere, the same bytes each time."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cvnlp import domain, files, prepared, reporting
+from cvnlp.params import Params
+from cvnlp.reporting import Inputs
+
+PARAMS = """\
+# what to prepare
+datasets:
+  digits: {domain: vision, source: mnist_sample, seed: 1, validation: 500, test: 500}
+  cnn_plays:
+    {domain: language, source: shakespeare, seed: 1, tokens: characters, validation: [a], test: [b]}
+
+# what to train
+runs:
+  rules:
+    {domain: vision, dataset: digits, seed: 1, model: {name: rules}, train: {epochs: 0}, evaluate: {},
+     attack: {eps: [0.1]}}
+# a remark at the margin
+  cnn:
+    domain: vision
+    dataset: digits
+    seed: 1
+    model: {name: cnn}
+    train: {epochs: 2}
+    evaluate: {}
+    attack: {eps: [0.1]}
+  cnn_plays:
+    domain: language
+    dataset: cnn_plays
+    seed: 1
+    model: {name: lstm}
+    train: {epochs: 2}
+    evaluate: {}
+    attack: {shares: [0.1]}
+  train:
+    domain: language
+    dataset: cnn_plays
+    seed: 1
+    model: {name: rnn}
+    train: {epochs: 2}
+    evaluate: {}
+    attack: {shares: [0.1]}
+"""
+SCORES: dict[str, dict[str, float]] = {
+    "rules": {"accuracy": 0.5, "error_rate": 0.5, "nll": 1.25, "ece": 0.0625, "macro_f1": 0.4375, "pictures": 4},
+    "cnn": {"accuracy": 0.75, "error_rate": 0.25, "nll": 0.5, "ece": 0.125, "macro_f1": 0.625, "pictures": 4},
+    "cnn_plays": {"nats_per_token": 1.5, "perplexity": 4.4817, "bits_per_character": 2.164, "tokens": 9},
+    "train": {"nats_per_token": 7.5, "perplexity": 1808.04, "tokens": 9},
+}
+TRAINING = {
+    "rules": {"parameters": 0, "epochs": 0, "best_epoch": 0, "examples": 0},
+    "cnn": {"parameters": 114314, "epochs": 2, "best_epoch": 1, "examples": 8},
+    "cnn_plays": {"parameters": 1000, "epochs": 2, "best_epoch": 0, "examples": 8},
+    "train": {"parameters": 999, "epochs": 2, "best_epoch": 0, "examples": 8},
+}
+
+
+def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, index=False)
+
+
+def write_vision(inputs: Inputs, run: str, mistakes: bool, flips: bool) -> None:
+    classes = [str(digit) for digit in range(10)]
+    details = inputs.details / run
+    one = {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "pictures": 1}
+    write_csv(details / "classes.csv", [{"class": name} | one for name in classes])
+    write_csv(details / "confusion.csv", [dict.fromkeys(classes, 1) for _ in classes])
+    write_csv(details / "calibration.csv", [{"bin": 9, "pictures": 4, "confidence": 0.95, "accuracy": 0.75}])
+    table = pd.DataFrame({"index": [2], "actual": ["3"], "predicted": ["8"], "confidence": [0.9]})
+    table["probability_of_actual"] = 0.05
+    table.head(int(mistakes)).to_csv(details / "mistakes.csv", index=False)
+    prepared.save_array(details, "mistakes", np.full((int(mistakes), 6, 6, 1), 99, np.uint8))
+    if flips:
+        pictures = {"clean": np.full((2, 6, 6, 1), 0.5), "attacked": np.full((2, 6, 6, 1), 0.6)}
+        words = {"before": np.array(["1", "2"]), "after": np.array(["7", "3"]), "eps": np.array(0.1)}
+        for name, array in (pictures | words).items():
+            prepared.save_array(inputs.examples / run, name, array)
+    rows = [{"method": method, "eps": 0.1, "accuracy": 0.25} for method in ("random", "fgsm", "pgd")]
+    write_csv(inputs.attacks / f"{run}.csv", rows)
+    files.write_json(inputs.attacks / f"{run}.json", {"accuracy_clean": 0.75, "pictures": 4})
+
+
+def write_language(inputs: Inputs, run: str) -> None:
+    files.write_json(inputs.details / run / "samples.json", {"temperature": 0.8, "texts": ["To be.\nOr not.\n"]})
+    for name, text in {"clean": "to be", "random": "tx be", "hotflip": "to bx", "share": np.array(0.1)}.items():
+        prepared.save_array(inputs.examples / run, name, np.array(text))
+    rows = [{"method": method, "share": 0.1, "perplexity": 9.0} for method in ("random", "hotflip")]
+    write_csv(inputs.attacks / f"{run}.csv", rows)
+    files.write_json(inputs.attacks / f"{run}.json", {"perplexity_clean": 4.0, "tokens": 9})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def inputs(folder: Path) -> Inputs:
+    """What the stages before would have written for the four runs of PARAMS."""
+    names = ("prepared", "training", "history", "scores", "attacks", "details", "examples")
+    made = Inputs(*(folder / "in" / name for name in names))
+    counts = {split: {str(digit): 10 for digit in range(10)} for split in prepared.SPLITS}
+    digits = {"classes": list("0123456789"), "shape": [6, 6, 1], "counts": counts, "licence": "free to use"}
+    plays = {
+        "token_kind": "characters",
+        "vocabulary_size": 65,
+        "counts": {"train": 1000, "validation": 10, "test": 10},
+        "unknown": {"train": 0, "validation": 0, "test": 1},
+        "licence": "CC0",
+    }
+    files.write_json(made.prepared / "digits" / "facts.json", digits)
+    files.write_json(made.prepared / "cnn_plays" / "facts.json", plays)
+    for run, scores in SCORES.items():
+        files.write_json(made.scores / f"{run}.json", scores)
+        files.write_json(made.training / f"{run}.json", TRAINING[run])
+        epochs = range(TRAINING[run]["epochs"])
+        columns = ["epoch", "step", "validation_nll", "validation_accuracy"]
+        history = pd.DataFrame([[epoch, 10 + epoch, 1.0 / (epoch + 1), 0.5] for epoch in epochs], columns=columns)
+        made.history.mkdir(exist_ok=True)
+        history.to_csv(made.history / f"{run}.csv", index=False)
+    write_vision(made, "rules", mistakes=True, flips=True)
+    write_vision(made, "cnn", mistakes=False, flips=False)
+    write_language(made, "cnn_plays")
+    write_language(made, "train")
+    return made
+
+
+@pytest.fixture(scope="module")
+def params(folder: Path) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(PARAMS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def settings(params: Path) -> Params:
+    return domain.read_params(params)
+
+
+def write(settings: Params, params: Path, inputs: Inputs, out: Path) -> str:
+    reporting.write_report(settings, params, inputs, out / "figures", out / "report.md")
+    return (out / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def report(settings: Params, params: Path, inputs: Inputs, folder: Path) -> str:
+    return write(settings, params, inputs, folder / "reports")
+
+
+def runs_of(settings: Params, half: str) -> list[str]:
+    return [name for name, run in settings.runs.items() if run.domain == half]
+
+
+@pytest.mark.parametrize("half", domain.HALVES)
+def test_every_run_has_a_row(half: str, settings: Params, inputs: Inputs) -> None:
+    runs = runs_of(settings, half)
+    table = reporting.table(half, runs, settings, inputs)
+    assert list(table["run"]) == runs
+    assert list(table["network"]) == [settings.runs[run].model["name"] for run in runs]
+    assert list(table["data"]) == [settings.runs[run].dataset for run in runs]
+
+
+@pytest.mark.parametrize("half", domain.HALVES)
+def test_the_numbers_of_a_row_are_those_of_the_run(half: str, settings: Params, inputs: Inputs) -> None:
+    runs = runs_of(settings, half)
+    table = reporting.table(half, runs, settings, inputs).set_index("run")
+    for name, (title, _) in domain.part(half, "scores").HEADLINE.items():
+        for run in runs:
+            shown = table.loc[run, title]
+            if name in SCORES[run]:
+                assert float(shown.replace(",", "")) == pytest.approx(SCORES[run][name], rel=1e-3)
+            else:
+                assert shown == ""
+
+
+def test_numbers_are_short(settings: Params, inputs: Inputs) -> None:
+    table = reporting.table("language", ["cnn_plays", "train"], settings, inputs)
+    assert list(table["perplexity"]) == ["4.4817", "1,808.0"]
+    assert list(table["parameters"]) == ["1,000", "999"]
+
+
+def test_the_best_epoch_is_counted_from_1(settings: Params, inputs: Inputs) -> None:
+    table = reporting.table("vision", ["rules", "cnn"], settings, inputs)
+    assert list(table["epochs (best)"]) == ["none", "2 (2)"]
+
+
+def links_of(report: str) -> list[str]:
+    return re.findall(r"\]\(([^)#]+)[^)]*\)", report)
+
+
+def test_every_link_leads_to_a_file(report: str, folder: Path) -> None:
+    links = links_of(report)
+    assert len(links) >= 10
+    for link in links:
+        assert (folder / "reports" / link).is_file(), link
+
+
+def test_every_figure_is_shown(report: str, folder: Path) -> None:
+    drawn = {path.relative_to(folder / "reports").as_posix() for path in (folder / "reports").rglob("*.png")}
+    assert drawn == {link for link in links_of(report) if link.endswith(".png")}
+    assert "{folder}" not in report
+
+
+@pytest.mark.parametrize(("figure", "runs"), [("mistakes", ["rules"]), ("flips", ["rules"])])
+def test_a_run_without_mistakes_or_flips_shows_none(report: str, figure: str, runs: list[str]) -> None:
+    assert re.findall(rf"figures/(\w+)/{figure}\.png", report) == runs
+
+
+def test_links_to_params_point_at_the_line_of_the_run(report: str, settings: Params) -> None:
+    lines = PARAMS.splitlines()
+    anchors = re.findall(r"### (\w+)\n\n\[Parameters\]\(\.\./params\.yaml#L(\d+)\)", report)
+    assert [run for run, _ in anchors] == [*runs_of(settings, "vision"), *runs_of(settings, "language")]
+    assert {run: lines[int(number) - 1] for run, number in anchors} == {run: f"  {run}:" for run in settings.runs}
+
+
+def test_what_a_model_writes_stands_in_the_report(report: str) -> None:
+    assert report.count("```text\nTo be.\nOr not.\n```") == 2
+    for text in ("to be", "tx be", "to bx"):
+        assert f"```text\n{text}\n```" in report
+
+
+def test_the_report_names_data_and_licences(report: str) -> None:
+    assert "`digits`: 10 classes, 6 x 6 x 1" in report and "(free to use)" in report
+    assert "`cnn_plays`: characters, vocabulary 65" in report and "(CC0)" in report
+
+
+def test_written_twice_the_report_and_its_figures_are_the_same_bytes(
+    settings: Params, params: Path, inputs: Inputs, report: str, folder: Path
+) -> None:
+    assert write(settings, params, inputs, folder / "again") == report
+    first = {path.relative_to(folder / "reports"): path for path in (folder / "reports").rglob("*.*")}
+    again = {path.relative_to(folder / "again"): path for path in (folder / "again").rglob("*.*")}
+    assert first.keys() == again.keys()
+    for name, path in first.items():
+        assert path.read_bytes() == again[name].read_bytes(), name
+
+
+@pytest.mark.parametrize("half", domain.HALVES)
+def test_a_half_without_runs_has_no_section(half: str, settings: Params, params: Path, inputs: Inputs) -> None:
+    runs = {name: run for name, run in settings.runs.items() if run.domain == half}
+    text = write(Params(datasets=settings.datasets, runs=runs), params, inputs, params.parent / "half")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [reporting.TITLES[half]]
+    assert re.findall(r"^### (.+)$", text, re.MULTILINE) == list(runs)
+
+
+def test_a_report_of_untrained_networks_draws_no_learning(settings: Params, params: Path, inputs: Inputs) -> None:
+    only = Params(datasets=settings.datasets, runs={"rules": settings.runs["rules"]})
+    text = write(only, params, inputs, params.parent / "untrained")
+    assert "learning.png" not in text
+    assert not list((params.parent / "untrained").rglob("learning.png"))
