@@ -249,7 +249,7 @@ def test_written_twice_the_report_and_its_figures_are_the_same_bytes(
 def test_a_half_without_runs_has_no_section(half: str, settings: Params, params: Path, inputs: Inputs) -> None:
     runs = {name: run for name, run in settings.runs.items() if run.domain == half}
     text = write(Params(datasets=settings.datasets, runs=runs), params, inputs, params.parent / "half")
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [reporting.TITLES[half]]
+    assert len(re.findall(r"^## ", text, re.MULTILINE)) == 1
     assert re.findall(r"^### (.+)$", text, re.MULTILINE) == list(runs)
 
 

@@ -32,13 +32,11 @@ def load(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     if not path.is_file():
         raise ValueError(f"{folder} holds no whole model ({CONFIG} is missing): run `dvc repro`")
     config = files.read_json(path)
-    network = build(config)
     try:
+        network = build(config)
         load_model(network, str(folder / WEIGHTS))
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise ValueError(
-            f"{folder / WEIGHTS} is damaged or belongs to another network ({error}): run `dvc repro`"
-        ) from None
+    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder / WEIGHTS} is damaged or does not fit {CONFIG} ({error}): run `dvc repro`") from None
     return network.to(device()).eval(), config
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from ruamel.yaml import YAML
 
 from cvnlp import domain, files
 from cvnlp.params import Params
@@ -95,9 +96,4 @@ def _link(path: Path, report: Path) -> str:
 
 def _line_of(params: Path, run: str) -> int:
     """The line of params.yaml where the block of `run` begins."""
-    inside = False
-    for number, line in enumerate(params.read_text(encoding="utf-8").splitlines(), start=1):
-        inside = line.startswith("runs:") or (inside and not line[:1].isalpha())
-        if inside and line.strip().startswith(f"{run}:"):
-            return number
-    return 1
+    return int(YAML().load(params)["runs"].lc.key(run)[0]) + 1

@@ -74,6 +74,16 @@ class BaseTask(pl.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        # Lightning refuses to clip for a fused optimiser in mixed precision, for the sake of fp16's scaler, unused here
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["examples"], checkpoint["seconds"] = self.examples, self.seconds
 
@@ -146,6 +156,13 @@ class History(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
+
+
+class Stop(EarlyStopping):
+    """Early stopping that also knows, when resumed, that it had stopped."""
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class Lines(Callback):
@@ -240,7 +257,7 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
 def _trainer(options: dict[str, Any], callbacks: list[Callback], run: str, resume: Path, logger: Logger) -> pl.Trainer:
     """Lightning's trainer for `options`, which also stops early and keeps the state of the last epoch in `resume`."""
     last = ModelCheckpoint(resume, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    stop = EarlyStopping(MONITOR, patience=options["patience"] or options["epochs"], min_delta=0.0)
+    stop = Stop(MONITOR, patience=options["patience"] or options["epochs"], min_delta=0.0)
     terminal = sys.stderr.isatty()
     return pl.Trainer(
         max_epochs=options["epochs"],

@@ -145,6 +145,22 @@ def test_pgd_keeps_every_picture_that_fgsm_has_won(network: Cnn, pictures: tuple
     assert (fooled["pgd"] >= fooled["fgsm"]).all()
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_pgd_keeps_the_worst_point_it_met_and_not_the_last(steps: int) -> None:
+    class Ridge(nn.Module):
+        """Wrong on a narrow ridge of brightness: FGSM ends on it, and a step from there leads over it and back."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            ridge = 0.05 - (images.mean((1, 2, 3)) - 0.58).abs()
+            return torch.stack([torch.zeros_like(ridge), ridge], dim=1)
+
+    images, labels = torch.full((2, 1, 3, 3), 0.5), torch.zeros(2, dtype=torch.long)
+    attacked = ATTACKS["pgd"](Ridge(), images, labels, eps=0.1, steps=steps)
+    assert accuracy(Ridge(), images, labels) == 1.0
+    assert accuracy(Ridge(), attacked, labels) == 0.0
+    verify(images, attacked, eps=0.1)
+
+
 def test_random_offsets_move_every_pixel_by_eps_in_both_directions() -> None:
     images = torch.full((4, 1, 12, 12), 0.5)
     moved = run("random", nn.Identity(), images, torch.zeros(4, dtype=torch.long), 0.1) - images

@@ -29,11 +29,11 @@ def random_replacement(
     """As many tokens of each text, at places and of kinds that chance has it."""
     count, length = inputs.shape
     order = torch.rand(count, length, generator=generator).argsort(1)[:, : _changes(share, length)].to(inputs.device)
-    drawn = torch.randint(1, network.vocabulary_size - 1, order.shape, generator=generator).to(inputs.device)
-    old = inputs.gather(1, order)
-    return inputs.scatter(
-        1, order, drawn + (drawn >= old)
-    )  # 1 .. V-1 without the old token: never itself, never unknown
+    old, chance = inputs.gather(1, order), torch.rand(order.shape, generator=generator).to(inputs.device)
+    known = old > 0
+    # one of 1 .. V-1, never the unknown token, and without the old one where that is among them
+    drawn = 1 + (chance * (network.vocabulary_size - 1 - known.long())).long()
+    return inputs.scatter(1, order, drawn + (known & (drawn >= old)))
 
 
 def hotflip(

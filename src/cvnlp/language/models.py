@@ -16,9 +16,9 @@ class Recurrent(nn.Module):
     """Embedding, recurrent layers, a linear layer to the vocabulary.
 
     `tied`: the output layer uses the embedding's matrix (Press and Wolf 2017; Inan et al. 2017), which then needs
-    embedding_size = hidden_size. `initial_range`: all weights start uniform in +- this number (Zaremba et al. 2014)
-    instead of torch's defaults. `embedding_scale` multiplies what is looked up: tied weights of a size that suits the
-    output are too small an input.
+    embedding_size = hidden_size. `initial_range`: weights start uniform in +- this number (Zaremba et al. 2014) instead
+    of torch's defaults, but for what `start_recurrence` sets. `embedding_scale` multiplies what is looked up: tied
+    weights of a size that suits the output are too small an input.
     """
 
     cell: ClassVar[type[nn.RNN] | type[nn.LSTM]]

@@ -23,7 +23,7 @@ def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, flo
     mean = float(nats.mean(dtype=np.float64))
     scores = {
         "nats_per_token": mean,
-        "perplexity": math.exp(mean),
+        "perplexity": math.exp(min(mean, 700.0)),  # of a model that went astray: still a number
         "tokens": len(nats),
         "unknown_share": unknown / len(nats),
     }

@@ -52,8 +52,9 @@ def augment(images: Tensor, *, shift: float, rotation: float, scale: float) -> T
     # affine_grid measures in half sizes: a pixel is 2 / size; the ratio keeps a turn rigid on oblong pictures
     first = torch.stack([cos, -sin * height / width, draw(2 * shift / width)], dim=1)
     second = torch.stack([sin * width / height, cos, draw(2 * shift / height)], dim=1)
-    grid = F.affine_grid(torch.stack([first, second], dim=1), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid.to(images.dtype), align_corners=False)
+    with torch.autocast(images.device.type, enabled=False):  # rounded places would blur the pictures
+        grid = F.affine_grid(torch.stack([first, second], dim=1), list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, align_corners=False)
 
 
 def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Batches:
