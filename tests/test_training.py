@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from cvnlp import domain, files, networks, params, prepared, training
+from cvnlp import domain, files, networks, optimisation, params, prepared, training
 from cvnlp.language.evaluation import token_nats
 from cvnlp.language.models import Rnn
 from cvnlp.vision import scores
@@ -116,7 +116,7 @@ def same(network: nn.Module, state: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("name", ["cosine", "linear", "constant"])
 @pytest.mark.parametrize(("warmup", "rising"), [(0.0, 0), (0.05, 5), (0.2, 20)])
 def test_the_schedule_rises_in_a_line_to_the_whole_rate(name: str, warmup: float, rising: int) -> None:
-    factor = training.schedule(name, warmup, 100)
+    factor = optimisation.schedule(name, warmup, 100)
     assert [factor(step) for step in range(rising)] == pytest.approx([(n + 1) / (rising + 1) for n in range(rising)])
     assert factor(rising) == pytest.approx(1.0)
     assert max(factor(step) for step in range(101)) == pytest.approx(1.0)
@@ -125,7 +125,7 @@ def test_the_schedule_rises_in_a_line_to_the_whole_rate(name: str, warmup: float
 @pytest.mark.parametrize("name", ["cosine", "linear"])
 @pytest.mark.parametrize("steps", [1, 2, 10, 997])
 def test_the_schedule_falls_to_zero_at_its_end_and_not_before(name: str, steps: int) -> None:
-    factor = training.schedule(name, 0.1, steps)
+    factor = optimisation.schedule(name, 0.1, steps)
     values = [factor(step) for step in range(round(0.1 * steps), steps)]
     assert values == sorted(values, reverse=True)
     assert all(value > 0 for value in values)
@@ -133,13 +133,13 @@ def test_the_schedule_falls_to_zero_at_its_end_and_not_before(name: str, steps: 
 
 
 def test_the_middle_of_the_fall_is_half_the_rate() -> None:
-    assert training.schedule("linear", 0.2, 100)(60) == pytest.approx(0.5)
-    assert training.schedule("cosine", 0.2, 100)(60) == pytest.approx(0.5)
-    assert training.schedule("cosine", 0.0, 100)(25) == pytest.approx(0.5 + 0.5 * math.cos(math.pi / 4))
+    assert optimisation.schedule("linear", 0.2, 100)(60) == pytest.approx(0.5)
+    assert optimisation.schedule("cosine", 0.2, 100)(60) == pytest.approx(0.5)
+    assert optimisation.schedule("cosine", 0.0, 100)(25) == pytest.approx(0.5 + 0.5 * math.cos(math.pi / 4))
 
 
 def test_a_constant_schedule_stays() -> None:
-    factor = training.schedule("constant", 0.1, 50)
+    factor = optimisation.schedule("constant", 0.1, 50)
     assert {factor(step) for step in range(5, 51)} == {1.0}
 
 
@@ -153,7 +153,7 @@ def test_a_constant_schedule_stays() -> None:
 )
 def test_the_optimiser_is_the_one_named(options: dict[str, Any], kind: type, expected: dict[str, Any]) -> None:
     network = nn.Linear(3, 2)
-    made = training.make_optimiser(network, lr=0.25, weight_decay=0.125, schedule="cosine", warmup=0.1, **options)
+    made = optimisation.make_optimiser(network, lr=0.25, weight_decay=0.125, schedule="cosine", warmup=0.1, **options)
     (group,) = made.param_groups
     assert type(made) is kind
     assert {"lr": 0.25, "weight_decay": 0.125, **expected}.items() <= group.items()
@@ -163,7 +163,7 @@ def test_the_optimiser_is_the_one_named(options: dict[str, Any], kind: type, exp
 def test_a_step_of_sgd_is_the_gradient_times_the_rate() -> None:
     network = nn.Linear(2, 1, bias=False)
     before = network.weight.detach().clone()
-    made = training.make_optimiser(network, name="sgd", lr=0.5, weight_decay=0.1, momentum=0.0)
+    made = optimisation.make_optimiser(network, name="sgd", lr=0.5, weight_decay=0.1, momentum=0.0)
     network(torch.tensor([[2.0, 3.0]])).sum().backward()
     made.step()
     assert torch.allclose(network.weight, before - 0.5 * (torch.tensor([[2.0, 3.0]]) + 0.1 * before))

@@ -1,4 +1,4 @@
-"""Optimiser, schedule, precision, seeding, fit and resume; the same for both halves."""
+"""Precision, seeding, fit and resume; the same for both halves."""
 
 import logging
 import math
@@ -16,6 +16,8 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
+
+from cvnlp import optimisation
 
 # What Lightning says of itself at every start; its warnings about loaders are about torch's DataLoader, unused here.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -68,9 +70,11 @@ class BaseTask(pl.LightningModule):
         self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
 
     def configure_optimizers(self) -> Any:
-        optimiser = make_optimiser(self.network, lr=self.options["lr"], **self.options["optimiser"])
+        optimiser = optimisation.make_optimiser(self.network, lr=self.options["lr"], **self.options["optimiser"])
         steps = int(self.trainer.estimated_stepping_batches)
-        factor = schedule(self.options["optimiser"]["schedule"], self.options["optimiser"]["warmup"], steps)
+        factor = optimisation.schedule(
+            self.options["optimiser"]["schedule"], self.options["optimiser"]["warmup"], steps
+        )
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -89,31 +93,6 @@ class BaseTask(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.examples, self.seconds = checkpoint["examples"], checkpoint["seconds"]
-
-
-def make_optimiser(
-    network: nn.Module, *, name: str, lr: float, weight_decay: float, momentum: float, **_schedule: Any
-) -> torch.optim.Optimizer:
-    """AdamW, or SGD (with momentum: Nesterov's); fused, which on the CPU is several times faster a step."""
-    parameters = list(network.parameters())
-    if name == "adamw":
-        return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
-    return torch.optim.SGD(
-        parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=momentum > 0, fused=True
-    )
-
-
-def schedule(name: str, warmup: float, steps: int) -> Callable[[int], float]:
-    """The factor of the learning rate at a step: up in a line over the share `warmup`, then along `name` towards 0."""
-    rising = round(warmup * steps)
-
-    def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        left = 1 - (step - rising) / max(1, steps - rising)
-        return {"constant": 1.0, "linear": left, "cosine": 0.5 - 0.5 * math.cos(math.pi * left)}[name]
-
-    return factor
 
 
 class Data(pl.LightningDataModule):
