@@ -22,7 +22,7 @@ def build(config: dict[str, Any]) -> nn.Module:
 def save(folder: Path, network: nn.Module, config: dict[str, Any]) -> None:
     """config.json is written last: its presence means that the weights are whole."""
     with files.whole(folder / WEIGHTS) as partial:
-        save_model(network.cpu(), str(partial))
+        save_model(network.cpu().to(memory_format=torch.contiguous_format), str(partial))
     files.write_json(folder / CONFIG, config)
 
 

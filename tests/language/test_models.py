@@ -147,7 +147,7 @@ def test_embedding_scale_multiplies_what_is_read_and_nothing_else(name: str) -> 
 
 @pytest.mark.parametrize("initial_range", [None, 0.1])
 def test_the_two_biases_of_the_forget_gate_add_up_to_1(initial_range: float | None) -> None:
-    recurrent = build("lstm", hidden_size=6, layers=2, initial_range=initial_range).recurrent
+    recurrent = build("lstm", hidden_size=6, layers=2, initial_range=initial_range, forget_bias=1.0).recurrent
     for layer in range(2):
         biases = getattr(recurrent, f"bias_ih_l{layer}") + getattr(recurrent, f"bias_hh_l{layer}")
         enter, forget, candidate, leave = biases.chunk(4)

@@ -15,15 +15,22 @@ from cvnlp.language.data import END_OF_LINE, UNKNOWN
 from cvnlp.language.models import Recurrent
 from cvnlp.networks import device
 
+EXCERPT = 480  # tokens from the middle of the test text whose cost the report shows one by one
 WINDOW = 512  # of no influence on the result: the state is carried over
 
 
 def evaluate(
     network: Recurrent, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path
 ) -> dict[str, float]:
-    """Scores of the test split, read as one text from beginning to end; into `details` goes samples.json."""
-    nats = token_nats(network, prepared.load_array(data, "test"), facts["start"])
+    """Scores of the test split, read as one text; into `details` go samples.json and excerpt.json."""
+    tokens = prepared.load_array(data, "test")
+    nats = token_nats(network, tokens, facts["start"])
     vocabulary = files.read_json(data / "vocabulary.json")
+    middle = slice(len(tokens) // 2, len(tokens) // 2 + EXCERPT)
+    excerpt = {"tokens": [vocabulary[token] for token in tokens[middle]], "nats": np.round(nats[middle], 4).tolist()}
+    files.write_json(
+        details / "excerpt.json", excerpt | {"token_kind": facts["token_kind"], "line_end": vocabulary[facts["start"]]}
+    )
     samples = generate(
         network,
         facts["start"],

@@ -52,8 +52,7 @@ class Recurrent(nn.Module):
             self.output.weight = self.embedding.weight
 
     def start_recurrence(self) -> None:
-        """What the kind of cell asks of its own initial weights."""
-        raise NotImplementedError
+        """Initial weights that the kind of cell asks for."""
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.embedding(tokens) * self.embedding_scale
@@ -80,19 +79,48 @@ class Rnn(Recurrent):
 
 
 class Lstm(Recurrent):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gates Gers et al. 2000)."""
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gates Gers et al. 2000).
+
+    `forget_bias`: where the forget gates start; 1 makes the start remember (Jozefowicz et al. 2015). Null leaves them
+    as torch does, near 0, which learned characters faster here: 1.51 against 1.56 validation nats after 4 million.
+    """
 
     cell = nn.LSTM
 
-    def start_recurrence(self) -> None:
-        """Forget gates with bias 1, so that the start remembers (Jozefowicz et al. 2015).
+    def __init__(
+        self,
+        vocabulary_size: int,
+        *,
+        embedding_size: PositiveInt = 64,
+        hidden_size: PositiveInt = 256,
+        layers: PositiveInt = 1,
+        dropout: Fraction = 0.0,
+        tied: bool = False,
+        initial_range: PositiveFloat | None = None,
+        embedding_scale: PositiveFloat = 1.0,
+        forget_bias: float | None = None,
+    ) -> None:
+        self.forget_bias = forget_bias
+        super().__init__(
+            vocabulary_size,
+            embedding_size=embedding_size,
+            hidden_size=hidden_size,
+            layers=layers,
+            dropout=dropout,
+            tied=tied,
+            initial_range=initial_range,
+            embedding_scale=embedding_scale,
+        )
 
-        torch adds two biases: the input's carries it, the recurrent one is 0.
-        """
+    def start_recurrence(self) -> None:
+        """The forget gates' bias; torch adds two, of which the input's carries it and the recurrent one is 0."""
+        if self.forget_bias is None:
+            return
         size = self.recurrent.hidden_size
         for name, bias in self.recurrent.named_parameters():
             if name.startswith("bias_"):  # torch's order of the gates: input, forget, cell, output
-                nn.init.constant_(bias[size : 2 * size], 1.0 if name.startswith("bias_ih") else 0.0)
+                value = self.forget_bias if name.startswith("bias_ih") else 0.0
+                nn.init.constant_(bias[size : 2 * size], value)
 
 
 MODELS: dict[str, type[Recurrent]] = {"rnn": Rnn, "lstm": Lstm}
