@@ -42,7 +42,7 @@ class Files:
 def project(settings: Any, run: str, found: Files, client: MlflowClient, experiment: str) -> str:
     """Complete the run of one model, made if it is missing; returns the MLflow run's id."""
     digest = provenance.model_digest(found.model)
-    entry = _find(client, experiment, digest) or _make(settings, run, found, client, experiment, digest)
+    entry = _find(client, experiment, run, digest) or _make(settings, run, found, client, experiment, digest)
     run_id: str = entry.info.run_id
     state = provenance.digest([files.sha256(path) for path in _evidence(found)])
     if entry.data.tags.get("report.sha256") == state:
@@ -54,14 +54,15 @@ def project(settings: Any, run: str, found: Files, client: MlflowClient, experim
     for folder, name in ((found.details, "evaluation"), (found.figures, "figures")):
         if folder.is_dir():
             client.log_artifacts(run_id, str(folder), name)
-    if not client.search_logged_models([experiment], filter_string=f"tags.`model.sha256` = '{digest}'"):
-        _log_model(run_id, found.model, digest)
+    if not client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"):
+        _log_model(run, run_id, found.model, digest)
     client.set_tag(run_id, "report.sha256", state)
     return run_id
 
 
-def _find(client: MlflowClient, experiment: str, digest: str) -> Run | None:
-    runs = store.find_runs(client, experiment, f"tags.`model.sha256` = '{digest}'")
+def _find(client: MlflowClient, experiment: str, run: str, digest: str) -> Run | None:
+    """The newest of this name with this model; two runs of params.yaml may well come to the same model."""
+    runs = store.find_runs(client, experiment, f"tags.`model.sha256` = '{digest}' and tags.run = '{run}'")
     return runs[0] if runs else None
 
 
@@ -89,14 +90,14 @@ def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
-def _log_model(run_id: str, folder: Path, digest: str) -> None:
+def _log_model(name: str, run_id: str, folder: Path, digest: str) -> None:
     config = files.read_json(folder / "config.json")
     example = domain.part(config["domain"], "serving").example(config)
     inputs = Schema([TensorSpec(example.dtype, (-1, *([-1] * (example.ndim - 1))))])
     outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1))])
     Model.log(  # for a finished run, without starting it again
         artifact_path=None,
-        name="model",
+        name=name,
         flavor=mlflow.pyfunc,
         run_id=run_id,
         python_model=str(Path(__file__).with_name("served.py")),

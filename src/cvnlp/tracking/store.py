@@ -91,7 +91,12 @@ def create_run(
     dataset: dict[str, str],
 ) -> str:
     """A new run with its params (nested keys joined with dots), tags and data set {name, digest, source}; its id."""
-    run_id: str = client.create_run(experiment, run_name=name, tags=tags).info.run_id
+    shown = {  # where the UI looks for them
+        "mlflow.source.name": tags.get("dvc.stage", "cvnlp"),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": tags.get("git.commit", ""),
+    }
+    run_id: str = client.create_run(experiment, run_name=name, tags=tags | shown).info.run_id
     entries = [Param(key, str(value)) for key, value in flat(params).items()]
     client.log_batch(run_id, params=entries)
     entity = Dataset(dataset["name"], dataset["digest"], "local", json.dumps({"uri": dataset["source"]}))
