@@ -92,6 +92,8 @@ def write_vision(inputs: Inputs, run: str, mistakes: bool, flips: bool) -> None:
 
 def write_language(inputs: Inputs, run: str) -> None:
     files.write_json(inputs.details / run / "samples.json", {"temperature": 0.8, "texts": ["To be.\nOr not.\n"]})
+    excerpt = {"tokens": list("To be.\nOr"), "nats": [1.5] * 9, "token_kind": "characters", "line_end": "\n"}
+    files.write_json(inputs.details / run / "excerpt.json", excerpt)
     for name, text in {"clean": "to be", "random": "tx be", "hotflip": "to bx", "share": np.array(0.1)}.items():
         prepared.save_array(inputs.examples / run, name, np.array(text))
     rows = [{"method": method, "share": 0.1, "perplexity": 9.0} for method in ("random", "hotflip")]
