@@ -20,7 +20,7 @@ CONTRACT = {
     "evaluation": ("evaluate",),
     "attacks": ("ATTACKS", "attack"),
     "serving": ("example", "predict"),
-    "figures": ("TITLE", "draw_comparison", "draw_run"),
+    "figures": ("LEARNING", "ROBUSTNESS", "TITLE", "draw_run"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,30 @@ def panels(count: int, *, width: float = 4.2, height: float = 3.2, sharey: bool 
     return figure, list(axes[0])
 
 
-def draw_curves(
-    histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], metric: str, label: str, path: Path
+@dataclass(frozen=True)
+class Learning:
+    """Which metric of the histories shows how a half's runs learned."""
+
+    metric: str
+    label: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Which metric of the attacks' tables falls or rises with which strength; `<metric>_clean` is it at 0."""
+
+    strength: str
+    metric: str
+    strength_label: str
+    metric_label: str
+    caption: str
+
+
+def draw_learning(
+    shown: Learning, histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], path: Path
 ) -> bool:
-    """`metric` against the epoch, a line per run and a plot per data set; False if no run has an epoch."""
+    """The metric against the epoch, a line per run and a plot per data set; False if no run has an epoch."""
     trained = {run: table for run, table in histories.items() if len(table)}
     names = list(dict.fromkeys(groups[run] for run in trained))
     if not names:
@@ -69,31 +90,26 @@ def draw_curves(
         members = [run for run in trained if groups[run] == name]
         for run, colour in zip(members, COLOURS * len(members), strict=False):
             table = trained[run]
-            axis.plot(table["epoch"] + 1, table[metric], color=colour, marker="o", markersize=3, label=run)
-        axis.set(title=name, xlabel="epoch", ylabel=label)
+            axis.plot(table["epoch"] + 1, table[shown.metric], color=colour, marker="o", markersize=3, label=run)
+        axis.set(title=name, xlabel="epoch", ylabel=shown.label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend()
     save(figure, path)
     return True
 
 
-def draw_strength(
-    tables: Mapping[str, pd.DataFrame],
-    clean: Mapping[str, float],
-    strength: str,
-    metric: str,
-    labels: Sequence[str],
-    path: Path,
+def draw_robustness(
+    shown: Robustness, tables: Mapping[str, pd.DataFrame], scores: Mapping[str, dict[str, float]], path: Path
 ) -> None:
-    """`metric` against the strength of each attack, a plot per run; at strength 0 stands the clean score."""
-    figure, axes = panels(len(tables), width=3.4, sharey=metric == "accuracy")
+    """The metric against the strength of each attack, a plot per run."""
+    figure, axes = panels(len(tables), width=3.4, sharey=shown.metric == "accuracy")
     for axis, (run, table) in zip(axes, tables.items(), strict=True):
         for method, rows in table.groupby("method", sort=False):
             name, colour = METHODS.get(str(method), (str(method), COLOURS[-1]))
-            places, values = [0.0, *rows[strength]], [clean[run], *rows[metric]]
+            places, values = [0.0, *rows[shown.strength]], [scores[run][f"{shown.metric}_clean"], *rows[shown.metric]]
             axis.plot(places, values, color=colour, marker="o", markersize=4, label=name)
-        axis.set(title=run, xlabel=labels[0])
-    axes[0].set_ylabel(labels[1])
+        axis.set(title=run, xlabel=shown.strength_label)
+    axes[0].set_ylabel(shown.metric_label)
     axes[0].legend()
     save(figure, path)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from cvnlp import domain, files
+from cvnlp import domain, files, plots
 from cvnlp.params import Params
 
 
@@ -46,18 +46,25 @@ def _half(
         facts = files.read_json(inputs.prepared / dataset / "facts.json")
         lines.append(f"- `{dataset}`: {domain.part(half, 'scores').describe(facts)} ({facts['licence']})")
     lines += ["", table(half, runs, settings, inputs).to_markdown(index=False, disable_numparse=True), ""]
-    drawn = drawing.draw_comparison(
-        {run: pd.read_csv(inputs.history / f"{run}.csv") for run in runs},
-        groups,
-        {run: pd.read_csv(inputs.attacks / f"{run}.csv") for run in runs},
-        {run: files.read_json(inputs.attacks / f"{run}.json") for run in runs},
-        figures / f"all-{half}",  # no run has a name with a hyphen
-    )
+    drawn = _draw_comparison(drawing, groups, inputs, figures / f"all-{half}")  # no run has a name with a hyphen
     for caption, path in drawn.items():
         lines += [f"![{caption}]({_link(path, report)})", "", f"*{caption}.*", ""]
     for run in runs:
         lines += _run(run, drawing, params, inputs, figures, report)
     return lines
+
+
+def _draw_comparison(drawing: Any, groups: dict[str, str], inputs: Inputs, folder: Path) -> dict[str, Path]:
+    """Figures over all runs of a half: caption -> file."""
+    drawn = {}
+    histories = {run: pd.read_csv(inputs.history / f"{run}.csv") for run in groups}
+    if plots.draw_learning(drawing.LEARNING, histories, groups, folder / "learning.png"):
+        drawn[drawing.LEARNING.caption] = folder / "learning.png"
+    tables = {run: pd.read_csv(inputs.attacks / f"{run}.csv") for run in groups}
+    scores = {run: files.read_json(inputs.attacks / f"{run}.json") for run in groups}
+    plots.draw_robustness(drawing.ROBUSTNESS, tables, scores, folder / "attacks.png")
+    drawn[drawing.ROBUSTNESS.caption] = folder / "attacks.png"
+    return drawn
 
 
 def _run(run: str, drawing: Any, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:

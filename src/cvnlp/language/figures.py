@@ -1,35 +1,23 @@
 """What the report shows of language models: figures and samples from the files of the stages. Imports no torch."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from cvnlp import files, plots, prepared
 
 TITLE = "Language modelling"
 LINE_WIDTH = 72
 LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
-
-
-def draw_comparison(
-    histories: Mapping[str, pd.DataFrame],
-    groups: Mapping[str, str],
-    attacks: Mapping[str, pd.DataFrame],
-    attack_scores: Mapping[str, dict[str, float]],
-    folder: Path,
-) -> dict[str, Path]:
-    """Figures over all runs of this half: caption -> file."""
-    figures = {}
-    if plots.draw_curves(histories, groups, "validation_nll", "validation nats per token", folder / "learning.png"):
-        figures["Validation nats per token after every epoch"] = folder / "learning.png"
-    clean = {run: scores["perplexity_clean"] for run, scores in attack_scores.items()}
-    labels = ("share of the tokens read that are replaced", "perplexity of the text")
-    plots.draw_strength(attacks, clean, "share", "perplexity", labels, folder / "attacks.png")
-    figures["Perplexity as what is read gets replaced, at random and by the gradient's choice"] = folder / "attacks.png"
-    return figures
+LEARNING = plots.Learning("validation_nll", "validation nats per token", "Validation nats per token after every epoch")
+ROBUSTNESS = plots.Robustness(
+    strength="share",
+    metric="perplexity",
+    strength_label="share of the tokens read that are replaced",
+    metric_label="perplexity of the text",
+    caption="Perplexity as what is read gets replaced, at random and by the gradient's choice",
+)
 
 
 def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:

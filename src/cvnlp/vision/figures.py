@@ -10,24 +10,14 @@ import pandas as pd
 from cvnlp import plots, prepared
 
 TITLE = "Image classification"
-
-
-def draw_comparison(
-    histories: Mapping[str, pd.DataFrame],
-    groups: Mapping[str, str],
-    attacks: Mapping[str, pd.DataFrame],
-    attack_scores: Mapping[str, dict[str, float]],
-    folder: Path,
-) -> dict[str, Path]:
-    """Figures over all runs of this half: caption -> file."""
-    figures = {}
-    if plots.draw_curves(histories, groups, "validation_accuracy", "validation accuracy", folder / "learning.png"):
-        figures["Validation accuracy after every epoch"] = folder / "learning.png"
-    clean = {run: scores["accuracy_clean"] for run, scores in attack_scores.items()}
-    labels = ("eps: largest change of a pixel (full range 1)", "test accuracy")
-    plots.draw_strength(attacks, clean, "eps", "accuracy", labels, folder / "attacks.png")
-    figures["Accuracy under attack, beside random offsets of the same size"] = folder / "attacks.png"
-    return figures
+LEARNING = plots.Learning("validation_accuracy", "validation accuracy", "Validation accuracy after every epoch")
+ROBUSTNESS = plots.Robustness(
+    strength="eps",
+    metric="accuracy",
+    strength_label="eps: largest change of a pixel (full range 1)",
+    metric_label="test accuracy",
+    caption="Accuracy under attack, beside random offsets of the same size",
+)
 
 
 def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
