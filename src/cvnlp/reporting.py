@@ -27,7 +27,7 @@ class Inputs:
 
 def write_report(settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path) -> None:
     """Draw every figure into `figures/<run>` and write `report`, which links to them."""
-    intro = "Every score is of the test split, which `evaluate` alone reads; the runs are those of params.yaml."
+    intro = "Every score is of the test split, which no training has seen; the runs are those of params.yaml."
     lines = ["# Report", "", intro, ""]
     for half in domain.HALVES:
         runs = [name for name, run in settings.runs.items() if run.domain == half]

@@ -7,7 +7,7 @@ from cvnlp.params import pick
 
 
 def evaluate(params: Path, run: str, data: Path, model: Path, scores: Path, details: Path) -> None:
-    """Score one network on the test split, the only stage that does."""
+    """Score one network on the test split."""
     block = pick(params, "runs", domain.read_params(params).runs, run)
     facts = prepared.facts(data)
 
