@@ -9,12 +9,14 @@ from pydantic import ValidationError, create_model
 from ruamel.yaml import YAML
 
 from cvnlp import domain, options
-from cvnlp.params import Choices, Params, Strict, load, pick
+from cvnlp.params import Choices, Params, load, pick
+from cvnlp.params.base import Strict
+from cvnlp.sources.catalogue import SOURCES
 
 NETWORK = create_model("Network", __base__=Strict, hidden=(options.PositiveInt, 8), dropout=(options.Fraction, 0.0))
 CHOICES = {
-    "vision": Choices(networks={"net": NETWORK, "wide": NETWORK}, sources=["digits", "letters"]),
-    "language": Choices(networks={"recurrent": NETWORK}, sources=["plays"]),
+    "vision": Choices(networks={"net": NETWORK, "wide": NETWORK}, sources={"digits": (), "letters": ("test",)}),
+    "language": Choices(networks={"recurrent": NETWORK}, sources={"plays": (), "trees": ("validation", "test")}),
 }
 GOOD = {
     "datasets": {
@@ -36,6 +38,10 @@ GOOD = {
             "validation": ["hamlet"],
             "test": ["othello"],
         },
+    },
+    "own": {
+        "album": {"domain": "vision", "path": "my pictures", "seed": 1, "size": [32, 24], "validation": 0.1, "test": 5},
+        "diary": {"domain": "language", "path": "/home/me/diary.txt", "seed": 1, "tokens": "characters"},
     },
     "runs": {
         "first": {
@@ -103,6 +109,35 @@ def test_smallest_file_is_read_with_the_defaults(tmp_path: Path) -> None:
     assert params.runs["first"].train.optimiser.schedule == "cosine"
     assert params.runs["second"].evaluate.samples == 2
     assert params.datasets["letters"].vocabulary_size is None
+
+
+def test_own_files_are_read_with_the_defaults(tmp_path: Path) -> None:
+    own = read(tmp_path, GOOD).own
+    assert own["album"].model_dump() == {
+        "domain": "vision",
+        "path": "my pictures",
+        "seed": 1,
+        "size": [32, 24],
+        "fit": "crop",
+        "colour": "rgb",
+        "background": "black",
+        "validation": 0.1,
+        "test": 5,
+        "duplicates": "keep",
+        "max_skipped": 0.01,
+    }
+    assert own["diary"].encoding is None
+    assert own["diary"].validation is None  # whether the files bring it is known when they are read
+
+
+def test_run_may_use_own_files(tmp_path: Path) -> None:
+    assert read(tmp_path, changed({"runs.first.dataset": "album"})).runs["first"].dataset == "album"
+    assert sorted(read(tmp_path, GOOD).all_datasets) == ["album", "diary", "letters", "pictures", "words"]
+
+
+def test_source_that_brings_its_splits_is_read_without_them(tmp_path: Path) -> None:
+    split = {"domain": "language", "source": "trees", "seed": 1, "tokens": "whitespace"}
+    assert read(tmp_path, changed({"datasets.trees": split})).datasets["trees"].test is None
 
 
 def test_file_without_a_block_is_read(tmp_path: Path) -> None:
@@ -181,8 +216,8 @@ REFUSED = [
     pytest.param({"runs.first.attack.eps": [-0.1]}, ["runs.first.attack.eps.0", "0", "-0.1"], id="eps below 0"),
     pytest.param({"runs.first.attack.eps": []}, ["runs.first.attack.eps", "at least 1", "[]"], id="no eps"),
     pytest.param({"runs.second.model.dropout": 1.0}, ["runs.second.model.dropout", "1.0"], id="dropout of all"),
-    pytest.param({"datasets.pictures.test": 0}, ["datasets.pictures.test", "greater than 0", "0"], id="no test"),
-    pytest.param({"datasets.letters.test": []}, ["datasets.letters.test", "at least 1", "[]"], id="no test play"),
+    pytest.param({"datasets.pictures.test": 0}, ["datasets.pictures.test", "above 0", "given: 0"], id="no test"),
+    pytest.param({"datasets.letters.test": []}, ["datasets.letters.test", "names", "[]"], id="no test play"),
     pytest.param({"runs.first.seed": -1}, ["runs.first.seed", "-1"], id="negative seed of a run"),
     pytest.param({"runs.first.seed": 2**32}, ["runs.first.seed", str(2**32)], id="seed beyond 32 bits"),
     pytest.param({"datasets.pictures.seed": -1}, ["datasets.pictures.seed", "-1"], id="negative seed of a data set"),
@@ -196,7 +231,7 @@ REFUSED = [
     # unknown names: what was given, and what there is
     pytest.param(
         {"runs.first.dataset": "picture"},
-        ["runs.first.dataset", "'picture'", "letters, pictures, words"],
+        ["runs.first.dataset", "'picture'", "album, diary, letters, pictures, words"],
         id="unknown data set",
     ),
     pytest.param(
@@ -261,15 +296,40 @@ REFUSED = [
         {"datasets.letters.test": ["othello", "othello"]}, ["datasets.letters", "test", "othello"], id="play twice"
     ),
     pytest.param(
-        {"datasets.words.vocabulary_size": REMOVED},
-        ["datasets.words", "vocabulary_size", "words"],
-        id="words without a vocabulary size",
+        {"datasets.pictures.test": REMOVED},
+        ["datasets.pictures.test", "digits brings no test split"],
+        id="split that nobody makes",
     ),
     pytest.param(
-        {"datasets.letters.vocabulary_size": 100},
-        ["datasets.letters", "vocabulary_size", "characters"],
-        id="characters with a vocabulary size",
+        {"datasets.pictures.source": "letters"},
+        ["datasets.pictures.test", "letters brings its own test split", "given: 10"],
+        id="split that the source brings",
     ),
+    pytest.param({"own.pictures": GOOD["own"]["album"]}, ["own.pictures", "datasets"], id="name in both tables"),
+    pytest.param({"runs.first.dataset": "diary"}, ["runs.first.domain", "'diary'", "'language'"], id="own, other half"),
+    # a user's own files
+    pytest.param({"own.album.path": REMOVED}, ["own.album.path: Field required"], id="no path"),
+    pytest.param(
+        {"own.album.path": "~/pictures"}, ["own.album.path", "~", "'~/pictures'"], id="path that DVC leaves as it is"
+    ),
+    pytest.param({"own.album.path": "it's"}, ["own.album.path", "quotation"], id="path that ends the shell's quotes"),
+    pytest.param({"own.album.path": ""}, ["own.album.path", "path"], id="empty path"),
+    pytest.param({"own.album.source": "digits"}, ["own.album.source: unknown key", "path"], id="source of own files"),
+    pytest.param(
+        {"datasets.pictures.path": "x"}, ["datasets.pictures.path: unknown key", "source"], id="path of a source"
+    ),
+    pytest.param({"own.album.size": 32}, ["own.album.size", "list", "32"], id="size that is no pair"),
+    pytest.param({"own.album.size": [32]}, ["own.album.size", "at least 2", "[32]"], id="size of one side"),
+    pytest.param({"own.album.size": [0, 32]}, ["own.album.size.0", "greater than 0"], id="size 0"),
+    pytest.param({"own.album.fit": "squeeze"}, ["own.album.fit", "'crop'", "'pad'", "'stretch'"], id="unknown fit"),
+    pytest.param({"own.album.colour": "cmyk"}, ["own.album.colour", "'grey'", "'rgb'"], id="unknown colour"),
+    pytest.param({"own.album.duplicates": True}, ["own.album.duplicates", "'keep'", "'drop'"], id="unknown duplicates"),
+    pytest.param({"own.album.max_skipped": 1.0}, ["own.album.max_skipped", "less than 1"], id="all skipped"),
+    pytest.param({"own.album.test": 1.5}, ["own.album.test", "share", "1.5"], id="share above 1"),
+    pytest.param({"own.album.test": "half"}, ["own.album.test", "share", "'half'"], id="share in letters"),
+    pytest.param({"own.diary.test": 3}, ["own.diary.test", "documents", "3"], id="number of documents"),
+    pytest.param({"own.diary.encoding": "utf-9"}, ["own.diary.encoding", "utf-8", "'utf-9'"], id="unknown encoding"),
+    pytest.param({"own.diary.minimum_count": 0}, ["own.diary.minimum_count", "greater than 0"], id="minimum count 0"),
     pytest.param(
         {"runs.first.train.optimiser": {"name": "adamw", "momentum": 0.9}},
         ["runs.first.train.optimiser", "momentum", "sgd", "adamw", "0.9"],
@@ -312,7 +372,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_mistakes_in_several_blocks_are_all_listed(tmp_path: Path) -> None:
-    changes = {"runs.first.train.epochs": -1, "runs.second.attack.shares": [2.0], "datasets.pictures.test": 0.5}
+    changes = {"runs.first.train.epochs": -1, "runs.second.attack.shares": [2.0], "datasets.pictures.test": 1.5}
     lines = refusal(tmp_path, changed(changes)).splitlines()
     keys = {line.removeprefix(f"{tmp_path / 'params.yaml'}: ").split(":")[0] for line in lines}
     assert keys == {"runs.first.train.epochs", "runs.second.attack.shares.0", "datasets.pictures.test"}
@@ -354,4 +414,6 @@ def test_real_networks_and_sources_are_the_choices(tmp_path: Path) -> None:
     model = write(tmp_path, {"datasets": {}, "runs": {}})
     assert domain.read_params(model).datasets == {}
     for half in domain.HALVES:
-        assert sorted(domain.choices(half).sources) == sorted(domain.part(half, "data").SOURCES)
+        assert sorted(domain.choices(half).sources) == sorted(
+            name for name, source in SOURCES.items() if source.domain == half
+        )

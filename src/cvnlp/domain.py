@@ -7,20 +7,22 @@ from types import ModuleType
 
 from cvnlp.params import Choices, Params, load
 from cvnlp.schemas import network_schemas
+from cvnlp.sources.catalogue import SOURCES
 
 HALVES = ("vision", "language")
 
 # module -> public names that both halves have, with the same arguments; after the `*` stand a half's own options
 CONTRACT = {
-    "data": ("SOURCES", "network_arguments", "prepare"),
+    "data": ("prepare",),
     "batches": ("split_batches", "train_batches"),
-    "models": ("MODELS",),
+    "models": ("MODELS", "network_arguments"),
     "task": ("Task",),
-    "scores": ("HEADLINE", "describe"),
+    "scores": ("HEADLINE",),
     "evaluation": ("evaluate",),
     "attacks": ("ATTACKS", "attack"),
     "serving": ("example", "predict"),
     "figures": ("LEARNING", "ROBUSTNESS", "TITLE", "draw_run"),
+    "card": ("draw_card",),
 }
 
 
@@ -35,7 +37,8 @@ def part(domain: str, name: str) -> ModuleType:
 def choices(domain: str) -> Choices:
     folder = Path(__file__).parent / domain / "models"
     source = folder if folder.is_dir() else folder.with_suffix(".py")
-    return Choices(networks=network_schemas(source), sources=list(part(domain, "data").SOURCES))
+    sources = {name: entry.held_out for name, entry in SOURCES.items() if entry.domain == domain}
+    return Choices(networks=network_schemas(source), sources=sources)
 
 
 def read_params(path: Path) -> Params:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from cvnlp import options
-from cvnlp.params import Strict
+from cvnlp.params.base import Strict
 
 
 def network_schemas(source: Path) -> dict[str, type[BaseModel]]:
