@@ -1,6 +1,8 @@
 """A file is whole or absent, and the same value is the same bytes."""
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,19 @@ def test_missing_json_is_named(tmp_path: Path) -> None:
 def test_digest_is_the_sha256_of_the_bytes(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
     assert files.sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_full_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"No space left on device: '.*array\.npy'"), files.whole(tmp_path / "array.npy"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_error_that_names_its_file_keeps_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="absent"), files.whole(tmp_path / "copy"):
+        (tmp_path / "absent").read_bytes()
+
+
+def test_error_in_words_keeps_its_words(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match=r"^no route$"), files.whole(tmp_path / "copy"):
+        raise ConnectionError("no route")

@@ -112,3 +112,38 @@ def test_error_while_saving_leaves_the_old_array(folder: Path, monkeypatch: pyte
         prepared.save_array(folder, "train", ARRAYS["train"])
     assert files.sha256(folder / "train.npy") == before
     assert len(list(folder.iterdir())) == 3
+
+
+# Written row by row ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "shape"), [(np.uint8, (4, 3, 1)), (np.uint16, ()), (np.uint32, (2,))])
+@pytest.mark.parametrize("pieces", [[], [1], [3, 0, 5], [2000]])
+def test_array_written_in_pieces_is_the_array_saved_at_once(
+    tmp_path: Path, kind: type, shape: tuple[int, ...], pieces: list[int]
+) -> None:
+    rows = np.random.default_rng(0).integers(0, 200, (sum(pieces), *shape)).astype(kind)
+    with prepared.writing(tmp_path / "pieces", "rows", kind, shape) as append:
+        for piece in np.split(rows, np.cumsum(pieces)[:-1]) if pieces else []:
+            append(piece)
+    prepared.save_array(tmp_path / "once", "rows", rows)
+    assert (tmp_path / "pieces/rows.npy").read_bytes() == (tmp_path / "once/rows.npy").read_bytes()
+
+
+def test_row_of_another_shape_is_refused_and_nothing_left(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match=r"\(3, 3\) do not fit into rows, whose rows are \(2, 2\)"),
+        prepared.writing(tmp_path, "rows", np.uint8, (2, 2)) as append,
+    ):
+        append(np.zeros((1, 3, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_interrupted_writing_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
+    prepared.save_array(tmp_path, "rows", np.arange(3))
+    with pytest.raises(type(error)), prepared.writing(tmp_path, "rows", np.int64, ()) as append:
+        append(np.arange(5))
+        raise error
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
+    assert prepared.load_array(tmp_path, "rows").tolist() == [0, 1, 2]

@@ -1,7 +1,9 @@
 """Prepared data on disk: .npy arrays, opened as memory maps, and facts.json, written last: its presence means done."""
 
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -15,11 +17,39 @@ def save_array(folder: Path, name: str, array: np.ndarray) -> None:
         np.save(file, array)
 
 
-def save_facts(folder: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+@contextlib.contextmanager
+def writing(folder: Path, name: str, dtype: Any, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
+    """Append rows of `shape` to a new array whose length need not be known; at the end it is whole, or absent.
+
+    Nothing is kept in memory: an array may be larger than it.
+    """
+    rows = 0
+    with files.whole(folder / f"{name}.npy") as partial, partial.open("wb") as file:
+
+        def append(more: np.ndarray) -> None:
+            nonlocal rows
+            if more.shape[1:] != shape:
+                raise ValueError(f"rows of shape {more.shape[1:]} do not fit into {name}, whose rows are {shape}")
+            file.write(np.ascontiguousarray(more, dtype=dtype).data)
+            rows += len(more)
+
+        _write_header(file, dtype, (0, *shape))
+        yield append
+        file.seek(0)
+        _write_header(file, dtype, (rows, *shape))
+
+
+def _write_header(file: BinaryIO, dtype: Any, shape: tuple[int, ...]) -> None:
+    # numpy leaves room in the header for a first dimension of any length, for arrays that grow in just this way
+    description = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(file, {"descr": description, "fortran_order": False, "shape": shape})
+
+
+def save_facts(folder: Path, facts: dict[str, Any], arrays: Iterable[str]) -> None:
     """Record what was prepared, with the size of every array, by which `facts` knows a cut file, and its digest."""
     described = {
-        name: {"bytes": int(array.nbytes), "sha256": files.sha256(folder / f"{name}.npy")}
-        for name, array in arrays.items()
+        name: {"bytes": int(load_array(folder, name).nbytes), "sha256": files.sha256(folder / f"{name}.npy")}
+        for name in arrays
     }
     files.write_json(folder / "facts.json", facts | {"arrays": described})
 
