@@ -153,8 +153,3 @@ def test_every_headline_is_a_score(predictions: tuple[np.ndarray, np.ndarray]) -
     found = scores.summary(*predictions, bins=15)
     assert set(scores.HEADLINE) <= set(found)
     assert all(isinstance(value, int | float) and np.isfinite(value) for value in found.values())
-
-
-def test_the_data_set_in_one_line() -> None:
-    facts = {"shape": [12, 8, 3], "classes": ["a", "b"], "counts": {"train": {"a": 1000, "b": 500}, "test": {"a": 3}}}
-    assert scores.describe(facts) == "2 classes, 12 x 8 x 3, pictures: 1,500 train, 3 test"

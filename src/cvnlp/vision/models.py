@@ -5,6 +5,7 @@ Arguments before the `*` come from the data set, those after it from params.yaml
 """
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -174,3 +175,13 @@ def _spread(profile: Tensor) -> Tensor:
 
 
 MODELS: dict[str, type[Classifier]] = {"rules": Rules, "mlp": Mlp, "cnn": Cnn}
+
+
+def network_arguments(facts: dict[str, Any]) -> dict[str, Any]:
+    """What a constructor takes from the data: the picture's shape, the number of classes, the scale."""
+    return {
+        "shape": facts["shape"],
+        "classes": len(facts["classes"]),
+        "mean": facts["mean"],
+        "std": facts["std"],
+    }

@@ -1,7 +1,6 @@
 """Scores of a classifier: pure functions of probabilities (N, classes) and labels (N,)."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,10 +91,3 @@ def per_class(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator, dtype=float), where=denominator > 0)
-
-
-def describe(facts: dict[str, Any]) -> str:
-    """One line on the data set, for the report."""
-    height, width, channels = facts["shape"]
-    counts = ", ".join(f"{sum(classes.values()):,} {split}" for split, classes in facts["counts"].items())
-    return f"{len(facts['classes'])} classes, {height} x {width} x {channels}, pictures: {counts}"
