@@ -1,6 +1,7 @@
 """Evaluation of a language model: every token scored once given all before it, and what the model writes."""
 
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from cvnlp import files, prepared
-from cvnlp.language import data, evaluation
+from cvnlp.language import evaluation
 from cvnlp.language.batches import IGNORED
+from cvnlp.language.data.tokens import TOKENISERS
+from cvnlp.language.data.vocabulary import build_vocabulary
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.networks import device
 
@@ -102,21 +105,26 @@ def test_a_cold_model_writes_the_likeliest_token() -> None:
     assert written.tolist() == [expected] * 4
 
 
-@pytest.mark.parametrize("kind", sorted(data.SPLITTERS))
+@pytest.mark.parametrize("kind", sorted(TOKENISERS))
 def test_tokens_become_the_text_that_they_were(kind: str) -> None:
-    tokens = data.SPLITTERS[kind]("HAMLET:\nTo be, or not to be:\n\n'Tis well-known; that's it!\n")
-    vocabulary = data.build_vocabulary(tokens)
-    text = evaluation.as_text([vocabulary.index(token) for token in tokens], vocabulary, kind)
-    assert data.SPLITTERS[kind](text) == tokens
+    tokeniser = TOKENISERS[kind]
+    tokens = list(tokeniser.split("HAMLET:\nTo be, or not to be:\n\n'Tis well-known; that's it!\n"))
+    vocabulary = build_vocabulary(Counter(tokens), tokeniser.line_end)
+    facts = {"token_kind": tokeniser.token_kind, "start": vocabulary.index(tokeniser.line_end)}
+    text = evaluation.as_text([vocabulary.index(token) for token in tokens], vocabulary, facts)
+    assert list(tokeniser.split(text)) == tokens
 
 
 def test_lines_of_words_have_no_space_at_their_ends() -> None:
     vocabulary = ["<unk>", "to", "be", "<eos>"]
-    assert evaluation.as_text([1, 2, 3, 2, 1, 3], vocabulary, "words") == "to be\nbe to\n"
+    assert evaluation.as_text([1, 2, 3, 2, 1, 3], vocabulary, {"token_kind": "words", "start": 3}) == "to be\nbe to\n"
 
 
 def test_an_unknown_character_is_one_character() -> None:
-    assert evaluation.as_text([1, 0, 2], ["<unk>", "a", "b"], "characters") == "a\N{REPLACEMENT CHARACTER}b"
+    assert (
+        evaluation.as_text([1, 0, 2], ["<unk>", "a", "b"], {"token_kind": "characters", "start": 1})
+        == "a\N{REPLACEMENT CHARACTER}b"
+    )
 
 
 @pytest.mark.parametrize("kind", ["characters", "words"])

@@ -59,14 +59,3 @@ def test_a_model_that_went_astray_still_has_scores_that_can_be_written_down() ->
 
 def test_every_headline_is_a_score_of_some_text() -> None:
     assert set(scores.HEADLINE) <= set(scores.summary(np.ones(3), unknown=0, token_kind="characters"))
-
-
-def test_the_data_set_in_one_line() -> None:
-    facts = {
-        "token_kind": "words",
-        "vocabulary_size": 10000,
-        "counts": {"train": 929589, "test": 1000},
-        "unknown": {"train": 0, "test": 55},
-    }
-    line = scores.describe(facts)
-    assert line == "words, vocabulary 10,000, tokens: 929,589 train, 1,000 test; 5.5% of test unknown"

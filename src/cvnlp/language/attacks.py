@@ -110,9 +110,7 @@ def attack(
     scores = {f"perplexity_{row['method']}_{row['share']:g}": row["perplexity"] for row in rows}
     scores |= {"perplexity_clean": _perplexity(network, inputs, targets), "tokens": targets.numel()}
     vocabulary = files.read_json(data / "vocabulary.json")
-    examples = {
-        name: np.array(as_text(ids[0].tolist(), vocabulary, facts["token_kind"])) for name, ids in texts.items()
-    }
+    examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
     return scores, rows, examples | {"share": np.array(_shown(options["shares"]))}
 
 

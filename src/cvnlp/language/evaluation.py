@@ -11,7 +11,6 @@ from torch import Tensor
 from cvnlp import files, prepared
 from cvnlp.language import scores
 from cvnlp.language.batches import IGNORED, Windows
-from cvnlp.language.data import END_OF_LINE, UNKNOWN
 from cvnlp.language.models import Recurrent
 from cvnlp.networks import device
 
@@ -39,7 +38,7 @@ def evaluate(
         temperature=options["temperature"],
         generator=torch.Generator().manual_seed(1),
     )
-    texts = [as_text(sample, vocabulary, facts["token_kind"]) for sample in samples.tolist()]
+    texts = [as_text(sample, vocabulary, facts) for sample in samples.tolist()]
     files.write_json(details / "samples.json", {"temperature": options["temperature"], "texts": texts})
     return scores.summary(nats, unknown=facts["unknown"]["test"], token_kind=facts["token_kind"])
 
@@ -72,15 +71,15 @@ def generate(
     for _ in range(tokens):
         logits, state = network(current, state)
         likely = logits[:, -1].float().cpu() / temperature
-        likely[:, 0] = -torch.inf  # UNKNOWN is always number 0
+        likely[:, 0] = -torch.inf  # the unknown token is always number 0
         current = torch.multinomial(likely.softmax(1), 1, generator=generator).to(device())
         written.append(current)
     return torch.cat(written, dim=1).cpu()
 
 
-def as_text(ids: list[int], vocabulary: list[str], token_kind: str) -> str:
-    tokens = [vocabulary[index] for index in ids]
-    if token_kind == "characters":
-        return "".join("\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token for token in tokens)
-    lines = " ".join("\n" if token == END_OF_LINE else token for token in tokens)
+def as_text(ids: list[int], vocabulary: list[str], facts: dict[str, Any]) -> str:
+    """Token ids as people read them; number 0 is the unknown token, `start` in the facts the one that ends a line."""
+    if facts["token_kind"] == "characters":
+        return "".join(vocabulary[index] if index else "\N{REPLACEMENT CHARACTER}" for index in ids)
+    lines = " ".join("\n" if index == facts["start"] else vocabulary[index] for index in ids)
     return "\n".join(line.strip() for line in lines.split("\n"))

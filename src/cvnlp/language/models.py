@@ -124,3 +124,8 @@ class Lstm(Recurrent):
 
 
 MODELS: dict[str, type[Recurrent]] = {"rnn": Rnn, "lstm": Lstm}
+
+
+def network_arguments(facts: dict[str, Any]) -> dict[str, Any]:
+    """What a constructor takes from the data."""
+    return {"vocabulary_size": facts["vocabulary_size"]}

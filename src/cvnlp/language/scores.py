@@ -1,7 +1,6 @@
 """Scores of a language model: pure functions of the nats that each token cost."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -28,11 +27,3 @@ def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, flo
         "unknown_share": unknown / len(nats),
     }
     return scores | ({"bits_per_character": mean / math.log(2)} if token_kind == "characters" else {})
-
-
-def describe(facts: dict[str, Any]) -> str:
-    """One line on the data set, for the report."""
-    counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
-    unknown = facts["unknown"]["test"] / facts["counts"]["test"]
-    size = f"vocabulary {facts['vocabulary_size']:,}"
-    return f"{facts['token_kind']}, {size}, tokens: {counts}; {unknown:.1%} of test unknown"

@@ -1,0 +1,351 @@
+"""Preparing: the arrays are the text, the vocabulary is of the training text alone, and all is whole or absent."""
+
+import errno
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cvnlp import files, prepared
+from cvnlp.language.data import texts
+from cvnlp.language.data.tokens import TOKENISERS
+
+Prepare = Callable[..., dict[str, Any]]
+PLAYS = {
+    "first": "KING:\nA cat, a dog.\n\nQUEEN:\nA cat!\n",
+    "second": "KING:\nThe cat.\n",
+    "third": "KING:\nAn emu? Why!\n",  # holds 'm', 'W', 'y' and '?', and words, of no other play
+    "fourth": "QUEEN:\nA dog; zebra.\n",
+}
+NAMED: dict[str, Any] = {"validation": ["third"], "test": ["fourth"]}
+MEMBERS = {"train": ["first", "second"], "validation": ["third"], "test": ["fourth"]}
+KINDS = sorted(TOKENISERS)
+
+
+def vocabulary(folder: Path) -> list[str]:
+    found: list[str] = files.read_json(folder / "vocabulary.json")
+    return found
+
+
+def tokens_of(kind: str, split: str, plays: dict[str, str] = PLAYS) -> list[str]:
+    """As the documents of a split are read: characters with a line end between documents."""
+    return list(
+        TOKENISERS[kind].split(("\n" if kind == "characters" else "").join(plays[name] for name in MEMBERS[split]))
+    )
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+# Arrays ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("piece", [1, 7, 2**20])
+@pytest.mark.parametrize("split", MEMBERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_lead_back_to_the_tokens(
+    tmp_path: Path, prepare: Prepare, kind: str, split: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "PIECE", piece)
+    prepare(tmp_path, PLAYS, tokens=kind, **NAMED)
+    known = vocabulary(tmp_path)
+    found = [known[number] for number in prepared.load_array(tmp_path, split)]
+    assert found == [token if token in known else "<unk>" for token in tokens_of(kind, split)]
+
+
+def test_documents_of_characters_have_a_line_end_between_them(tmp_path: Path, prepare: Prepare) -> None:
+    facts = prepare(tmp_path, PLAYS, **NAMED)
+    known = vocabulary(tmp_path)
+    text = "".join(known[index] for index in prepared.load_array(tmp_path, "train"))
+    assert text == f"{PLAYS['first']}\n{PLAYS['second']}"
+    assert facts["counts"]["train"] == facts["characters"]["train"] == len(text)
+
+
+@pytest.mark.parametrize("kind", ["words", "whitespace"])
+def test_a_document_that_ends_within_a_line_is_not_run_into_the_next(
+    tmp_path: Path, prepare: Prepare, kind: str
+) -> None:
+    prepare(tmp_path, PLAYS | {"first": "no end"}, tokens=kind, **NAMED)
+    known = vocabulary(tmp_path)
+    assert [known[number] for number in prepared.load_array(tmp_path, "train")][:3] == ["no", "end", "<eos>"]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"), [(10, np.uint16), (2**16 - 3, np.uint16), (2**16 - 2, np.uint16), (2**16 - 1, np.uint32)]
+)
+@pytest.mark.parametrize("tokens", ["words", "whitespace"])
+def test_ids_are_as_wide_as_the_vocabulary_needs(
+    tmp_path: Path, prepare: Prepare, words: int, kind: type, tokens: str
+) -> None:
+    """`words`, with <unk> and <eos> beside them, must fit into the kind."""
+    plays = PLAYS | {"first": " ".join(f"w{number}" for number in range(words)), "second": " "}
+    facts = prepare(tmp_path, plays, tokens=tokens, **NAMED)
+    assert facts["vocabulary_size"] == words + 2
+    train = prepared.load_array(tmp_path, "train")
+    assert train.dtype == kind
+    assert train.max() == words + 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lowercase_is_of_the_whole_text(tmp_path: Path, prepare: Prepare, kind: str) -> None:
+    lower = {name: text.lower() for name, text in PLAYS.items()}
+    facts = prepare(tmp_path / "by option", PLAYS, tokens=kind, lowercase=True, **NAMED)
+    assert facts["lowercase"] is True
+    assert prepare(tmp_path / "before", lower, tokens=kind, **NAMED) == facts | {"lowercase": False}
+    for split in prepared.SPLITS:
+        arrays = [prepared.load_array(tmp_path / name, split) for name in ("by option", "before")]
+        np.testing.assert_array_equal(*arrays)
+    assert "KING" in PLAYS["first"]
+    assert not any(token.isupper() for token in vocabulary(tmp_path / "by option"))
+
+
+# Vocabulary -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_vocabulary_holds_what_the_training_text_holds_and_nothing_else(
+    tmp_path: Path, prepare: Prepare, kind: str
+) -> None:
+    prepare(tmp_path, PLAYS, tokens=kind, **NAMED)
+    assert set(vocabulary(tmp_path)) == {"<unk>", *tokens_of(kind, "train")}
+
+
+@pytest.mark.parametrize("outsider", ["m", "W", "?", "z"])
+def test_character_of_held_out_text_alone_is_unknown(tmp_path: Path, prepare: Prepare, outsider: str) -> None:
+    prepare(tmp_path, PLAYS, **NAMED)
+    assert outsider in PLAYS["third"] + PLAYS["fourth"]
+    assert outsider not in vocabulary(tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_held_out_text_changes_no_byte_of_the_training_text(tmp_path: Path, prepare: Prepare, kind: str) -> None:
+    prepare(tmp_path / "first", PLAYS, tokens=kind, **NAMED)
+    prepare(tmp_path / "second", PLAYS | {"third": "Quite other.\n", "fourth": "0123\n"}, tokens=kind, **NAMED)
+    for name in ("train.npy", "vocabulary.json"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+@pytest.mark.parametrize("options", [{}, {"vocabulary_size": 3}, {"vocabulary_size": 6}, {"minimum_count": 2}])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_vocabulary_leaves_out_is_unknown_and_counted(
+    tmp_path: Path, prepare: Prepare, kind: str, options: dict[str, int]
+) -> None:
+    facts = prepare(tmp_path, PLAYS, tokens=kind, **NAMED, **options)
+    known = set(vocabulary(tmp_path))
+    assert facts["vocabulary_size"] == len(known) == options.get("vocabulary_size", len(known))
+    for split in MEMBERS:
+        unknown = [token not in known for token in tokens_of(kind, split)]
+        assert (prepared.load_array(tmp_path, split) == 0).tolist() == unknown
+        assert facts["unknown"][split] == sum(unknown)
+        assert facts["coverage"][split] == pytest.approx(1 - sum(unknown) / len(unknown))
+        assert facts["out_of_vocabulary"][split] == pytest.approx(sum(unknown) / len(unknown))
+
+
+def test_literal_unknown_words_are_neither_covered_nor_out_of_the_vocabulary(tmp_path: Path, prepare: Prepare) -> None:
+    plays = {"first": "a b <unk> b\n", "second": "<unk> b\n", "third": "a <unk> c\n", "fourth": "<unk>\n"}
+    facts = prepare(tmp_path, plays, tokens="whitespace", **NAMED)
+    assert vocabulary(tmp_path) == ["<unk>", "<eos>", "b", "a"]
+    assert prepared.load_array(tmp_path, "validation").tolist() == [3, 0, 0, 1]
+    assert facts["unknown"] == {"train": 2, "validation": 2, "test": 1}
+    assert facts["coverage"] == {"train": 0.75, "validation": 0.5, "test": 0.5}
+    assert facts["out_of_vocabulary"] == {"train": 0.0, "validation": 0.25, "test": 0.0}
+    assert facts["types"] == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [None, 3, 5])
+def test_one_enormous_line_can_be_started_too(tmp_path: Path, prepare: Prepare, kind: str, size: int | None) -> None:
+    """A text starts after the end of a line, which is in the vocabulary even where the text has none."""
+    facts = prepare(
+        tmp_path, {"one": "to be or not to be " * 50}, tokens=kind, vocabulary_size=size, validation=0.1, test=0.1
+    )
+    assert vocabulary(tmp_path)[facts["start"]] == ("\n" if kind == "characters" else "<eos>")
+    assert facts["vocabulary_size"] == len(vocabulary(tmp_path)) == size or size is None
+
+
+# Facts ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_facts_count_what_a_counter_counts(tmp_path: Path, prepare: Prepare, kind: str) -> None:
+    facts = prepare(tmp_path, PLAYS, tokens=kind, **NAMED)
+    counts = Counter(tokens_of(kind, "train"))
+    assert facts["types"] == len(counts)
+    assert {token: counts[token] for token, _ in facts["frequent"]} == dict(facts["frequent"])
+    assert [count for _, count in facts["frequent"]] == sorted(counts.values(), reverse=True)[:20]
+    assert facts["counts"] == {split: len(tokens_of(kind, split)) for split in MEMBERS}
+    assert facts["tokens"] == kind
+    assert facts["token_kind"] == ("characters" if kind == "characters" else "words")
+    assert facts["documents"] == {"train": 2, "validation": 1, "test": 1}
+
+
+@pytest.mark.parametrize("piece", [1, 2**20])
+def test_lines_and_characters_are_counted_by_split(
+    tmp_path: Path, prepare: Prepare, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "PIECE", piece)
+    facts = prepare(tmp_path, PLAYS | {"fourth": "\n\nZebra, no end"}, tokens="words", **NAMED)
+    assert facts["lines"] == {"train": 7, "validation": 2, "test": 3}
+    assert facts["longest_line"] == {"train": 13, "validation": 12, "test": 13}
+    assert facts["characters"]["validation"] == len(PLAYS["third"])
+    assert facts["characters"]["train"] == len(PLAYS["first"]) + len(PLAYS["second"]) + 1
+
+
+def test_returned_facts_are_those_on_disk_without_the_arrays(tmp_path: Path, prepare: Prepare) -> None:
+    returned = prepare(tmp_path, PLAYS, **NAMED)
+    stored = prepared.facts(tmp_path)
+    assert set(stored.pop("arrays")) == set(prepared.SPLITS)
+    assert stored == returned
+    assert returned["domain"] == "language"
+    assert returned["licence"]
+    assert returned["citation"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_preparing_twice_gives_the_same_bytes(tmp_path: Path, prepare: Prepare, kind: str) -> None:
+    for name in ("first", "second"):
+        prepare(tmp_path / name, PLAYS, tokens=kind, vocabulary_size=7, validation=0.2, test=0.2)
+    first = bytes_of(tmp_path / "first")
+    assert first == bytes_of(tmp_path / "second")
+    assert set(first) == {"facts.json", "vocabulary.json", *(f"{split}.npy" for split in prepared.SPLITS)}
+
+
+# Failures -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", MEMBERS)
+def test_a_split_without_tokens_is_refused(tmp_path: Path, prepare: Prepare, split: str) -> None:
+    plays = PLAYS | dict.fromkeys(MEMBERS[split], "\n \n")
+    with pytest.raises(ValueError, match=f"{split}: its text, .* characters, holds no tokens"):
+        prepare(tmp_path, plays, tokens="words", **NAMED)
+    assert not (tmp_path / f"{split}.npy").exists()
+    assert not (tmp_path / "facts.json").exists()
+
+
+def test_a_text_too_short_for_its_shares_is_refused(tmp_path: Path, prepare: Prepare) -> None:
+    with pytest.raises(ValueError, match="validation: its text, 0 characters, holds no tokens"):
+        prepare(tmp_path, {"one": "word"}, tokens="words", validation=0.1, test=0.1)
+
+
+@pytest.mark.parametrize("limit", [100, 1000, 2500])
+def test_a_disk_that_refuses_leaves_nothing_that_looks_whole(tmp_path: Path, prepare: Prepare, limit: int) -> None:
+    """The system itself refuses to let a file grow beyond the limit."""
+    plays = PLAYS | {"first": "abcdefgh\n" * 120, "third": "ABC" * 1200}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            prepare(tmp_path / "made", plays, **NAMED)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    left = {path.name for path in (tmp_path / "made").iterdir()}
+    assert left == ({"train.npy"} if limit == 2500 else set())
+    with pytest.raises(ValueError, match=r"facts\.json is missing"):
+        prepared.facts(tmp_path / "made")
+
+
+@pytest.mark.parametrize("name", ["vocabulary.json", "facts.json"])
+def test_a_full_disk_at_the_end_leaves_no_facts(
+    tmp_path: Path, prepare: Prepare, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text = files.write_text
+
+    def fill(path: Path, text: str) -> None:
+        if path.name == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_text(path, text)
+
+    monkeypatch.setattr(files, "write_text", fill)
+    with pytest.raises(OSError, match="No space left"):
+        prepare(tmp_path, PLAYS, **NAMED)
+    with pytest.raises(ValueError, match=r"facts\.json is missing"):
+        prepared.facts(tmp_path)
+
+
+KILLED = """
+import contextlib, os, signal, sys
+from pathlib import Path
+from cvnlp import prepared
+from cvnlp.language import data
+
+writing = prepared.writing
+
+@contextlib.contextmanager
+def dying(folder, name, dtype, shape):
+    with writing(folder, name, dtype, shape) as append:
+        yield lambda rows: (append(rows), name == sys.argv[3] and os.kill(os.getpid(), signal.SIGKILL))
+
+if sys.argv[3] != "nothing":
+    prepared.writing = dying
+data.prepare(
+    Path(sys.argv[1]), Path(sys.argv[2]), seed=1, tokens="words", lowercase=False, vocabulary_size=None,
+    minimum_count=1, validation=0.1, test=0.1, duplicates="keep", encoding=None, max_skipped=0.01,
+)
+"""
+
+
+def test_a_run_that_was_killed_is_not_taken_for_a_whole_one_and_the_next_is_like_any_other(
+    tmp_path: Path, write_files: Callable[..., Path]
+) -> None:
+    root = write_files(tmp_path / "mine", {f"{number}.txt": f"text number {number}\n" for number in range(20)})
+
+    def run(folder: str, dies_at: str) -> int:
+        command = [sys.executable, "-c", KILLED, str(root), str(tmp_path / folder), dies_at]
+        source = str(Path(prepared.__file__).parents[1])
+        return subprocess.run(command, env=os.environ | {"PYTHONPATH": source}, check=False).returncode
+
+    assert run("undisturbed", "nothing") == 0
+    assert run("killed", "validation") == -signal.SIGKILL
+    with pytest.raises(ValueError, match=r"facts\.json is missing"):
+        prepared.facts(tmp_path / "killed")
+    assert (tmp_path / "killed" / "train.npy").is_file()
+    assert not (tmp_path / "killed" / "validation.npy").exists()
+    shutil.rmtree(tmp_path / "killed")  # as the stage does first
+    assert run("killed", "nothing") == 0
+    assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "undisturbed")
+
+
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+
+def peak(work: Callable[[], Any]) -> int:
+    tracemalloc.start()
+    work()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_enormous_line_is_held_a_few_times_at_most(
+    tmp_path: Path, write_files: Callable[..., Path], prepare_own: Prepare, kind: str
+) -> None:
+    line = "lorem ipsum dolor sit amet consectetur adipiscing " * 50_000
+    root = write_files(tmp_path / "mine", {"line.txt": line})
+    options = {"tokens": kind, "validation": 0.1, "test": 0.1}
+    assert peak(lambda: prepare_own(tmp_path / "made", root, **options)) < 3 * len(line) + 15_000_000
+    assert sum(prepared.facts(tmp_path / "made")["characters"].values()) == len(line)
+
+
+def test_many_documents_cost_no_more_memory_than_few(
+    tmp_path: Path, write_files: Callable[..., Path], prepare_own: Prepare
+) -> None:
+    peaks = []
+    for count in (4, 32):
+        root = write_files(tmp_path / str(count), {f"{number}": f"{number} dolor\n" * 4_000 for number in range(count)})
+        options = {"tokens": "whitespace", "validation": ["0"], "test": ["1"]}
+        peaks.append(
+            peak(lambda root=root, options=options: prepare_own(tmp_path / f"made {root.name}", root, **options))
+        )
+    assert peaks[1] < 1.2 * peaks[0]
