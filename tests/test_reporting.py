@@ -69,6 +69,35 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     pd.DataFrame(rows).to_csv(path, index=False)
 
 
+COPIES = {"within": {"train": 1, "validation": 0, "test": 0}, "across": {"train-test": 2}, "dropped": {"train": 3}}
+ABOUT = {"source": "made", "licence": "free to use", "citation": "Someone, 1999.", "duplicates": COPIES}
+
+
+def write_data(prepared_folder: Path) -> None:
+    """What `prepare` leaves of ten classes of digits, and of a text of five characters."""
+    digits, plays = prepared_folder / "digits", prepared_folder / "cnn_plays"
+    prepared.save_array(digits, "train_images", np.full((100, 6, 6, 1), 128, np.uint8))
+    prepared.save_array(digits, "train_labels", np.arange(100, dtype=np.uint8) % 10)
+    counts = {split: {str(digit): 10 for digit in range(10)} for split in prepared.SPLITS}
+    shown = {"classes": list("0123456789"), "shape": [6, 6, 1], "mean": [0.5], "std": [0.25], "counts": counts}
+    files.write_json(digits / "facts.json", ABOUT | shown | {"conflicting": 2, "read": 100, "skipped": 7})
+    prepared.save_array(plays, "train", np.array([1, 2, 3, 1, 2, 4], np.uint16))
+    files.write_json(plays / "vocabulary.json", ["<unk>", "t", "o", " ", "\n"])
+    each = {name: dict.fromkeys(prepared.SPLITS, 1) for name in ("documents", "lines", "characters", "counts")}
+    shares = {name: dict.fromkeys(prepared.SPLITS, 0.5) for name in ("coverage", "out_of_vocabulary")}
+    text = {
+        "tokens": "characters",
+        "token_kind": "characters",
+        "lowercase": True,
+        "types": 4,
+        "vocabulary_size": 5,
+        "start": 4,
+        "frequent": [["t", 2], ["\n", 1]],
+        "repeated_lines": {"validation": 0.25, "test": 0.125},
+    }
+    files.write_json(plays / "facts.json", ABOUT | text | each | shares)
+
+
 def write_vision(inputs: Inputs, run: str, mistakes: bool, flips: bool) -> None:
     classes = [str(digit) for digit in range(10)]
     details = inputs.details / run
@@ -111,17 +140,7 @@ def inputs(folder: Path) -> Inputs:
     """What the stages before would have written for the four runs of PARAMS."""
     names = ("prepared", "training", "history", "scores", "attacks", "details", "examples")
     made = Inputs(*(folder / "in" / name for name in names))
-    counts = {split: {str(digit): 10 for digit in range(10)} for split in prepared.SPLITS}
-    digits = {"classes": list("0123456789"), "shape": [6, 6, 1], "counts": counts, "licence": "free to use"}
-    plays = {
-        "token_kind": "characters",
-        "vocabulary_size": 65,
-        "counts": {"train": 1000, "validation": 10, "test": 10},
-        "unknown": {"train": 0, "validation": 0, "test": 1},
-        "licence": "CC0",
-    }
-    files.write_json(made.prepared / "digits" / "facts.json", digits)
-    files.write_json(made.prepared / "cnn_plays" / "facts.json", plays)
+    write_data(made.prepared)
     for run, scores in SCORES.items():
         files.write_json(made.scores / f"{run}.json", scores)
         files.write_json(made.training / f"{run}.json", TRAINING[run])
@@ -218,11 +237,12 @@ def test_a_run_without_mistakes_or_flips_shows_none(report: str, figure: str, ru
     assert re.findall(rf"figures/(\w+)/{figure}\.png", report) == runs
 
 
-def test_links_to_params_point_at_the_line_of_the_run(report: str, settings: Params) -> None:
+def test_links_to_params_point_at_the_line_of_the_block(report: str, settings: Params) -> None:
     lines = PARAMS.splitlines()
     anchors = re.findall(r"### (\w+)\n\n\[Parameters\]\(\.\./params\.yaml#L(\d+)\)", report)
-    assert [run for run, _ in anchors] == [*runs_of(settings, "vision"), *runs_of(settings, "language")]
-    assert {run: lines[int(number) - 1] for run, number in anchors} == {run: f"  {run}:" for run in settings.runs}
+    named = [*settings.datasets, *runs_of(settings, "vision"), *runs_of(settings, "language")]
+    assert [name for name, _ in anchors] == named
+    assert [lines[int(number) - 1].split(":")[0].strip() for _, number in anchors] == named
 
 
 def test_what_a_model_writes_stands_in_the_report(report: str) -> None:
@@ -231,9 +251,28 @@ def test_what_a_model_writes_stands_in_the_report(report: str) -> None:
         assert f"```text\n{text}\n```" in report
 
 
-def test_the_report_names_data_and_licences(report: str) -> None:
-    assert "`digits`: 10 classes, 6 x 6 x 1" in report and "(free to use)" in report
-    assert "`cnn_plays`: characters, vocabulary 65" in report and "(CC0)" in report
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Source: made. Licence: free to use. Someone, 1999.",
+        "Exact copies: 1 in train, 0 in validation, 0 in test; across splits: 2 train-test; 3 dropped.",
+        "Files: 100 read, 7 unusable",
+        "10 classes, 6 x 6 x 1",
+        "by channel: 0.5000 ± 0.2500",
+        "2 contents stand under more than one class",
+        "Tokens: characters, in lower case. 4 types in train, 5 of them in the vocabulary",
+        "25.0% of validation, 12.5% of test",
+        "`t` 2, `line end` 1",
+        "```text\nto to\n```",
+    ],
+)
+def test_the_card_of_a_data_set_says(report: str, words: str) -> None:
+    assert words in report
+
+
+def test_the_cards_stand_before_the_runs_that_use_them(report: str) -> None:
+    titles = re.findall(r"^## (.+)$", report, re.MULTILINE)
+    assert titles == ["Data", "Image classification", "Language modelling"]
 
 
 def test_written_twice_the_report_and_its_figures_are_the_same_bytes(
@@ -251,8 +290,8 @@ def test_written_twice_the_report_and_its_figures_are_the_same_bytes(
 def test_a_half_without_runs_has_no_section(half: str, settings: Params, params: Path, inputs: Inputs) -> None:
     runs = {name: run for name, run in settings.runs.items() if run.domain == half}
     text = write(Params(datasets=settings.datasets, runs=runs), params, inputs, params.parent / "half")
-    assert len(re.findall(r"^## ", text, re.MULTILINE)) == 1
-    assert re.findall(r"^### (.+)$", text, re.MULTILINE) == list(runs)
+    assert len(re.findall(r"^## ", text, re.MULTILINE)) == 2  # the data, and the half
+    assert re.findall(r"^### (.+)$", text, re.MULTILINE) == [*settings.datasets, *runs]
 
 
 def test_a_report_of_untrained_networks_draws_no_learning(settings: Params, params: Path, inputs: Inputs) -> None:

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from cvnlp import domain, files, plots
 from cvnlp.params import Params
+from cvnlp.prepared import SPLITS
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,43 @@ class Inputs:
 def write_report(settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path) -> None:
     """Draw every figure into `figures/<run>` and write `report`, which links to them."""
     intro = "Every score is of the test split, which no training has seen; the runs are those of params.yaml."
-    lines = ["# Report", "", intro, ""]
+    lines = ["# Report", "", intro, "", *_data(settings, params, inputs, figures, report)]
     for half in domain.HALVES:
         runs = [name for name, run in settings.runs.items() if run.domain == half]
         if runs:
             lines += _half(half, runs, settings, params, inputs, figures, report)
     files.write_text(report, "\n".join(lines).rstrip() + "\n")
+
+
+def _data(settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
+    """The cards of all data sets."""
+    lines = ["## Data", ""]
+    for name, dataset in settings.all_datasets.items():
+        data, folder = inputs.prepared / name, figures / f"data-{name}"  # no run has a name with a hyphen
+        facts = files.read_json(data / "facts.json")
+        card = domain.part(dataset.domain, "card").draw_card(data, facts, folder)
+        table = "own" if name in settings.own else "datasets"
+        lines += [f"### {name}", "", _link_to_params(params, table, name, report), "", *_about(facts)]
+        lines += [line.replace("{folder}", _link(folder, report)) for line in card]
+    return lines
+
+
+def _about(facts: dict[str, Any]) -> list[str]:
+    """Where a data set is from, what was left out of it, and what stands in it twice."""
+    copies = facts["duplicates"]["within"]
+    within = ", ".join(f"{copies[split]:,} in {split}" for split in SPLITS)
+    across = ", ".join(f"{count:,} {splits}" for splits, count in facts["duplicates"]["across"].items())
+    dropped = sum(facts["duplicates"]["dropped"].values())
+    lines = [
+        f"Source: {facts['source']}. Licence: {facts['licence']}."
+        + (f" {facts['citation']}" if facts["citation"] else ""),
+        "",
+        f"Exact copies: {within}; across splits: {across}" + (f"; {dropped:,} dropped." if dropped else "."),
+        "",
+    ]
+    if "skipped" in facts:
+        lines += [f"Files: {facts['read']:,} read, {facts['skipped']:,} unusable (listed in skipped.csv).", ""]
+    return lines
 
 
 def _half(
@@ -42,10 +74,7 @@ def _half(
     drawing = domain.part(half, "figures")
     groups = {run: settings.runs[run].dataset for run in runs}
     lines = [f"## {drawing.TITLE}", ""]
-    for dataset in dict.fromkeys(groups.values()):
-        facts = files.read_json(inputs.prepared / dataset / "facts.json")
-        lines.append(f"- `{dataset}`: {domain.part(half, 'scores').describe(facts)} ({facts['licence']})")
-    lines += ["", table(half, runs, settings, inputs).to_markdown(index=False, disable_numparse=True), ""]
+    lines += [table(half, runs, settings, inputs).to_markdown(index=False, disable_numparse=True), ""]
     drawn = _draw_comparison(drawing, groups, inputs, figures / f"all-{half}")  # no run has a name with a hyphen
     for caption, path in drawn.items():
         lines += [f"![{caption}]({_link(path, report)})", "", f"*{caption}.*", ""]
@@ -70,8 +99,8 @@ def _draw_comparison(drawing: Any, groups: dict[str, str], inputs: Inputs, folde
 def _run(run: str, drawing: Any, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
     section = drawing.draw_run(inputs.details / run, inputs.examples / run, figures / run)
     link = _link(figures / run, report)
-    where = f"{_link(params, report)}#L{_line_of(params, run)}"
-    return [f"### {run}", "", f"[Parameters]({where})", "", *(line.replace("{folder}", link) for line in section)]
+    parameters = _link_to_params(params, "runs", run, report)
+    return [f"### {run}", "", parameters, "", *(line.replace("{folder}", link) for line in section)]
 
 
 def table(half: str, runs: list[str], settings: Params, inputs: Inputs) -> pd.DataFrame:
@@ -101,6 +130,7 @@ def _link(path: Path, report: Path) -> str:
     return Path(os.path.relpath(path, report.parent)).as_posix()
 
 
-def _line_of(params: Path, run: str) -> int:
-    """The line of params.yaml where the block of `run` begins."""
-    return int(YAML().load(params)["runs"].lc.key(run)[0]) + 1
+def _link_to_params(params: Path, table: str, name: str, report: Path) -> str:
+    """A link to the line of params.yaml where the block begins."""
+    line = int(YAML().load(params)[table].lc.key(name)[0]) + 1
+    return f"[Parameters]({_link(params, report)}#L{line})"
