@@ -1,7 +1,9 @@
 """Speed, each as a ratio against a baseline in the same run: `make bench`, on an idle machine.
 
-Feeding: the pipeline's batches against torchvision's per-picture transforms in a DataLoader, over the same pictures.
+Feeding: the batches of prepared pictures against torchvision's ImageFolder in a DataLoader over the same pictures as
+PNG files, and those of prepared text against windows one by one in a DataLoader.
 Training: a step of the pipeline's `cnn` through Lightning against the same network in a bare loop.
+Preparing: a folder of PNG files against one process that decodes them with Pillow in a loop (see preparing.py).
 Needs the prepared data of `make repro`.
 """
 
@@ -14,47 +16,74 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
+from preparing import measure
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
+from torchvision.datasets import ImageFolder
 
 from cvnlp import domain, networks, prepared, training
-from cvnlp.vision.batches import train_batches
-from cvnlp.vision.data import network_arguments
+from cvnlp.language import batches as texts
+from cvnlp.vision import batches as pictures
+from cvnlp.vision.models import network_arguments
 
 ROOT = Path(__file__).parents[1]
-DATA = ROOT / "data/prepared/mnist_sample"
+PICTURES = ROOT / "data/prepared/mnist_sample"
+TEXT = ROOT / "data/prepared/shakespeare"
+WINDOW = 32
 ROUNDS = 5
 
 
-class PerPicture(Dataset[tuple[torch.Tensor, int]]):
-    """Pictures as most tutorials feed them: one by one, to PIL and back."""
+class FolderOfPictures:
+    """The training pictures as PNG files in class folders, fed as most tutorials do."""
 
-    def __init__(self) -> None:
-        self.images = np.load(DATA / "train_images.npy", mmap_mode="r")
-        self.labels = np.load(DATA / "train_labels.npy")
-        self.transform = transforms.Compose([transforms.ToPILImage(), transforms.ToTensor()])
+    def __init__(self, folder: Path) -> None:
+        images, labels = (prepared.load_array(PICTURES, f"train_{kind}") for kind in ("images", "labels"))
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            path = folder / str(label) / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(image[..., 0]).save(path)
+        to_tensor = transforms.Compose([transforms.Grayscale(), transforms.ToTensor()])
+        self.loader = DataLoader(ImageFolder(folder, to_tensor), batch_size=128, shuffle=True, num_workers=2)
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self.transform(self.images[index]), int(self.labels[index])
+    def feed(self) -> None:
+        for _ in self.loader:
+            pass
 
 
-def feed_per_picture() -> None:
-    for _ in DataLoader(PerPicture(), batch_size=128, shuffle=True):
+def feed_pictures() -> None:
+    for _ in pictures.train_batches(PICTURES, {"batch_size": 128}, seed=1, epoch=0):
         pass
 
 
-def feed_batches() -> None:
-    for _ in train_batches(DATA, {"batch_size": 128}, seed=1, epoch=0):
+class WindowByWindow(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """A text cut into windows of 32, one item each."""
+
+    def __init__(self) -> None:
+        self.tokens = torch.from_numpy(np.load(TEXT / "train.npy").astype(np.int64))
+
+    def __len__(self) -> int:
+        return (len(self.tokens) - 1) // WINDOW
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        place = index * WINDOW
+        return self.tokens[place : place + WINDOW], self.tokens[place + 1 : place + WINDOW + 1]
+
+
+def feed_window_by_window() -> None:
+    for _ in DataLoader(WindowByWindow(), batch_size=32):
+        pass
+
+
+def feed_text() -> None:
+    for _ in texts.train_batches(TEXT, {"batch_size": 32, "window": WINDOW, "epoch_tokens": None}, seed=1, epoch=0):
         pass
 
 
 def build() -> tuple[torch.nn.Module, dict[str, object]]:
     run = domain.read_params(ROOT / "params.yaml").runs["cnn"].model_dump()
     options = {key: value for key, value in run["model"].items() if key != "name"}
-    data = network_arguments(prepared.facts(DATA))
+    data = network_arguments(prepared.facts(PICTURES))
     config = {"domain": "vision", "name": run["model"]["name"], "data": data, "options": options}
     torch.manual_seed(1)
     return networks.build(config), run["train"] | {"epochs": 2, "augment": {"shift": 0, "rotation": 0, "scale": 0}}
@@ -64,7 +93,7 @@ def train_bare() -> None:
     network, options = build()
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     for epoch in range(2):
-        for images, labels in train_batches(DATA, options, seed=1, epoch=epoch):
+        for images, labels in pictures.train_batches(PICTURES, options, seed=1, epoch=epoch):
             optimiser.zero_grad()
             F.cross_entropy(network(images), labels).backward()
             optimiser.step()
@@ -72,7 +101,7 @@ def train_bare() -> None:
 
 def train_pipeline() -> None:
     network, options = build()
-    data = training.Data(domain.part("vision", "batches"), DATA, options, 1)
+    data = training.Data(domain.part("vision", "batches"), PICTURES, options, 1)
     with tempfile.TemporaryDirectory() as folder:
         task = domain.part("vision", "task").Task(network, options)
         logger = training.EpochLogger(lambda metrics, epoch: None)
@@ -85,17 +114,24 @@ def seconds(function: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def compare(title: str, ours: Callable[[], None], baseline: Callable[[], None], count: int) -> None:
+def compare(title: str, ours: Callable[[], None], baseline: Callable[[], None], count: int, unit: str) -> None:
     """Both in turn, so that a machine whose speed drifts drifts for both; prints medians."""
     ours()  # warm
     baseline()
     pairs = [(seconds(ours), seconds(baseline)) for _ in range(ROUNDS)]
     mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(second / first for first, second in pairs)
-    print(f"{title}: {count / mine:,.0f} pictures/s, baseline {count / other:,.0f}; {ratio:.2f} times as fast")
+    print(
+        f"{title}: {count / mine:,.0f} {unit}/s, baseline {count / other:,.0f}; {ratio:.2f} times as fast", flush=True
+    )
 
 
 if __name__ == "__main__":
-    pictures = len(prepared.load_array(DATA, "train_labels"))
-    compare("feeding, beside per-picture transforms", feed_batches, feed_per_picture, pictures)
-    compare("training, beside a bare loop", train_pipeline, train_bare, 2 * pictures)
+    images = len(prepared.load_array(PICTURES, "train_labels"))
+    with tempfile.TemporaryDirectory() as folder:
+        baseline = FolderOfPictures(Path(folder))
+        compare("feeding pictures, beside ImageFolder and DataLoader", feed_pictures, baseline.feed, images, "pictures")
+    tokens = len(prepared.load_array(TEXT, "train"))
+    compare("feeding text, beside window by window", feed_text, feed_window_by_window, tokens, "tokens")
+    compare("training, beside a bare loop", train_pipeline, train_bare, 2 * images, "pictures")
+    measure(70_000)

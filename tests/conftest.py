@@ -3,6 +3,7 @@
 import os
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,13 @@ def make_wheel_fixture() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def vision_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data set of 400 grey pictures, 12 x 12, in 10 classes."""
-    from cvnlp.vision import data
+    from cvnlp.vision.data import READERS, prepare
+    from cvnlp.vision.data.pictures import of_arrays
 
     folder = tmp_path_factory.mktemp("vision") / "pictures"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(data.SOURCES, "mnist_sample", lambda raw: make_pictures(400))
-        data.prepare(Path("unused"), folder, source="mnist_sample", seed=1, validation=50, test=50)
+        patch.setitem(READERS, "mnist_sample", lambda raw: of_arrays(*make_pictures(400)))
+        prepare(Path(), folder, source="mnist_sample", seed=1, validation=50, test=50, duplicates="keep")
     return folder
 
 
@@ -80,20 +82,33 @@ def words_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prepare_language(folder: Path, tokens: str, vocabulary_size: int | None) -> Path:
-    from cvnlp.language import data
+    from cvnlp.language.data import READERS, prepare
+    from cvnlp.language.data.published import clean_play
+    from cvnlp.language.data.texts import Texts
 
-    plays = {f"play-{number}": data.clean_play(make_play(f"Play {number}", 40 + number)) for number in range(5)}
+    plays = {f"play-{number}": clean_play(make_play(f"Play {number}", 40 + number)) for number in range(5)}
     plays["play-4"] += "\nZEPHYR:\nXylophones!\n"  # in no training text
+    made = Texts("made plays", {name: partial(str, play) for name, play in plays.items()}, {"train": list(plays)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(data.SOURCES, "shakespeare", lambda raw: plays)
-        data.prepare(
-            Path("unused"),
+        patch.setitem(READERS, "shakespeare", lambda raw: made)
+        prepare(
+            Path(),
             folder,
             source="shakespeare",
             seed=1,
             tokens=tokens,
+            lowercase=tokens == "words",
             vocabulary_size=vocabulary_size,
+            minimum_count=1,
             validation=["play-3"],
             test=["play-4"],
+            duplicates="keep",
         )
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need the published data sets are skipped where there is no mirror with them."""
+    for item in items:
+        if item.get_closest_marker("mirror") and not os.environ.get("CVNLP_MIRROR"):
+            item.add_marker(pytest.mark.skip(reason="CVNLP_MIRROR names no folder with the published data sets"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cvnlp.domain import CONTRACT, HALVES
-from cvnlp.params import LanguageDataset, VisionDataset
+from cvnlp.params.datasets import LanguageDataset, OwnPictures, OwnTexts, VisionDataset
 
 PACKAGE = Path(__file__).parents[1] / "src" / "cvnlp"
 
@@ -74,11 +74,13 @@ LIGHTNING = ("pytorch_lightning", "lightning", "lightning_fabric")
 TORCH = ("torch", "torchvision", *LIGHTNING)
 STAGES = [name for name in of_module("stages") if name != "cvnlp.stages"]
 TORCH_FREE = [
-    *of_module("params", "schemas", "options", "domain", "files", "prepared", "sources", "command", "provenance"),
+    *of_module("params", "schemas", "options", "domain", "files", "prepared", "duplicates", "own_files"),
+    *of_module("sources", "command", "cli", "provenance"),
     *of_module("reporting", "plots", "tracking.record"),
     *of_halves("data"),
     *of_halves("scores"),
     *of_halves("figures"),
+    *of_halves("card"),
 ]
 RULES = [
     (of_halves("data"), tuple(f"cvnlp.{half}.{part}" for half in HALVES for part in ("task", "models"))),
@@ -101,8 +103,10 @@ def test_module_imports_nothing_forbidden_not_even_within_a_function(module: str
     assert [name for name in sorted(ALL_IMPORTS[module]) if any(within(name, bad) for bad in forbidden)] == []
 
 
-def test_params_imports_no_other_module_of_this_project() -> None:
-    assert [name for name in ALL_IMPORTS["cvnlp.params"] if within(name, "cvnlp")] == []
+@pytest.mark.parametrize("module", of_module("params"))
+def test_params_imports_no_other_module_of_this_project(module: str) -> None:
+    outside = [name for name in ALL_IMPORTS[module] if within(name, "cvnlp") and not within(name, "cvnlp.params")]
+    assert outside in ([], ["cvnlp"])
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -185,11 +189,16 @@ def test_function_of_the_contract_takes_the_same_arguments_in_both_halves(part: 
     assert others == [first] * len(others)
 
 
-@pytest.mark.parametrize(("half", "form"), [("vision", VisionDataset), ("language", LanguageDataset)])
-def test_prepare_takes_the_keys_of_its_block_of_params(half: str, form: type) -> None:
-    before, after = parameters(definitions(half, "data")["prepare"])
+@pytest.mark.parametrize(
+    ("half", "published", "own"), [("vision", VisionDataset, OwnPictures), ("language", LanguageDataset, OwnTexts)]
+)
+def test_prepare_takes_the_keys_that_both_tables_of_params_have(half: str, published: type, own: type) -> None:
+    """And as `**reading` those of one alone, that say what is read: `source`, or the form of the user's files."""
+    node = definitions(half, "data")["prepare"]
+    before, after = parameters(node)
     assert before == ["raw", "folder"]
-    assert after == set(form.model_fields) - {"domain"}
+    assert after == set(published.model_fields) & set(own.model_fields) - {"domain"}
+    assert node.args.kwarg.arg == "reading"
 
 
 def is_part(node: ast.AST) -> bool:
@@ -232,8 +241,8 @@ def decisions_on_a_half(tree: ast.AST) -> list[int]:
     ]
 
 
-# params.py tells pydantic's names of a union's branches from keys of the file, to write the path in an error
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "cvnlp.params"])
+# it tells pydantic's names of a union's branches from keys of the file, to write the path in an error
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "cvnlp.params.explanation"])
 def test_no_code_asks_which_half_it_is_in(module: str) -> None:
     assert decisions_on_a_half(TREES[module]) == []
 
@@ -241,11 +250,11 @@ def test_no_code_asks_which_half_it_is_in(module: str) -> None:
 def test_params_names_the_halves_only_to_explain_an_error() -> None:
     allowed = [
         line
-        for node in TREES["cvnlp.params"].body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("_explain")
+        for node in TREES["cvnlp.params.explanation"].body
+        if isinstance(node, ast.FunctionDef) and node.name == "explain"
         for line in decisions_on_a_half(node)
     ]
-    assert sorted(decisions_on_a_half(TREES["cvnlp.params"])) == sorted(allowed)
+    assert sorted(decisions_on_a_half(TREES["cvnlp.params.explanation"])) == sorted(allowed)
 
 
 # Safety and size ------------------------------------------------------------------------------------------------------

@@ -15,24 +15,27 @@ from cvnlp.domain import HALVES
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+OWN = {"domain": "vision", "path": "my own pictures", "seed": 1, "size": [8, 8], "validation": 0.1, "test": 0.1}
+# the project's params, and a user's block beside them
+PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8")) | {"own": {"mine": OWN}}
 
 ITEMS = ("params", "dataset", "run")  # arguments that are followed by DVC through `params`, not as a file
 UNDECLARED = {
-    "raw": "files as fetched: their digests stand in sources.py, a dep, and they do not exist before the first run",
+    "raw": "files as fetched: their digests stand in sources, a dep, and they do not exist before the first run",
     "resume": "the state of an interrupted training, gone when the stage is done",
 }
-FETCHED = "imported with the readers of the half's data, which `prepare` alone calls"
+NAMES = "the names of the sources, by which a params.yaml with another is refused"
 # Code that a stage runs but that cannot change its outputs, with the reason.
 NO_DEP = {
     "*": {"command.py": "how a stage is started and how its failure is worded"},
     "train": {
         "tracking": "MLflow is told of the training and tells nothing back; it may even be down",
         "provenance.py": "names the folder of interrupted work, tags MLflow's run, and states host and date",
-        "sources.py": FETCHED,
+        "sources": NAMES,
     },
-    "evaluate": {"sources.py": FETCHED},
-    "attack": {"sources.py": FETCHED},
+    "evaluate": {"sources": NAMES},
+    "attack": {"sources": NAMES},
+    "report": {"sources": NAMES},
 }
 
 
@@ -184,7 +187,13 @@ def test_stage_depends_on_no_code_that_it_never_runs(kind: str) -> None:
 
 
 def known_of(kind: str) -> dict[str, str]:
-    return {"item.domain": "", "item.dataset": "", "key": "", **{k: v for e in PIPELINE["vars"] for k, v in e.items()}}
+    return {
+        "item.domain": "",
+        "item.dataset": "",
+        "item.path": "",
+        "key": "",
+        **{k: v for e in PIPELINE["vars"] for k, v in e.items()},
+    }
 
 
 @pytest.mark.parametrize(("kind", "left"), [(kind, left) for kind, table in NO_DEP.items() for left in table])
@@ -204,13 +213,14 @@ def test_code_that_a_stage_depends_on_exists(name: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_command_names_the_declared_files_and_no_others(name: str) -> None:
     stage = STAGES[name]
-    given = {path for flag, path in arguments(stage).items() if flag not in (*ITEMS, *UNDECLARED)}
+    undeclared = {flag for flag in UNDECLARED if arguments(stage).get(flag) != OWN["path"]}
+    given = {path for flag, path in arguments(stage).items() if flag not in (*ITEMS, *undeclared)}
     assert given == {*files(stage), *outs(stage)}
 
 
 @pytest.mark.parametrize("flag", UNDECLARED)
 def test_undeclared_file_is_neither_dep_nor_out(flag: str) -> None:
-    places = {arguments(stage)[flag] for stage in STAGES.values() if flag in arguments(stage)}
+    places = {arguments(stage)[flag] for stage in STAGES.values() if flag in arguments(stage)} - {OWN["path"]}
     assert places
     declared = {path for stage in STAGES.values() for path in (*files(stage), *outs(stage))}
     assert not [path for path in declared for place in places if covers(path, place) or covers(place, path)]
@@ -218,7 +228,7 @@ def test_undeclared_file_is_neither_dep_nor_out(flag: str) -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_what_a_stage_reads_is_written_by_another(name: str) -> None:
-    written = {path for other, stage in STAGES.items() if other != name for path in outs(stage)}
+    written = {path for other, stage in STAGES.items() if other != name for path in outs(stage)} | {OWN["path"]}
     assert [path for path in files(STAGES[name]) if not any(covers(path, out) for out in written)] == []
 
 
@@ -253,14 +263,29 @@ def test_stage_is_given_params_yaml(name: str) -> None:
     assert arguments(STAGES[name])["params"] == "params.yaml"
 
 
-def test_stages_are_made_from_the_two_tables_of_params() -> None:
-    tables = {"prepare": "${datasets}", "train": "${runs}", "evaluate": "${runs}", "attack": "${runs}"}
+def test_a_change_of_own_files_prepares_them_again() -> None:
+    assert files(STAGES["prepare_own@mine"]) == [OWN["path"]]
+
+
+def test_published_and_own_data_are_prepared_by_the_same_code() -> None:
+    published, own = (code(STAGES[name]) for name in ("prepare@mnist_sample", "prepare_own@mine"))
+    assert published == own
+
+
+def test_stages_are_made_from_the_tables_of_params() -> None:
+    tables = {
+        "prepare": "${datasets}",
+        "prepare_own": "${own}",
+        "train": "${runs}",
+        "evaluate": "${runs}",
+        "attack": "${runs}",
+    }
     assert tables == FOREACH
 
 
 def test_every_stage_of_the_package_stands_in_the_pipeline() -> None:
     written = {path.stem for path in (SOURCE / "cvnlp" / "stages").glob("*.py") if path.stem != "__init__"}
-    assert written == set(PIPELINE["stages"])
+    assert written == set(PIPELINE["stages"]) - {"prepare_own"}  # the same stage for the user's files
     assert {module(stage) for stage in STAGES.values()} == {f"cvnlp.stages.{name}" for name in written}
 
 

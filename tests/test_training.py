@@ -11,24 +11,23 @@ import pytest
 import torch
 from torch import nn
 
-from cvnlp import domain, files, networks, optimisation, params, prepared, training
+from cvnlp import domain, files, networks, optimisation, prepared, training
 from cvnlp.language.evaluation import token_nats
 from cvnlp.language.models import Rnn
+from cvnlp.params.runs import Augment, LanguageTrain, VisionTrain
 from cvnlp.vision import scores
 from cvnlp.vision.evaluation import predict_split
 
 # Every kind of chance is on: dropout, augmentation, the order of the pictures, an epoch that ends within the text.
 TRAIN = {
-    "vision": params.VisionTrain(
+    "vision": VisionTrain(
         epochs=3,
         batch_size=64,
         lr=0.01,
         label_smoothing=0.05,
-        augment=params.Augment(shift=1.0, rotation=5.0, scale=0.1),
+        augment=Augment(shift=1.0, rotation=5.0, scale=0.1),
     ).model_dump(),
-    "language": params.LanguageTrain(
-        epochs=3, batch_size=8, window=16, lr=0.01, clip=1.0, epoch_tokens=1500
-    ).model_dump(),
+    "language": LanguageTrain(epochs=3, batch_size=8, window=16, lr=0.01, clip=1.0, epoch_tokens=1500).model_dump(),
 }
 MODEL = {
     "vision": ("mlp", {"hidden": [16], "dropout": 0.2}),
@@ -66,7 +65,7 @@ def train(vision_data: Path, language_data: Path, tmp_path: Path) -> Callable[..
     ) -> Trained:
         number = next(count)
         name, options = MODEL[half]
-        data = domain.part(half, "data").network_arguments(prepared.facts(folders[half]))
+        data = domain.part(half, "models").network_arguments(prepared.facts(folders[half]))
         config = {"domain": half, "name": name, "data": data, "options": options | (model or {})}
         settings = TRAIN[half] | changes
         training.seed_everything(seed)

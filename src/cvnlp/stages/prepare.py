@@ -8,9 +8,9 @@ from cvnlp.params import pick
 
 
 def prepare(params: Path, dataset: str, raw: Path, out: Path) -> None:
-    """Fetch, check, split and write one data set."""
-    options = pick(params, "datasets", domain.read_params(params).datasets, dataset).model_dump()
-    half = options.pop("domain")
+    """Fetch or read, check, split and write one data set; `raw` keeps what is fetched, or holds the user's files."""
+    block = pick(params, "datasets and own", domain.read_params(params).all_datasets, dataset)
+    half, options = block.domain, block.model_dump(exclude={"domain", "path"})
     shutil.rmtree(out, ignore_errors=True)  # what an interrupted run may have left
     facts = domain.part(half, "data").prepare(raw, out, **options)
     print(f"prepared {dataset}: {facts['counts']}")

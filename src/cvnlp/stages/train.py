@@ -30,10 +30,10 @@ def train(
     finally:
         finished = status == "FINISHED"
         recorder.finish(status, {"model.sha256": provenance.model_digest(model)} if finished else None)
-    shutil.rmtree(resume, ignore_errors=True)
     _write_history(history, rows)
     files.write_json(scores, result)
     files.write_json(durations, spent | provenance.machine())
+    shutil.rmtree(resume, ignore_errors=True)  # last: killed before here, the next run ends at once with the same
 
 
 def _own_folder(resume: Path, key: str) -> Path:
@@ -62,7 +62,7 @@ def _fit(
     config = {
         "domain": half,
         "name": block["model"]["name"],
-        "data": domain.part(half, "data").network_arguments(facts),
+        "data": domain.part(half, "models").network_arguments(facts),
         "options": options,
     }
     training.seed_everything(block["seed"])

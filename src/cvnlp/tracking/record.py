@@ -16,7 +16,7 @@ def describe(settings: Params, run: str, dataset: str, data: Path) -> dict[str, 
     block = settings.runs[run].model_dump(include={"dataset", "seed", "model", "train"})
     return {
         "name": run,
-        "params": block | {"data": settings.datasets[dataset].model_dump()},
+        "params": block | {"data": settings.all_datasets[dataset].model_dump()},
         "tags": provenance.git_tags() | {"domain": settings.runs[run].domain, "run": run},
         "dataset": {"name": dataset, "digest": files.sha256(data / "facts.json")[:32], "source": str(data)},
     }

@@ -1,0 +1,90 @@
+"""A clone of the project in a folder of its own, where tests run its commands as a user does."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlflow.tracking import MlflowClient
+from ruamel.yaml import YAML
+
+from cvnlp import files
+
+ROOT = Path(__file__).parents[1]
+YAML_FILE = YAML()
+
+
+class Clone:
+    """A git clone of the tree with params of its own, where commands run as a user's do."""
+
+    ran: list[str]
+
+    def __init__(self, folder: Path, mirror: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "CVNLP_MIRROR": str(mirror),
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+
+    def __call__(self, *command: str, check: bool = True) -> str:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def commit(self) -> None:
+        self("git", "add", "--all")
+        self("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "made")
+
+    def repro(self, *arguments: str) -> list[str]:
+        """The stages that `dvc repro` ran."""
+        return re.findall(r"Running stage '(.+?)'", self("dvc", "repro", *arguments))
+
+    def change(self, *keys: str, value: Any) -> None:
+        params = YAML_FILE.load(self.folder / "params.yaml")
+        block = params
+        for key in keys[:-1]:
+            block = block[key]
+        block[keys[-1]] = value
+        YAML_FILE.dump(params, self.folder / "params.yaml")
+
+    def digests(self) -> dict[str, str]:
+        """Of every model and every score."""
+        folders = (
+            "data/models",
+            "data/evaluations",
+            "data/attacks",
+            "reports/scores",
+            "reports/attacks",
+            "reports/history",
+        )
+        paths = [path for folder in folders for path in sorted((self.folder / folder).rglob("*")) if path.is_file()]
+        return {str(path.relative_to(self.folder)): files.sha256(path) for path in paths}
+
+    def mlflow(self) -> tuple[MlflowClient, str]:
+        """MLflow as it stands now: of a copy, for a client goes on reading a database that was removed."""
+        copy = self.folder.parent / f"{len(list(self.folder.parent.iterdir()))}.db"
+        shutil.copy(self.folder / "mlflow.db", copy)
+        client = MlflowClient(f"sqlite:///{copy}")
+        return client, client.get_experiment_by_name("cvnlp").experiment_id
+
+
+def clone_project(place: Path) -> Clone:
+    """The working tree's files, committed, in a folder with a space in its name; an empty mirror beside it."""
+    folder = place / "a clone"
+    listed = ["git", "ls-files", "-co", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).is_file() and not name.startswith("reports/") and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    (place / "mirror").mkdir(exist_ok=True)
+    clone = Clone(folder, place / "mirror")
+    clone("git", "init", "--quiet")
+    clone.commit()
+    return clone

@@ -1,0 +1,49 @@
+"""The documents name files, tests and commands that exist."""
+
+import ast
+import re
+
+import pytest
+
+from cloning import ROOT
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def named_tests() -> list[tuple[str, str]]:
+    """(file, test) of every `file.py::test` in the documents; `::test` alone is of the file named before it."""
+    found, file = [], ""
+    for document in DOCUMENTS:
+        for path, test in re.findall(r"`((?:tests/[\w/]+\.py)?)::(test_\w+)`", document.read_text(encoding="utf-8")):
+            file = path or file
+            found.append((file, test))
+    return found
+
+
+def test_the_table_of_bad_input_names_tests() -> None:
+    assert len(named_tests()) > 50
+
+
+@pytest.mark.parametrize(("file", "test"), named_tests())
+def test_named_test_exists(file: str, test: str) -> None:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    assert test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_row_of_a_table_has_the_columns_of_its_head(document: object) -> None:
+    rows = re.findall(r"(?:^\|.*\|\n)+", document.read_text(encoding="utf-8"), re.MULTILINE)
+    for table in rows:
+        assert len({line.count("|") - line.count(r"\|") for line in table.splitlines()}) == 1, table
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document: object) -> None:
+    for link in re.findall(r"\]\((?!http)([^)#]+)", document.read_text(encoding="utf-8")):
+        assert (document.parent / link).exists(), link
+
+
+def test_every_module_stands_in_the_tree_of_the_readme() -> None:
+    tree = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## The tree\n")[1].split("```")[1]
+    modules = [path for path in (ROOT / "src/cvnlp").rglob("*.py") if path.name != "__init__.py"]
+    assert [path.name for path in modules if path.name not in tree] == []
