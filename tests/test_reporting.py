@@ -254,13 +254,13 @@ def test_what_a_model_writes_stands_in_the_report(report: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "Source: made. Licence: free to use. Someone, 1999.",
+        "Source: `made`. Licence: free to use. Someone, 1999.",
         "Exact copies: 1 in train, 0 in validation, 0 in test; across splits: 2 train-test; 3 dropped.",
         "Files: 100 read, 7 unusable",
         "10 classes, 6 x 6 x 1",
         "by channel: 0.5000 ± 0.2500",
         "2 contents stand under more than one class",
-        "Tokens: characters, in lower case. 4 types in train, 5 of them in the vocabulary",
+        "Tokens: characters, in lower case. 4 types in train; a vocabulary of 5 with `<unk>`.",
         "25.0% of validation, 12.5% of test",
         "`t` 2, `line end` 1",
         "```text\nto to\n```",

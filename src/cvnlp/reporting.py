@@ -57,8 +57,7 @@ def _about(facts: dict[str, Any]) -> list[str]:
     across = ", ".join(f"{count:,} {splits}" for splits, count in facts["duplicates"]["across"].items())
     dropped = sum(facts["duplicates"]["dropped"].values())
     lines = [
-        f"Source: {facts['source']}. Licence: {facts['licence']}."
-        + (f" {facts['citation']}" if facts["citation"] else ""),
+        f"Source: `{facts['source']}`. Licence: {facts['licence']}. {facts['citation']}".strip(),
         "",
         f"Exact copies: {within}; across splits: {across}" + (f"; {dropped:,} dropped." if dropped else "."),
         "",

@@ -15,13 +15,13 @@ def draw_card(data: Path, facts: dict[str, Any], folder: Path) -> list[str]:
     """The card as Markdown; its figure goes into `folder` and is linked by name."""
     vocabulary = files.read_json(data / "vocabulary.json")
     tokens = prepared.load_array(data, "train")
-    counts = np.sort(np.bincount(tokens, minlength=len(vocabulary)))[::-1]
-    _draw_ranks(counts, folder / "frequency.png")
+    _draw_ranks(np.bincount(tokens, minlength=len(vocabulary)), folder / "frequency.png")
     case = ", in lower case" if facts["lowercase"] else ""
     repeated = ", ".join(f"{facts['repeated_lines'][split]:.1%} of {split}" for split in ("validation", "test"))
     return [
-        f"Tokens: {facts['tokens']}{case}. {facts['types']:,} types in train, {facts['vocabulary_size']:,} of them in "
-        f"the vocabulary. Held-out lines of 40 characters and more that stand in train word for word: {repeated}.",
+        f"Tokens: {facts['tokens']}{case}. {facts['types']:,} types in train; a vocabulary of "
+        f"{facts['vocabulary_size']:,} with `<unk>`. Held-out lines of 40 characters and more that stand in train "
+        f"word for word: {repeated}.",
         "",
         _splits(facts).to_markdown(index=False, disable_numparse=True),
         "",
@@ -55,13 +55,14 @@ def _splits(facts: dict[str, Any]) -> pd.DataFrame:
 
 
 def _draw_ranks(counts: np.ndarray, path: Path) -> None:
-    """Zipf's plot, and how much of the text the first so many tokens cover."""
+    """Zipf's plot, and how much of the text the first so many tokens cover; `counts` (V,) begins with the unknown."""
     figure, (frequency, coverage) = plots.panels(2, height=2.8)
+    total, counts = counts.sum(), np.sort(counts[1:])[::-1]
     counts = counts[counts > 0]
     ranks = np.arange(1, len(counts) + 1)
     frequency.loglog(ranks, counts, color=plots.COLOURS[0])
     frequency.set(title="frequency", xlabel="rank of the token", ylabel="times in train")
-    coverage.semilogx(ranks, counts.cumsum() / counts.sum(), color=plots.COLOURS[0])
+    coverage.semilogx(ranks, counts.cumsum() / total, color=plots.COLOURS[0])
     coverage.set(title="coverage", xlabel="vocabulary: the first so many", ylabel="share of the text", ylim=(0, 1.02))
     plots.save(figure, path)
 
@@ -69,7 +70,7 @@ def _draw_ranks(counts: np.ndarray, path: Path) -> None:
 def _beginning(tokens: np.ndarray, vocabulary: list[str], facts: dict[str, Any]) -> str:
     characters = facts["token_kind"] == "characters"
     shown = [vocabulary[token] for token in tokens[: SAMPLE * (5 if characters else 1)]]
-    text = "".join(shown) if characters else " ".join(shown).replace(f"{vocabulary[facts['start']]} ", "\n")
+    text = "".join(shown) if characters else " ".join(shown).replace(f" {vocabulary[facts['start']]} ", "\n")
     return text.strip("\n").replace("```", "'''")
 
 
