@@ -13,7 +13,7 @@ from torch import nn
 
 from cvnlp import domain, files, networks, optimisation, prepared, training
 from cvnlp.language.evaluation import token_nats
-from cvnlp.language.models import Rnn
+from cvnlp.language.models.recurrent import Rnn
 from cvnlp.params.runs import Augment, LanguageTrain, VisionTrain
 from cvnlp.vision import scores
 from cvnlp.vision.evaluation import predict_split

@@ -13,7 +13,8 @@ from cvnlp import prepared
 from cvnlp.language import attacks
 from cvnlp.language.attacks import ATTACKS, verify
 from cvnlp.language.batches import Windows
-from cvnlp.language.models import MODELS, Lstm, Recurrent
+from cvnlp.language.models import MODELS, Recurrent
+from cvnlp.language.models.recurrent import Lstm
 from cvnlp.networks import device
 
 SHARES = [0.05, 0.1, 0.29, 0.5, 1.0]

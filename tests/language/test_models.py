@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvnlp.language.models import MODELS, Lstm, Recurrent, Rnn
+from cvnlp.language.models import MODELS, Recurrent
+from cvnlp.language.models.recurrent import Lstm, Rnn
 
 VOCABULARY = 11
 

@@ -15,7 +15,8 @@ from cvnlp.networks import device
 from cvnlp.vision import attacks
 from cvnlp.vision.attacks import ATTACKS, verify
 from cvnlp.vision.batches import split_batches
-from cvnlp.vision.models import MODELS, Cnn
+from cvnlp.vision.models import MODELS
+from cvnlp.vision.models.cnn import Cnn
 
 EPS = [0.05, 0.15, 0.3]
 STEPS = 8

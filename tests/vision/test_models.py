@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp.networks import parameter_count
-from cvnlp.vision import models
-from cvnlp.vision.models import MODELS, Classifier, measure
+from cvnlp.vision.models import MODELS, Classifier, rules
+from cvnlp.vision.models.mlp import Mlp
+from cvnlp.vision.models.rules import measure
 
 SHAPES = [(12, 12, 1), (12, 12, 3), (20, 12, 1), (12, 28, 3)]  # height, width, channels
 
@@ -110,7 +111,7 @@ def test_the_scale_of_the_data_is_no_parameter_but_is_saved() -> None:
 
 
 def test_a_channel_that_never_varies_divides_nothing_by_zero() -> None:
-    network = models.Mlp([4, 4, 1], 2, [0.5], [0.0])
+    network = Mlp([4, 4, 1], 2, [0.5], [0.0])
     assert torch.isfinite(network(torch.rand(2, 1, 4, 4))).all()
 
 
@@ -158,7 +159,7 @@ def test_measures_of_one_bright_pixel_are_at_its_place() -> None:
     image = torch.zeros(1, 1, 21, 21)
     image[0, 0, 4, 10] = 1.0  # row 4 lies in the upper third of the inner rows 3 to 17, column 10 in the middle one
     measured = measure(image)
-    grid = {name: float(measured[name]) for row in models.GRID for name in row}
+    grid = {name: float(measured[name]) for row in rules.GRID for name in row}
     assert grid == {name: float(name == "top") for name in grid}
     assert float(measured["width"]) < 1e-5 and float(measured["height"]) < 1e-5
 

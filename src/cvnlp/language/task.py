@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp.language.batches import IGNORED
-from cvnlp.language.models import State
+from cvnlp.language.models.recurrent import State
 from cvnlp.training import BaseTask
 
 

@@ -121,11 +121,3 @@ class Lstm(Recurrent):
             if name.startswith("bias_"):  # torch's order of the gates: input, forget, cell, output
                 value = self.forget_bias if name.startswith("bias_ih") else 0.0
                 nn.init.constant_(bias[size : 2 * size], value)
-
-
-MODELS: dict[str, type[Recurrent]] = {"rnn": Rnn, "lstm": Lstm}
-
-
-def network_arguments(facts: dict[str, Any]) -> dict[str, Any]:
-    """What a constructor takes from the data."""
-    return {"vocabulary_size": facts["vocabulary_size"]}

@@ -1,87 +1,12 @@
-"""Image classifiers: pictures (B, C, H, W) in [0, 1] -> logits (B, classes).
-
-Normalisation is the first step of every network, so that a change of a pixel means the same to each of them.
-Arguments before the `*` come from the data set, those after it from params.yaml.
-"""
+"""Hand-written rules, the course's counterexample: what a person can tell about digits without learning."""
 
 import itertools
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cvnlp.options import Fraction, NonNegativeFloat, PositiveInt, Several
-
-
-class Classifier(nn.Module):
-    """What all classifiers share; `shape` is (H, W, C), `mean` and `std` are of the training pictures, per channel."""
-
-    layers: nn.Module
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, shape: list[int], classes: int, mean: list[float], std: list[float]) -> None:
-        super().__init__()
-        self.shape, self.classes = shape, classes
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).clamp(min=1e-3).view(-1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.layers((images - self.mean) / self.std)
-
-
-class Mlp(Classifier):
-    """The flattened picture through fully connected layers with ReLU."""
-
-    def __init__(
-        self,
-        shape: list[int],
-        classes: int,
-        mean: list[float],
-        std: list[float],
-        *,
-        hidden: Several = [128],  # noqa: B006  (read only)
-        dropout: Fraction = 0.0,
-    ) -> None:
-        super().__init__(shape, classes, mean, std)
-        height, width, channels = shape
-        sizes = [height * width * channels, *hidden]
-        layers: list[nn.Module] = [nn.Flatten()]
-        for inputs, outputs in itertools.pairwise(sizes):
-            layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
-        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], classes))
-
-
-class Cnn(Classifier):
-    """Blocks of k filters n x n, ReLU and max pooling, then a fully connected layer and the classes."""
-
-    def __init__(
-        self,
-        shape: list[int],
-        classes: int,
-        mean: list[float],
-        std: list[float],
-        *,
-        filters: Several = [16, 32],  # noqa: B006  (read only)
-        kernel_size: PositiveInt = 5,
-        pool: PositiveInt = 2,
-        hidden: PositiveInt = 64,
-        dropout: Fraction = 0.0,
-    ) -> None:
-        super().__init__(shape, classes, mean, std)
-        height, width, channels = shape
-        layers: list[nn.Module] = []
-        for block, count in enumerate(filters, start=1):
-            layers += [nn.Conv2d(channels, count, kernel_size, padding="same"), nn.ReLU(), nn.MaxPool2d(pool)]
-            channels, height, width = count, height // pool, width // pool
-            if not (height and width):
-                raise ValueError(
-                    f"model.filters: after block {block} of {len(filters)} nothing is left of a picture of "
-                    f"{shape[0]} x {shape[1]}; take fewer blocks or a smaller model.pool (now {pool})"
-                )
-        head = [nn.Flatten(), nn.Linear(channels * height * width, hidden), nn.ReLU(), nn.Dropout(dropout)]
-        self.layers = nn.Sequential(*layers, *head, nn.Linear(hidden, classes))
-
+from cvnlp.options import NonNegativeFloat
+from cvnlp.vision.models.classifier import Classifier
 
 # digit -> (what is measured, above or below, threshold). Thought up by a person who looked at training digits.
 RULES: dict[int, list[tuple[str, str, float]]] = {
@@ -172,16 +97,3 @@ def _spread(profile: Tensor) -> Tensor:
     place = torch.arange(profile.shape[1], device=profile.device) / profile.shape[1]
     centre = (profile * place).sum(1, keepdim=True)
     return ((profile * (place - centre) ** 2).sum(1) + 1e-12).sqrt()
-
-
-MODELS: dict[str, type[Classifier]] = {"rules": Rules, "mlp": Mlp, "cnn": Cnn}
-
-
-def network_arguments(facts: dict[str, Any]) -> dict[str, Any]:
-    """What a constructor takes from the data: the picture's shape, the number of classes, the scale."""
-    return {
-        "shape": facts["shape"],
-        "classes": len(facts["classes"]),
-        "mean": facts["mean"],
-        "std": facts["std"],
-    }

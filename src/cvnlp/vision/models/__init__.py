@@ -1,0 +1,22 @@
+"""The image classifiers, by the names that params.yaml gives them."""
+
+from typing import Any
+
+from cvnlp.vision.models.classifier import Classifier
+from cvnlp.vision.models.cnn import Cnn
+from cvnlp.vision.models.mlp import Mlp
+from cvnlp.vision.models.rules import Rules
+
+__all__ = ["MODELS", "Classifier", "network_arguments"]
+
+MODELS: dict[str, type[Classifier]] = {"rules": Rules, "mlp": Mlp, "cnn": Cnn}
+
+
+def network_arguments(facts: dict[str, Any]) -> dict[str, Any]:
+    """What a constructor takes from the data: the picture's shape, the number of classes, the scale."""
+    return {
+        "shape": facts["shape"],
+        "classes": len(facts["classes"]),
+        "mean": facts["mean"],
+        "std": facts["std"],
+    }

@@ -1,0 +1,30 @@
+"""Fully connected networks on the flattened picture."""
+
+import itertools
+
+from torch import nn
+
+from cvnlp.options import Fraction, Several
+from cvnlp.vision.models.classifier import Classifier
+
+
+class Mlp(Classifier):
+    """The flattened picture through fully connected layers with ReLU."""
+
+    def __init__(
+        self,
+        shape: list[int],
+        classes: int,
+        mean: list[float],
+        std: list[float],
+        *,
+        hidden: Several = [128],  # noqa: B006  (read only)
+        dropout: Fraction = 0.0,
+    ) -> None:
+        super().__init__(shape, classes, mean, std)
+        height, width, channels = shape
+        sizes = [height * width * channels, *hidden]
+        layers: list[nn.Module] = [nn.Flatten()]
+        for inputs, outputs in itertools.pairwise(sizes):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], classes))
