@@ -60,8 +60,10 @@ class Clone:
             "data/models",
             "data/evaluations",
             "data/attacks",
+            "data/insights",
             "reports/scores",
             "reports/attacks",
+            "reports/insights",
             "reports/history",
         )
         paths = [path for folder in folders for path in sorted((self.folder / folder).rglob("*")) if path.is_file()]

@@ -81,6 +81,8 @@ TORCH_FREE = [
     *of_halves("scores"),
     *of_halves("figures"),
     *of_halves("card"),
+    *of_halves("insight_figures"),
+    *of_module("vision.laboratory_figures"),
 ]
 RULES = [
     (of_halves("data"), tuple(f"cvnlp.{half}.{part}" for half in HALVES for part in ("task", "models"))),

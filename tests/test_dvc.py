@@ -35,6 +35,7 @@ NO_DEP = {
     },
     "evaluate": {"sources": NAMES},
     "attack": {"sources": NAMES},
+    "insight": {"sources": NAMES},
     "report": {"sources": NAMES},
 }
 
@@ -279,6 +280,7 @@ def test_stages_are_made_from_the_tables_of_params() -> None:
         "train": "${runs}",
         "evaluate": "${runs}",
         "attack": "${runs}",
+        "insight": "${runs}",
     }
     assert tables == FOREACH
 

@@ -51,6 +51,7 @@ GOOD = {
             "train": {"epochs": 1, "lr": 0.1, "optimiser": {"name": "sgd"}},
             "evaluate": {},
             "attack": {"eps": [0.1]},
+            "insight": {},
             "domain": "vision",
         },
         "second": {
@@ -61,6 +62,7 @@ GOOD = {
             "train": {"epochs": 1},
             "evaluate": {},
             "attack": {"shares": [0.1]},
+            "insight": {},
         },
     },
 }
@@ -109,6 +111,24 @@ def test_smallest_file_is_read_with_the_defaults(tmp_path: Path) -> None:
     assert params.runs["first"].train.optimiser.schedule == "cosine"
     assert params.runs["second"].evaluate.samples == 2
     assert params.datasets["letters"].vocabulary_size is None
+
+
+def test_defaults_depend_on_the_kind_chosen(tmp_path: Path) -> None:
+    train = read(tmp_path, GOOD).runs["first"].train
+    assert (train.average, train.average_decay, train.average_start) == ("none", None, None)
+    assert (train.optimiser.betas, train.optimiser.eps, train.optimiser.warmup) == (None, None, 0.05)
+    changes = {
+        "runs.first.train.average": "ema",
+        "runs.first.train.optimiser": {"name": "adamw", "schedule": "one_cycle"},
+        "runs.second.train.average": "swa",
+        "runs.second.train.optimiser": {"name": "adamw", "schedule": "one_cycle", "warmup": 0.1, "betas": [0.8, 0.9]},
+    }
+    params = read(tmp_path, changed(changes))
+    first, second = params.runs["first"].train, params.runs["second"].train
+    assert (first.average_decay, first.average_start) == (0.999, 0.0)
+    assert (first.optimiser.betas, first.optimiser.eps, first.optimiser.warmup) == ([0.9, 0.999], 1e-8, 0.3)
+    assert (second.average_decay, second.average_start) == (None, 0.75)
+    assert (second.optimiser.betas, second.optimiser.warmup) == ([0.8, 0.9], 0.1)
 
 
 def test_own_files_are_read_with_the_defaults(tmp_path: Path) -> None:
@@ -185,8 +205,8 @@ REFUSED = [
         id="in the optimiser",
     ),
     pytest.param(
-        {"runs.first.train.augment": {"flip": 1}},
-        ["runs.first.train.augment.flip: unknown key", "rotation", "scale", "shift"],
+        {"runs.first.train.augment": {"mirror": 1}},
+        ["runs.first.train.augment.mirror: unknown key", "flip", "rotation", "scale", "shift"],
         id="in the augmentation",
     ),
     pytest.param(
@@ -334,6 +354,120 @@ REFUSED = [
         {"runs.first.train.optimiser": {"name": "adamw", "momentum": 0.9}},
         ["runs.first.train.optimiser", "momentum", "sgd", "adamw", "0.9"],
         id="adamw with momentum",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser.nesterov": True},
+        ["runs.first.train.optimiser", "nesterov", "momentum above 0"],
+        id="nesterov without momentum",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "adamw", "nesterov": True}},
+        ["runs.first.train.optimiser", "nesterov", "sgd"],
+        id="nesterov of adamw",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser.betas": [0.9, 0.99]},
+        ["runs.first.train.optimiser", "betas", "adamw"],
+        id="betas of sgd",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser.eps": 1e-6}, ["runs.first.train.optimiser", "eps", "adamw"], id="eps of sgd"
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "adamw", "betas": [0.9]}},
+        ["runs.first.train.optimiser.betas", "at least 2", "[0.9]"],
+        id="one beta",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "adamw", "betas": [0.9, 1.0]}},
+        ["runs.first.train.optimiser.betas.1", "less than 1", "1.0"],
+        id="beta of 1",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser.decay_all": False},
+        ["runs.first.train.optimiser", "decay_all", "weight_decay above 0"],
+        id="nothing decays",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser.schedule": "step"},
+        ["runs.first.train.optimiser.schedule", "'cosine'", "'one_cycle'", "'step'"],
+        id="unknown schedule",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "sgd", "schedule": "constant", "final": 0.1}},
+        ["runs.first.train.optimiser", "final", "constant", "one_cycle"],
+        id="end of a constant rate",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "sgd", "schedule": "one_cycle", "warmup": 0.0}},
+        ["runs.first.train.optimiser", "one_cycle", "warmup"],
+        id="cycle that never rises",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "adamw", "lowest_momentum": 0.8}},
+        ["runs.first.train.optimiser", "lowest_momentum", "one_cycle"],
+        id="momentum of another schedule",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "adamw", "schedule": "one_cycle", "lowest_momentum": 0.95}},
+        ["runs.first.train.optimiser", "lowest_momentum", "0.9"],
+        id="lowest momentum above the momentum",
+    ),
+    pytest.param(
+        {"runs.first.train.average": "sma"},
+        ["runs.first.train.average", "'ema'", "'swa'", "'none'", "'sma'"],
+        id="unknown average",
+    ),
+    pytest.param({"runs.first.train.average": ["ema"]}, ["runs.first.train.average", "'ema'"], id="list of averages"),
+    pytest.param(
+        {"runs.first.train.average_decay": 0.99},
+        ["runs.first.train", "average_decay", "average: ema"],
+        id="decay of no average",
+    ),
+    pytest.param(
+        {"runs.first.train.average": "swa", "runs.first.train.average_decay": 0.99},
+        ["runs.first.train", "average_decay", "average: ema"],
+        id="decay of a plain average",
+    ),
+    pytest.param(
+        {"runs.second.train.average_start": 0.5},
+        ["runs.second.train", "average_start", "average: ema or swa"],
+        id="start of no average",
+    ),
+    pytest.param(
+        {"runs.first.train.average": "ema", "runs.first.train.average_start": 1.0},
+        ["runs.first.train.average_start", "less than 1", "1.0"],
+        id="start of an average after the end",
+    ),
+    pytest.param(
+        {"runs.first.train.class_weights": "inverse"},
+        ["runs.first.train.class_weights", "'none'", "'balanced'", "'inverse'"],
+        id="unknown class weights",
+    ),
+    pytest.param(
+        {"runs.second.train.class_weights": "none"},
+        ["runs.second.train.class_weights: unknown key"],
+        id="class weights of text",
+    ),
+    pytest.param({"runs.first.train.augment": {"flip": 1}}, ["runs.first.train.augment.flip", "boolean"], id="flip 1"),
+    pytest.param(
+        {"runs.first.train.augment": {"crop": 1.5}}, ["runs.first.train.augment.crop", "integer", "1.5"], id="crop 1.5"
+    ),
+    pytest.param(
+        {"runs.first.train.augment": {"crop_fill": "reflect"}},
+        ["runs.first.train.augment", "crop_fill", "crop above 0"],
+        id="fill of no crop",
+    ),
+    pytest.param(
+        {"runs.first.train.augment": {"erasing_fill": "mean"}},
+        ["runs.first.train.augment", "erasing_fill", "erasing above 0"],
+        id="fill of nothing erased",
+    ),
+    pytest.param(
+        {"runs.first.train.augment": {"erasing": 1.5}}, ["runs.first.train.augment.erasing", "1.5"], id="erasing 1.5"
+    ),
+    pytest.param(
+        {"runs.first.train.augment": {"shear": 90}}, ["runs.first.train.augment.shear", "less than 90"], id="shear 90"
     ),
 ]
 

@@ -33,14 +33,16 @@ runs:
     train: {epochs: 0}
     evaluate: {}
     attack: {eps: [0.1], images: 50, steps: 2}
+    insight: {}
   cnn:
     domain: vision
     dataset: digits
     seed: 1
-    model: {name: cnn, filters: [4], hidden: 8, dropout: 0.1}
+    model: {name: cnn, blocks: [{filters: 4}], hidden: [8], dropout: 0.1}
     train: {epochs: 2, batch_size: 50, lr: 0.01, augment: {shift: 1}}
     evaluate: {}
     attack: {eps: [0.1, 0.3], images: 50, steps: 2}
+    insight: {}
   lstm:
     domain: language
     dataset: plays
@@ -49,6 +51,7 @@ runs:
     train: {epochs: 2, batch_size: 4, window: 16, lr: 0.01, epoch_tokens: 500}
     evaluate: {sample_tokens: 20}
     attack: {shares: [0.2], excerpts: 4, length: 20}
+    insight: {excerpts: 4, length: 20}
   words:
     domain: language
     dataset: plays_words
@@ -57,8 +60,9 @@ runs:
     train: {epochs: 1, batch_size: 4, window: 8, lr: 0.01}
     evaluate: {sample_tokens: 20}
     attack: {shares: [0.2], excerpts: 4, length: 20}
+    insight: {excerpts: 4, length: 20}
 """
-STAGES_OF_A_RUN = ("train", "evaluate", "attack")
+STAGES_OF_A_RUN = ("train", "evaluate", "attack", "insight")
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +150,7 @@ def test_forced_stages_give_the_same_bytes(clone):
     before = clone.digests()
     assert before
     targets = ["train@cnn", "train@lstm", "evaluate@cnn", "evaluate@lstm", "attack@cnn", "attack@lstm"]
+    targets += ["insight@cnn", "insight@lstm"]
     assert clone.repro("--force", "--single-item", *targets) == targets
     assert clone.digests() == before
 
@@ -166,7 +171,7 @@ def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone):
     client, experiment = clone.mlflow()
     before = len(client.search_runs([experiment]))
     clone.change("runs", "cnn", "train", "lr", value=0.02)
-    assert sorted(clone.repro()) == ["attack@cnn", "evaluate@cnn", "report", "train@cnn"]
+    assert sorted(clone.repro()) == ["attack@cnn", "evaluate@cnn", "insight@cnn", "report", "train@cnn"]
     client, experiment = clone.mlflow()
     newest = client.search_runs([experiment], "attributes.run_name = 'cnn'", order_by=["attributes.start_time DESC"])[0]
     assert len(client.search_runs([experiment])) == before + 1

@@ -1,6 +1,7 @@
 """The report from small hand-made files: right numbers, links that lead somewhere, the same bytes each time."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cvnlp import domain, files, prepared, reporting
+from cvnlp import domain, files, plots, prepared, reporting
 from cvnlp.params import Params
 from cvnlp.reporting import Inputs
 
@@ -23,7 +24,7 @@ datasets:
 runs:
   rules:
     {domain: vision, dataset: digits, seed: 1, model: {name: rules}, train: {epochs: 0}, evaluate: {},
-     attack: {eps: [0.1]}}
+     attack: {eps: [0.1]}, insight: {}}
 # a remark at the margin
   cnn:
     domain: vision
@@ -33,6 +34,7 @@ runs:
     train: {epochs: 2}
     evaluate: {}
     attack: {eps: [0.1]}
+    insight: {}
   cnn_plays:
     domain: language
     dataset: cnn_plays
@@ -41,6 +43,7 @@ runs:
     train: {epochs: 2}
     evaluate: {}
     attack: {shares: [0.1]}
+    insight: {}
   train:
     domain: language
     dataset: cnn_plays
@@ -49,6 +52,7 @@ runs:
     train: {epochs: 2}
     evaluate: {}
     attack: {shares: [0.1]}
+    insight: {}
 """
 SCORES: dict[str, dict[str, float]] = {
     "rules": {"accuracy": 0.5, "error_rate": 0.5, "nll": 1.25, "ece": 0.0625, "macro_f1": 0.4375, "pictures": 4},
@@ -138,7 +142,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def inputs(folder: Path) -> Inputs:
     """What the stages before would have written for the four runs of PARAMS."""
-    names = ("prepared", "training", "history", "scores", "attacks", "details", "examples")
+    names = ("prepared", "training", "history", "scores", "attacks", "insights", "details", "examples", "learned")
     made = Inputs(*(folder / "in" / name for name in names))
     write_data(made.prepared)
     for run, scores in SCORES.items():
@@ -154,6 +158,20 @@ def inputs(folder: Path) -> Inputs:
     write_language(made, "cnn_plays")
     write_language(made, "train")
     return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sections_of_insight() -> Iterator[None]:
+    """In the place of those that tests of their own make from networks: a figure, and a word of where it is from."""
+
+    def draw(details: Path, folder: Path) -> list[str]:
+        plots.draw_pictures([[np.zeros((2, 2, 1))]], [["learned"]], folder / "learned.png")
+        return [f"Learned by {details.name}.", "", "![Learned]({folder}/learned.png)", ""]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for half in domain.HALVES:
+            patch.setattr(domain.part(half, "insight_figures"), "draw_insight", draw)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +286,10 @@ def test_what_a_model_writes_stands_in_the_report(report: str) -> None:
 )
 def test_the_card_of_a_data_set_says(report: str, words: str) -> None:
     assert words in report
+
+
+def test_what_every_run_has_learned_is_shown(report: str, settings: Params) -> None:
+    assert re.findall(r"Learned by (\w+)\.", report) == [*runs_of(settings, "vision"), *runs_of(settings, "language")]
 
 
 def test_the_cards_stand_before_the_runs_that_use_them(report: str) -> None:

@@ -1,7 +1,10 @@
 """What params.yaml may say of a network is what its constructor takes."""
 
 import inspect
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from cvnlp import domain
+from cvnlp.options import Block
 from cvnlp.schemas import network_schemas
 
 PACKAGE = Path(domain.__file__).parent
@@ -138,3 +142,90 @@ def test_module_without_a_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "models.py").write_text("NAMES = {}\n", encoding="utf-8")
     with pytest.raises(ValueError, match="MODELS"):
         network_schemas(tmp_path / "models.py")
+
+
+# The blocks of a cnn --------------------------------------------------------------------------------------------------
+
+RUN = """
+datasets: {pictures: {domain: vision, source: mnist_sample, seed: 1, validation: 5, test: 5, duplicates: keep}}
+runs:
+  net:
+    {domain: vision, dataset: pictures, seed: 1, train: {epochs: 1}, evaluate: {}, attack: {eps: [0.1]}, insight: {},
+     model: MODEL}
+"""
+
+
+def read_model(folder: Path, model: dict[str, Any]) -> None:
+    path = folder / "params.yaml"
+    path.write_text(RUN.replace("MODEL", json.dumps(model)), encoding="utf-8")
+    domain.read_params(path)
+
+
+@pytest.mark.parametrize(
+    ("model", "place", "parts"),
+    [
+        (
+            {"name": "cnn", "blocks": [{"filters": 4}, {"filters": 4, "kernel": 3}]},
+            "model.blocks.1.kernel",
+            ["unknown key", "activation, batch_norm", "kernel_size"],
+        ),
+        ({"name": "cnn", "blocks": [{"kernel_size": 3}]}, "model.blocks.0.filters", ["Field required"]),
+        ({"name": "cnn", "blocks": [{"filters": 0}]}, "model.blocks.0.filters", ["greater than 0", "given: 0"]),
+        ({"name": "cnn", "blocks": [{"filters": True}]}, "model.blocks.0.filters", ["integer", "given: True"]),
+        (
+            {"name": "cnn", "blocks": [{"filters": 4, "padding": "same"}]},
+            "model.blocks.0.padding",
+            ["'valid', 'zero', 'mirror' or 'repeat'", "given: 'same'"],
+        ),
+        (
+            {"name": "cnn", "blocks": [{"filters": 4, "pooling": "min"}]},
+            "model.blocks.0.pooling",
+            ["'max', 'average', 'none' or 'stride'"],
+        ),
+        ({"name": "cnn", "blocks": [{"filters": 4, "activation": "step"}]}, "model.blocks.0.activation", ["'relu'"]),
+        ({"name": "cnn", "blocks": [{"filters": 4, "dropout": 1.0}]}, "model.blocks.0.dropout", ["less than 1"]),
+        ({"name": "cnn", "blocks": [4]}, "model.blocks.0", ["dictionary", "given: 4"]),
+        ({"name": "cnn", "blocks": []}, "model.blocks", ["at least 1"]),
+        ({"name": "cnn", "hidden": [0]}, "model.hidden.0", ["greater than 0"]),
+        ({"name": "mlp", "hidden": []}, "model.hidden", ["at least 1"]),
+        ({"name": "linear", "hidden": [3]}, "model.hidden", ["unknown key"]),
+        ({"name": "lenet5", "activation": "gelu"}, "model.activation", ["'tanh' or 'relu'"]),
+        ({"name": "alexnet", "form": "large"}, "model.form", ["'imagenet' or 'small'"]),
+        ({"name": "resnet", "convolutions": 3}, "model.convolutions", ["1 or 2"]),
+    ],
+)
+def test_wrong_option_is_refused_by_its_path(
+    tmp_path: Path, model: dict[str, Any], place: str, parts: list[str]
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        read_model(tmp_path, model)
+    (line,) = str(caught.value).splitlines()
+    assert f"runs.net.{place}: " in line
+    assert all(part in line for part in parts), line
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"name": "cnn", "hidden": []},
+        {"name": "cnn", "blocks": [Block(filters=3).model_dump()]},
+        {"name": "cnn", "blocks": [{"filters": 3, "padding": "mirror", "pooling": "stride", "activation": "gelu"}]},
+        {"name": "linear"},
+        {"name": "lenet5", "subsampling": "average"},
+        {"name": "alexnet", "width": 0.5},
+        {"name": "resnet", "blocks": 0},
+    ],
+)
+def test_right_options_are_taken(tmp_path: Path, model: dict[str, Any]) -> None:
+    read_model(tmp_path, model)
+
+
+def test_wrong_block_is_refused_before_torch_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(RUN.replace("MODEL", "{name: cnn, blocks: [{filter: 3}]}"), encoding="utf-8")
+    program = (
+        "import sys; from pathlib import Path; from cvnlp import domain\n"
+        "try: domain.read_params(Path('params.yaml'))\n"
+        "except ValueError as error: print('torch' in sys.modules, error)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("False params.yaml: runs.net.model.blocks.0.filter")

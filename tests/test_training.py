@@ -7,16 +7,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from cvnlp import domain, files, networks, optimisation, prepared, training
+from cvnlp import domain, files, networks, prepared, training
 from cvnlp.language.evaluation import token_nats
 from cvnlp.language.models.recurrent import Rnn
-from cvnlp.params.runs import Augment, LanguageTrain, VisionTrain
+from cvnlp.params.runs import Augment, LanguageTrain, Optimiser, VisionTrain
 from cvnlp.vision import scores
+from cvnlp.vision.batches import class_weights
 from cvnlp.vision.evaluation import predict_split
+from cvnlp.vision.models import Classifier
 
 # Every kind of chance is on: dropout, augmentation, the order of the pictures, an epoch that ends within the text.
 TRAIN = {
@@ -61,10 +64,11 @@ def train(vision_data: Path, language_data: Path, tmp_path: Path) -> Callable[..
         task: Callable[[Any], Any] = lambda task: task,
         batches: Any = None,
         model: dict[str, Any] | None = None,
+        named: tuple[str, dict[str, Any]] | None = None,
         **changes: Any,
     ) -> Trained:
         number = next(count)
-        name, options = MODEL[half]
+        name, options = named or MODEL[half]
         data = domain.part(half, "models").network_arguments(prepared.facts(folders[half]))
         config = {"domain": half, "name": name, "data": data, "options": options | (model or {})}
         settings = TRAIN[half] | changes
@@ -107,65 +111,6 @@ def scripted(validation: list[float], states: list[dict[str, Any]] | None = None
 
 def same(network: nn.Module, state: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(tensor.cpu(), state[name].cpu()) for name, tensor in network.state_dict().items())
-
-
-# The schedule and the optimiser
-
-
-@pytest.mark.parametrize("name", ["cosine", "linear", "constant"])
-@pytest.mark.parametrize(("warmup", "rising"), [(0.0, 0), (0.05, 5), (0.2, 20)])
-def test_the_schedule_rises_in_a_line_to_the_whole_rate(name: str, warmup: float, rising: int) -> None:
-    factor = optimisation.schedule(name, warmup, 100)
-    assert [factor(step) for step in range(rising)] == pytest.approx([(n + 1) / (rising + 1) for n in range(rising)])
-    assert factor(rising) == pytest.approx(1.0)
-    assert max(factor(step) for step in range(101)) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize("name", ["cosine", "linear"])
-@pytest.mark.parametrize("steps", [1, 2, 10, 997])
-def test_the_schedule_falls_to_zero_at_its_end_and_not_before(name: str, steps: int) -> None:
-    factor = optimisation.schedule(name, 0.1, steps)
-    values = [factor(step) for step in range(round(0.1 * steps), steps)]
-    assert values == sorted(values, reverse=True)
-    assert all(value > 0 for value in values)
-    assert factor(steps) == pytest.approx(0.0, abs=1e-12)
-
-
-def test_the_middle_of_the_fall_is_half_the_rate() -> None:
-    assert optimisation.schedule("linear", 0.2, 100)(60) == pytest.approx(0.5)
-    assert optimisation.schedule("cosine", 0.2, 100)(60) == pytest.approx(0.5)
-    assert optimisation.schedule("cosine", 0.0, 100)(25) == pytest.approx(0.5 + 0.5 * math.cos(math.pi / 4))
-
-
-def test_a_constant_schedule_stays() -> None:
-    factor = optimisation.schedule("constant", 0.1, 50)
-    assert {factor(step) for step in range(5, 51)} == {1.0}
-
-
-@pytest.mark.parametrize(
-    ("options", "kind", "expected"),
-    [
-        ({"name": "adamw", "momentum": 0.0}, torch.optim.AdamW, {"betas": (0.9, 0.999)}),
-        ({"name": "sgd", "momentum": 0.0}, torch.optim.SGD, {"momentum": 0.0, "nesterov": False}),
-        ({"name": "sgd", "momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
-    ],
-)
-def test_the_optimiser_is_the_one_named(options: dict[str, Any], kind: type, expected: dict[str, Any]) -> None:
-    network = nn.Linear(3, 2)
-    made = optimisation.make_optimiser(network, lr=0.25, weight_decay=0.125, schedule="cosine", warmup=0.1, **options)
-    (group,) = made.param_groups
-    assert type(made) is kind
-    assert {"lr": 0.25, "weight_decay": 0.125, **expected}.items() <= group.items()
-    assert {id(parameter) for parameter in group["params"]} == {id(parameter) for parameter in network.parameters()}
-
-
-def test_a_step_of_sgd_is_the_gradient_times_the_rate() -> None:
-    network = nn.Linear(2, 1, bias=False)
-    before = network.weight.detach().clone()
-    made = optimisation.make_optimiser(network, name="sgd", lr=0.5, weight_decay=0.1, momentum=0.0)
-    network(torch.tensor([[2.0, 3.0]])).sum().backward()
-    made.step()
-    assert torch.allclose(network.weight, before - 0.5 * (torch.tensor([[2.0, 3.0]]) + 0.1 * before))
 
 
 # What a training gives
@@ -269,6 +214,69 @@ def test_a_huge_loss_still_has_a_perplexity(nats: float) -> None:
     assert perplexity >= math.exp(5) * 0.999
 
 
+def test_a_cycle_of_rate_and_momentum_survives_an_interruption(train: Callable[..., Trained]) -> None:
+    options = {"optimiser": Optimiser(name="sgd", momentum=0.9, schedule="one_cycle", final=0.1).model_dump()}
+    whole = train("vision", **options)
+    assert [row["lr"] for row in whole.fitted.history][-1] == pytest.approx(0.1 * 0.01)
+    with pytest.raises(InterruptionError):
+        train("vision", resume="state", **options, **in_the_log(1))
+    assert train("vision", resume="state", **options).weights == whole.weights
+
+
+@both_halves
+def test_undecayed_biases_train_and_resume(half: str, train: Callable[..., Trained]) -> None:
+    options = {"optimiser": Optimiser(name="adamw", weight_decay=0.1, decay_all=False).model_dump()}
+    whole = train(half, **options)
+    assert whole.fitted.history[-1]["validation_nll"] < whole.fitted.history[0]["validation_nll"]
+    with pytest.raises(InterruptionError):
+        train(half, resume="state", **options, **in_the_log(1))
+    assert train(half, resume="state", **options).weights == whole.weights
+
+
+def test_classes_are_weighed_by_their_rarity(train: Callable[..., Trained], tmp_path: Path) -> None:
+    """Nine pictures of ten are of one class and alike: balanced, the classifier no longer prefers it."""
+    folder = tmp_path / "unbalanced"
+    labels = np.repeat(np.array([0, 1], dtype=np.uint8), [180, 20])
+    for split in prepared.SPLITS:
+        prepared.save_array(folder, f"{split}_images", np.zeros((200, 4, 4, 1), dtype=np.uint8))
+        prepared.save_array(folder, f"{split}_labels", labels)
+    facts = {"shape": [4, 4, 1], "classes": ["often", "rare", "never"], "mean": [0.1], "std": [0.2]}
+    prepared.save_facts(folder, facts, ["train_images", "train_labels"])
+    assert class_weights(folder).tolist() == pytest.approx([200 / 360, 200 / 40, 0.0])
+
+    def rare(**changes: Any) -> float:
+        network = networks.build(
+            {
+                "domain": "vision",
+                "name": "mlp",
+                "data": domain.part("vision", "models").network_arguments(prepared.facts(folder)),
+                "options": {"hidden": [4]},
+            }
+        )
+        settings = TRAIN["vision"] | {"label_smoothing": 0.0, "epochs": 20} | changes
+        training.fit(
+            domain.part("vision", "task").Task(network, settings),
+            training.Data(domain.part("vision", "batches"), folder, settings, 1),
+            run="mine",
+            resume=tmp_path / f"unbalanced-{len(changes)}",
+            logger=training.EpochLogger(lambda metrics, epoch: None),
+        )
+        return network.eval()(torch.zeros(1, 1, 4, 4)).softmax(1)[0, 1].item()
+
+    assert rare() < 0.2
+    assert rare(class_weights="balanced") == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_loss_is_the_weighted_one_of_torch() -> None:
+    torch.manual_seed(1)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    task = domain.part("vision", "task").Task(network, VisionTrain(epochs=1, label_smoothing=0.1).model_dump())
+    images, labels = torch.rand(6, 1, 2, 2), torch.tensor([0, 1, 2, 0, 0, 1])
+    task.class_weights = torch.tensor([0.5, 1.0, 3.0])
+    expected = nn.CrossEntropyLoss(weight=task.class_weights, label_smoothing=0.1)(network(images), labels)
+    assert torch.allclose(task.training_step((images, labels)), expected)
+
+
 # Which weights are kept
 
 
@@ -305,6 +313,117 @@ def test_a_training_that_stopped_early_stays_stopped(train: Callable[..., Traine
     again = train("vision", task=scripted(validation), epochs=6, patience=2, resume="state")
     assert again.fitted.history == first.fitted.history
     assert again.weights == first.weights
+
+
+# Averages of weights
+
+EMA = {"average": "ema", "average_decay": 0.8, "average_start": 0.0}
+SWA = {"average": "swa", "average_decay": None, "average_start": 0.5}
+both_averages = pytest.mark.parametrize("average", [EMA, SWA], ids=["ema", "swa"])
+
+
+class Normed(Classifier):
+    """With everything that an average must get right: batch normalisation, dropout, weights used twice."""
+
+    def __init__(self, shape: list[int], classes: int, mean: list[float], std: list[float]) -> None:
+        super().__init__(shape, classes, mean, std)
+        again = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        block = [nn.Conv2d(shape[2], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), again, nn.BatchNorm2d(4), again]
+        self.layers = nn.Sequential(*block, nn.Flatten(), nn.Dropout(0.1), nn.Linear(4 * shape[0] * shape[1], classes))
+
+
+@pytest.fixture
+def normed(monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    monkeypatch.setitem(domain.part("vision", "models").MODELS, "normed", Normed)
+    return "normed", {}
+
+
+def watched(states: list[dict[str, torch.Tensor]], validation: list[float]) -> Callable[[Any], Any]:
+    """A task that writes down the weights after every step, and whose validation score is given."""
+
+    def make(task: Any) -> Any:
+        class Watched(scripted(validation)(task)):
+            def on_train_batch_end(self, *arguments: Any) -> None:
+                super().on_train_batch_end(*arguments)
+                states.append({name: one.detach().clone() for name, one in self.network.named_parameters()})
+
+        return Watched
+
+    return make
+
+
+@both_halves
+@both_averages
+def test_the_average_of_the_steps_is_kept(half: str, average: dict[str, Any], train: Callable[..., Trained]) -> None:
+    states: list[dict[str, torch.Tensor]] = []
+    trained = train(half, task=watched(states, [3.0, 2.0, 1.0]), **average)
+    counted = states[round(average["average_start"] * len(states)) :]
+    assert len(counted) in (len(states), len(states) // 2, len(states) // 2 + 1)
+    for name, found in trained.network.named_parameters():
+        expected = counted[0][name]
+        for number, state in enumerate(counted[1:], start=2):
+            share = 1 / number if average is SWA else 0.2
+            expected = expected + share * (state[name] - expected)
+        assert torch.allclose(found.cpu(), expected.cpu(), atol=1e-5), name
+
+
+@both_averages
+def test_the_averaged_classifier_is_the_one_validated(
+    average: dict[str, Any], train: Callable[..., Trained], vision_data: Path, normed: Any
+) -> None:
+    for named in (None, normed):
+        trained = train("vision", named=named, **average)
+        probabilities, labels = predict_split(trained.network, vision_data, "validation")
+        row = trained.fitted.history[trained.fitted.best_epoch]
+        found = scores.summary(probabilities, labels, bins=15)
+        assert row["validation_nll"] == pytest.approx(found["nll"], rel=1e-4)
+
+
+@both_averages
+def test_the_averaged_language_model_is_the_one_validated(
+    average: dict[str, Any], train: Callable[..., Trained], language_data: Path
+) -> None:
+    trained = train("language", model={"embedding_size": 16, "tied": True}, **average)
+    tokens, start = prepared.load_array(language_data, "validation"), prepared.facts(language_data)["start"]
+    columns = domain.part("language", "batches").VALIDATION_COLUMNS
+    nats = token_nats(trained.network, tokens, start, columns=columns)
+    row = trained.fitted.history[trained.fitted.best_epoch]
+    assert row["validation_nll"] == pytest.approx(nats.mean(), rel=1e-4)
+
+
+@both_averages
+def test_an_average_does_not_change_what_is_averaged(
+    average: dict[str, Any], train: Callable[..., Trained], normed: Any
+) -> None:
+    plain, averaged = train("vision", named=normed), train("vision", named=normed, **average)
+    assert [row["train_loss"] for row in plain.fitted.history] == [row["train_loss"] for row in averaged.fitted.history]
+    assert plain.weights != averaged.weights
+
+
+def test_before_an_average_begins_the_weights_themselves_count(train: Callable[..., Trained]) -> None:
+    late = SWA | {"average_start": 0.7}
+    plain = train("vision", task=scripted([1.0, 2.0, 3.0]))
+    assert train("vision", task=scripted([1.0, 2.0, 3.0]), **late).weights == plain.weights
+    plain, averaged = train("vision").fitted.history, train("vision", **late).fitted.history
+    assert plain[:2] == averaged[:2]
+    assert plain[2]["validation_nll"] != averaged[2]["validation_nll"]
+
+
+@pytest.mark.parametrize("where", ["log", "batches"])
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+@both_averages
+def test_an_interrupted_average_ends_in_the_same_bytes(
+    average: dict[str, Any], epoch: int, where: str, train: Callable[..., Trained], normed: Any
+) -> None:
+    for half, named in (("vision", normed), ("language", None)):
+        interruption = in_the_log(epoch) if where == "log" else in_the_batches(epoch, half)
+        whole = train(half, named=named, **average)
+        with pytest.raises(InterruptionError):
+            train(half, named=named, resume=f"state-{half}", **average, **interruption)
+        torch.rand(7)
+        resumed = train(half, named=named, resume=f"state-{half}", **average)
+        assert resumed.weights == whole.weights
+        assert resumed.fitted.history == whole.fitted.history
 
 
 # Chance and interruption

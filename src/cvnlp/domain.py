@@ -23,6 +23,8 @@ CONTRACT = {
     "serving": ("example", "predict"),
     "figures": ("LEARNING", "ROBUSTNESS", "TITLE", "draw_run"),
     "card": ("draw_card",),
+    "insight": ("examine",),
+    "insight_figures": ("draw_insight",),
 }
 
 

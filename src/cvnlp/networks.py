@@ -13,8 +13,13 @@ from cvnlp import domain, files
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
-def build(config: dict[str, Any]) -> nn.Module:
-    """The network that `config` describes: {domain, name, data (arguments of the data set), options}."""
+def build(config: dict[str, Any], *, seed: int | None = None) -> nn.Module:
+    """The network that `config` describes: {domain, name, data (arguments of the data set), options}.
+
+    With the `seed` of a run it has the weights from which that run's training began.
+    """
+    if seed is not None:
+        torch.manual_seed(seed)
     models = domain.part(config["domain"], "models").MODELS
     return models[config["name"]](**config["data"], **config["options"])
 

@@ -22,8 +22,10 @@ class Inputs:
     history: Path
     scores: Path
     attacks: Path
+    insights: Path
     details: Path
     examples: Path
+    learned: Path
 
 
 def write_report(settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path) -> None:
@@ -78,7 +80,7 @@ def _half(
     for caption, path in drawn.items():
         lines += [f"![{caption}]({_link(path, report)})", "", f"*{caption}.*", ""]
     for run in runs:
-        lines += _run(run, drawing, params, inputs, figures, report)
+        lines += _run(half, run, drawing, params, inputs, figures, report)
     return lines
 
 
@@ -95,8 +97,10 @@ def _draw_comparison(drawing: Any, groups: dict[str, str], inputs: Inputs, folde
     return drawn
 
 
-def _run(run: str, drawing: Any, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
+def _run(half: str, run: str, drawing: Any, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
     section = drawing.draw_run(inputs.details / run, inputs.examples / run, figures / run)
+    section += ["#### What it has learned", ""]
+    section += domain.part(half, "insight_figures").draw_insight(inputs.learned / run, figures / run)
     link = _link(figures / run, report)
     parameters = _link_to_params(params, "runs", run, report)
     return [f"### {run}", "", parameters, "", *(line.replace("{folder}", link) for line in section)]

@@ -1,23 +1,25 @@
 """Precision, seeding, fit and resume; the same for both halves."""
 
+import itertools
 import logging
 import math
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
 from cvnlp import optimisation
+from cvnlp.progress import Lines, Progress
 
 # What Lightning says of itself at every start; its warnings about loaders are about torch's DataLoader, unused here.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -26,6 +28,7 @@ warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
 
 MONITOR = "validation_nll"  # nats per picture or per token: the best model has the least
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+STATISTICS_BATCHES = 100  # from which the batch normalisation of averaged weights takes its means and variances
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,12 @@ class Fitted:
 
 
 class BaseTask(pl.LightningModule):
-    """A network with its optimiser, and means over an epoch that cost no synchronisation per step."""
+    """A network with its optimiser, the average of its weights, and means over an epoch without a synchronisation."""
 
     def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
         super().__init__()
         self.network, self.options = network, options
+        self.average = optimisation.make_average(network, average=options["average"], decay=options["average_decay"])
         self.examples, self.seconds = 0, 0.0  # of all epochs, those before an interruption too
         self._mark = 0.0
         self._sums: dict[str, Tensor] = {}
@@ -54,6 +58,15 @@ class BaseTask(pl.LightningModule):
         self._sums[name] = self._sums.get(name, torch.zeros((), device=total.device)) + total.detach().float()
         self._counts[name] = self._counts.get(name, 0) + count
 
+    @property
+    def evaluated(self) -> nn.Module:
+        """What is validated and kept: the network, or the one of averaged weights as soon as there are any."""
+        return self.average.module if self.average is not None and self.average.n_averaged else self.network
+
+    def inputs(self, batch: Any) -> Any:
+        """What the network reads of a batch."""
+        return batch[0]
+
     def derived(self, means: dict[str, float]) -> dict[str, float]:
         """More metrics, computed from the epoch's means."""
         return {}
@@ -61,21 +74,34 @@ class BaseTask(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self._mark = time.perf_counter()
 
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.average is not None and self.trainer.global_step > self.first_averaged:
+            self.average.update_parameters(self.network)
+
+    def on_validation_epoch_start(self) -> None:
+        if self.evaluated is not self.network:
+            optimisation.renew_statistics(self.evaluated, self._some_inputs())
+
+    def _some_inputs(self) -> Iterator[Any]:
+        batches: Any = self.trainer.train_dataloader
+        for batch in itertools.islice(batches, STATISTICS_BATCHES):
+            yield self.inputs(self.trainer.strategy.batch_to_device(batch, self.device))
+
     def on_validation_epoch_end(self) -> None:
         self.seconds += time.perf_counter() - self._mark
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self.examples += self._counts.get("train_loss", 0)
         self._sums, self._counts = {}, {}
-        metrics = means | self.derived(means) | {"lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
+        group = self.trainer.optimizers[0].param_groups[0]
+        # a network that learns without gradients has no rate
+        metrics = means | self.derived(means) | ({"lr": group["lr"]} if "lr" in group else {})
         self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
 
     def configure_optimizers(self) -> Any:
         optimiser = optimisation.make_optimiser(self.network, lr=self.options["lr"], **self.options["optimiser"])
         steps = int(self.trainer.estimated_stepping_batches)
-        factor = optimisation.schedule(
-            self.options["optimiser"]["schedule"], self.options["optimiser"]["warmup"], steps
-        )
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        self.first_averaged = round((self.options["average_start"] or 0.0) * steps)
+        scheduler = optimisation.make_scheduler(optimiser, self.options["optimiser"], steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def configure_gradient_clipping(
@@ -144,41 +170,6 @@ class Stop(EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
-class Lines(Callback):
-    """A line per epoch, where no terminal can show a bar."""
-
-    def __init__(self, run: str) -> None:
-        self.run = run
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
-        print(f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {metrics}", flush=True)
-
-
-class Progress(TQDMProgressBar):
-    """A bar that names the run, redrawn once in a while: every redrawing costs a step's time."""
-
-    def __init__(self, run: str) -> None:
-        super().__init__(refresh_rate=20, leave=False)
-        self.run = run
-
-    def init_train_tqdm(self) -> Any:
-        bar = super().init_train_tqdm()
-        bar.set_description(f"train {self.run}")
-        return bar
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        super().on_train_epoch_start(trainer)
-        self.train_progress_bar.set_description(
-            f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        )
-
-    def init_validation_tqdm(self) -> Any:
-        bar = super().init_validation_tqdm()
-        bar.set_description(f"validate {self.run}")
-        return bar
-
-
 class EpochLogger(Logger):
     """Hands the metrics of every epoch to `write(metrics, epoch)`; Lightning knows no tracker beyond it."""
 
@@ -229,6 +220,8 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
         )
     weights = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     task.load_state_dict(weights)
+    if task.evaluated is not task.network:
+        task.network.load_state_dict(task.evaluated.state_dict())
     best_epoch = int(min(rows, key=lambda row: row[MONITOR])["epoch"])
     return Fitted(history=rows, best_epoch=best_epoch, seconds=task.seconds, examples=task.examples)
 

@@ -16,6 +16,7 @@ RUN = """
     train: {{epochs: 0}}
     evaluate: {{bins: 5}}
     attack: {{eps: [0.1]}}
+    insight: {{}}
 """
 DATASET = "datasets:\n  digits: {domain: vision, source: mnist_sample, seed: 1, validation: 50, test: 50}\nruns:"
 
@@ -33,7 +34,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path):
     for run in ("rules", "twin"):
         networks.save(tmp_path / run, networks.build(config), config)
         files.write_text(tmp_path / f"{run}.csv", "epoch,step,validation_nll\n0,5,2.5\n1,10,1.5\n")
-        for name in ("training", "scores", "attacks"):
+        for name in ("training", "scores", "attacks", "insights"):
             files.write_json(tmp_path / f"{run}-{name}.json", {f"{name}_of": 1.0})
         files.write_text(tmp_path / f"{run}-details" / "predictions.csv", "index\n0\n")
         found[run] = project.Files(
@@ -43,6 +44,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path):
             training=tmp_path / f"{run}-training.json",
             scores=tmp_path / f"{run}-scores.json",
             attacks=tmp_path / f"{run}-attacks.json",
+            insights=tmp_path / f"{run}-insights.json",
             details=tmp_path / f"{run}-details",
             figures=tmp_path / "none",
         )
@@ -59,7 +61,7 @@ def test_runs_of_the_same_model_have_a_row_each(made):
     assert len(client.search_logged_models([experiment])) == 2
     rules = client.get_run(first["rules"])
     assert rules.info.run_name == "rules"
-    assert {"training_of", "test/scores_of", "attack/attacks_of"} <= set(rules.data.metrics)
+    assert {"training_of", "test/scores_of", "attack/attacks_of", "insight/insights_of"} <= set(rules.data.metrics)
     history = client.get_metric_history(first["rules"], "validation_nll")
     assert sorted((entry.step, entry.value) for entry in history) == [(0, 2.5), (1, 1.5)]
 

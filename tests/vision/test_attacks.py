@@ -45,7 +45,7 @@ def network(vision_data: Path) -> Cnn:
     """A network that is right about every clean picture, and about fewer when they are attacked."""
     images, labels = next(iter(split_batches(vision_data, "train", {})))
     torch.manual_seed(0)
-    trained = Cnn([12, 12, 1], 10, [0.2], [0.25], filters=[4, 8], kernel_size=3, hidden=16)
+    trained = Cnn([12, 12, 1], 10, [0.2], [0.25], blocks=[{"filters": 4}, {"filters": 8}], hidden=[16])
     optimiser = torch.optim.AdamW(trained.parameters(), lr=0.01)
     for _ in range(40):
         loss = F.cross_entropy(trained(images), labels)

@@ -1,10 +1,16 @@
 """Random changes of pictures, against exact references where the draw is forced."""
 
+import math
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as pictures
 
+from cvnlp.params.runs import Augment
 from cvnlp.vision.batches import augment
 
 LARGEST, SMALLEST = 1.0, 0.0  # what torch.rand is made to give: + or - the whole extent
@@ -26,7 +32,10 @@ def force(monkeypatch: pytest.MonkeyPatch):
 
 def test_nothing_asked_is_nothing_changed() -> None:
     images = make_images()
-    assert torch.equal(augment(images, shift=0, rotation=0, scale=0), images)
+    assert augment(images, shift=0, rotation=0, scale=0) is images
+    state = torch.get_rng_state()
+    assert augment(images, **Augment().model_dump()) is images
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (6, 10), (7, 4)])
@@ -143,3 +152,228 @@ def test_the_given_pictures_are_left_alone() -> None:
     before = images.clone()
     augment(images, shift=2, rotation=10, scale=0.1)
     assert torch.equal(images, before)
+
+
+# The whole of the options, each on its own and together
+
+ALL: dict[str, Any] = {
+    "shift": 2.0,
+    "rotation": 20.0,
+    "scale": 0.2,
+    "shear": 20.0,
+    "crop": 3,
+    "flip": True,
+    "brightness": 0.4,
+    "contrast": 0.4,
+    "erasing": 0.5,
+}
+each_option = pytest.mark.parametrize("option", [{name: value} for name, value in ALL.items()], ids=list(ALL))
+
+
+def draws(seed: int, count: int, options: int) -> Tensor:
+    """What torch.rand gives one after the other, (options, count)."""
+    torch.manual_seed(seed)
+    return torch.stack([torch.rand(count) for _ in range(options)])
+
+
+def test_what_is_off_does_not_change_what_the_others_draw() -> None:
+    """The default runs: the draws and the formula of shift, rotation and scale alone, to the byte."""
+    images, (height, width) = make_images(count=7, height=9, width=8), (9, 8)
+    angle, factor, right, down = (draws(5, 7, 4) * 2 - 1) * torch.tensor(
+        [[math.radians(10.0)], [0.1], [2 * 2.0 / width], [2 * 2.0 / height]]
+    )
+    cos, sin = torch.cos(angle) / (1 + factor), torch.sin(angle) / (1 + factor)
+    rows = [torch.stack(row, dim=1) for row in ([cos, -sin * height / width, right], [sin * width / height, cos, down])]
+    grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
+    torch.manual_seed(5)
+    found = augment(images, **Augment(shift=2.0, rotation=10.0, scale=0.1).model_dump())
+    assert torch.equal(found, F.grid_sample(images, grid, align_corners=False))
+    torch.manual_seed(5)
+    more = augment(images, shift=2.0, rotation=10.0, scale=0.1, flip=True)
+    assert all(torch.equal(one, two) or torch.equal(one, two.flip(2)) for one, two in zip(more, found, strict=True))
+
+
+@pytest.mark.parametrize("size", [(12, 12), (10, 15)])
+@pytest.mark.parametrize("shear", [0.0, 25.0])
+def test_geometry_is_that_of_torchvision_for_each_picture(size: tuple[int, int], shear: float) -> None:
+    images = make_images(count=6, height=size[0], width=size[1])
+    turned, scaled, _, _, slanted = draws(2, 6, 5) * 2 - 1
+    torch.manual_seed(2)
+    found = augment(images, rotation=30.0, scale=0.3, shear=shear)
+    for number, image in enumerate(images):
+        expected = pictures.affine(
+            image,
+            angle=-30.0 * turned[number].item(),  # torchvision counts clockwise
+            translate=[0.0, 0.0],
+            scale=1 + 0.3 * scaled[number].item(),
+            shear=[shear * slanted[number].item(), 0.0],
+            interpolation=InterpolationMode.BILINEAR,
+            fill=None,  # black without torchvision's own weighting of the border
+        )
+        assert torch.allclose(found[number], expected, atol=1e-4), number
+
+
+@pytest.mark.parametrize("fill", ["zero", "reflect"])
+@pytest.mark.parametrize("size", [(8, 8), (6, 10)])
+def test_a_crop_is_that_of_torchvision_for_each_picture(fill: str, size: tuple[int, int]) -> None:
+    images, pixels = make_images(count=80, height=size[0], width=size[1]), 3
+    tops, lefts = (draws(4, 80, 2) * (2 * pixels + 1)).long()
+    torch.manual_seed(4)
+    found = augment(images, crop=pixels, crop_fill=fill)
+    for number, image in enumerate(images):
+        mode = "constant" if fill == "zero" else "reflect"
+        padded = pictures.pad(image, [pixels] * 4, padding_mode=mode)
+        expected = pictures.crop(padded, int(tops[number]), int(lefts[number]), *size)
+        assert torch.equal(found[number], expected)
+    assert {*tops.tolist()} == {*lefts.tolist()} == {*range(7)}
+
+
+def test_a_crop_ends_at_the_last_place(force) -> None:
+    images = make_images()
+    force(LARGEST)  # float32 rounds the product up to a place too many
+    assert torch.equal(augment(images, crop=2), F.pad(images, (0, 2, 0, 2))[..., 2:, 2:])
+    force(SMALLEST)
+    assert torch.equal(augment(images, crop=2), F.pad(images, (2, 0, 2, 0))[..., :-2, :-2])
+
+
+def test_a_crop_of_no_pixel_that_can_be_reflected_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"train\.augment\.crop: 8 pixels .* pictures of 9 x 8"):
+        augment(make_images(height=9, width=8), crop=8, crop_fill="reflect")
+    assert augment(make_images(), crop=20).shape == (3, 2, 8, 8)
+
+
+def test_half_of_the_pictures_are_flipped() -> None:
+    images = make_images(count=400)
+    torch.manual_seed(0)
+    found = augment(images, flip=True)
+    flipped = draws(0, 400, 1)[0] < 0.5
+    assert torch.equal(found, torch.where(flipped.view(-1, 1, 1, 1), pictures.horizontal_flip(images), images))
+    assert 160 < int(flipped.sum()) < 240
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_brightness_is_that_of_torchvision_for_each_picture(channels: int) -> None:
+    images, factors = make_images(count=8, channels=channels), 1 + (draws(3, 8, 1)[0] * 2 - 1) * 0.6
+    torch.manual_seed(3)
+    found = augment(images, brightness=0.6)
+    for number, image in enumerate(images):
+        assert torch.allclose(found[number], pictures.adjust_brightness(image, factors[number].item()), atol=1e-6)
+
+
+def test_contrast_is_that_of_torchvision_for_each_grey_picture() -> None:
+    images, factors = make_images(count=8, channels=1), 1 + (draws(3, 8, 1)[0] * 2 - 1) * 0.6
+    torch.manual_seed(3)
+    found = augment(images, contrast=0.6)
+    for number, image in enumerate(images):
+        assert torch.allclose(found[number], pictures.adjust_contrast(image, factors[number].item()), atol=1e-6)
+
+
+def test_no_contrast_is_the_mean_of_the_picture(force) -> None:
+    images = make_images(channels=3)
+    force(SMALLEST)
+    assert torch.allclose(augment(images, contrast=1.0), images.mean((1, 2, 3), keepdim=True).expand_as(images))
+
+
+@pytest.mark.parametrize("fill", ["zero", "mean"])
+@pytest.mark.parametrize("size", [(20, 20), (12, 30), (3, 3), (1, 9)])
+def test_a_rectangle_is_erased(fill: str, size: tuple[int, int]) -> None:
+    images = make_images(count=200, height=size[0], width=size[1]) * 0.5 + 0.25
+    torch.manual_seed(1)
+    found = augment(images, erasing=1.0, erasing_fill=fill)
+    for number, image in enumerate(images):
+        mask = (found[number] != image).all(0)
+        rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
+        top, left, height, width = int(rows[0]), int(columns[0]), len(rows), len(columns)
+        value = image.mean().item() if fill == "mean" else 0.0
+        assert int(mask.sum()) == height * width  # a whole rectangle, and no other pixel
+        assert found[number][:, mask].tolist() == [pytest.approx([value] * height * width)] * 2
+        expected = pictures.erase(image, top, left, height, width, torch.full((1,), value))
+        assert torch.allclose(found[number], expected)
+
+
+def test_rectangles_have_the_sizes_of_the_paper() -> None:
+    torch.manual_seed(1)
+    gone = augment(torch.ones(2000, 1, 40, 40), erasing=1.0)[:, 0] == 0
+    share = gone.float().mean((1, 2))
+    height, width = gone.any(2).sum(1), gone.any(1).sum(1)
+    assert share.min() >= 0.015 and share.max() <= 0.345
+    assert share.mean() == pytest.approx(0.17, abs=0.02)
+    uncut = (height < 40) & (width < 40)
+    aspect = (height / width)[uncut]
+    assert aspect.min() >= 0.25 and aspect.max() <= 4.0
+    assert aspect.log().mean().item() == pytest.approx(0.0, abs=0.1)
+    assert int(gone.any(0).sum()) == 1600  # every pixel can go
+
+
+def test_a_share_of_the_pictures_is_erased() -> None:
+    torch.manual_seed(1)
+    erased = (augment(torch.ones(1000, 1, 10, 10), erasing=0.3) == 0).any(3).any(2)
+    assert erased.float().mean().item() == pytest.approx(0.3, abs=0.05)
+
+
+def same_draws(images: Tensor, **options: Any) -> Tensor:
+    torch.manual_seed(9)
+    return augment(images, **options)
+
+
+@each_option
+@pytest.mark.parametrize("shape", [(5, 1, 8, 8), (5, 3, 6, 10), (1, 2, 9, 7)])
+def test_each_option_gives_pictures_of_the_same_form(option: dict[str, Any], shape: tuple[int, ...]) -> None:
+    images = torch.rand(shape).to(memory_format=torch.channels_last)
+    before = images.clone()
+    found = augment(images, **option)
+    assert found.shape == images.shape and found.dtype == images.dtype
+    assert found.min() >= 0 and found.max() <= 1 + 1e-6
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("option", [*({name: value} for name, value in ALL.items()), ALL], ids=[*ALL, "all"])
+def test_a_picture_does_not_depend_on_its_neighbours(option: dict[str, Any]) -> None:
+    images = make_images(count=6, height=12, width=12)
+    alone = images.clone()
+    alone[[0, 1, 3, 4, 5]] = 0.5
+    assert torch.equal(same_draws(images, **option)[2], same_draws(alone, **option)[2])
+
+
+@each_option
+def test_each_picture_is_changed_on_its_own(option: dict[str, Any]) -> None:
+    found = same_draws(make_images(count=1, height=16, width=16).expand(12, -1, -1, -1), **option)
+    assert len({picture.numpy().tobytes() for picture in found}) >= (2 if option in ({"flip": True},) else 6)
+
+
+@each_option
+def test_all_channels_are_changed_alike(option: dict[str, Any]) -> None:
+    found = same_draws(make_images(channels=1).expand(-1, 3, -1, -1), **option)
+    assert torch.equal(found[:, 0], found[:, 1]) and torch.equal(found[:, 0], found[:, 2])
+
+
+@each_option
+def test_an_option_adds_its_draws_after_those_before_it(option: dict[str, Any]) -> None:
+    """What stands before it in the order is drawn as without it."""
+    images = make_images(count=40, height=12, width=12)
+    later = {name: value for name, value in ALL.items() if list(ALL).index(name) > list(ALL).index(next(iter(option)))}
+    if next(iter(option)) in ("shift", "rotation", "scale", "shear"):
+        later = {name: value for name, value in later.items() if name in ("crop", "flip", "erasing")}
+    torch.manual_seed(9)
+    first = augment(images, **option)
+    expected = augment(first, **later)
+    assert torch.equal(same_draws(images, **option, **later), expected)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_seed_decides_all_options(seed: int) -> None:
+    images = make_images(count=8)
+
+    def draw(chance: int) -> Tensor:
+        torch.manual_seed(chance)
+        return augment(images, **ALL)
+
+    assert torch.equal(draw(seed), draw(seed))
+    assert not torch.equal(draw(seed), draw(seed + 1))
+
+
+def test_mixed_precision_changes_no_option() -> None:
+    images = make_images(height=28, width=28)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = same_draws(images, **ALL)
+    assert torch.equal(mixed, same_draws(images, **ALL))

@@ -25,7 +25,8 @@ class Task(BaseTask):
     def _read(self, batch: tuple[Tensor, Tensor, bool]) -> tuple[Tensor, int]:
         """The summed loss of a window and the number of its targets, in fp32; moves the state on and cuts its past."""
         inputs, targets, fresh = batch
-        logits, state = self.network(inputs, None if fresh else self.state)
+        network = self.network if self.training else self.evaluated
+        logits, state = network(inputs, None if fresh else self.state)
         self.state = detached(state)
         total = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
         return total, int((targets != IGNORED).sum())

@@ -15,15 +15,17 @@ def report(
     history: Path,
     scores: Path,
     attacks: Path,
+    insights: Path,
     details: Path,
     examples: Path,
+    learned: Path,
     figures: Path,
     report: Path,
     tracked: Path,
 ) -> None:
     """Compare all runs in tables and figures, and complete their entries in MLflow."""
     settings = domain.read_params(params)
-    inputs = reporting.Inputs(prepared, training, history, scores, attacks, details, examples)
+    inputs = reporting.Inputs(prepared, training, history, scores, attacks, insights, details, examples, learned)
     reporting.write_report(settings, params, inputs, figures, report)
     _complete_tracking(settings, inputs, models, figures)
     files.write_json(tracked, {run: provenance.model_digest(models / run) for run in settings.runs})
@@ -44,6 +46,7 @@ def _complete_tracking(settings: Params, inputs: reporting.Inputs, models: Path,
                 training=inputs.training / f"{run}.json",
                 scores=inputs.scores / f"{run}.json",
                 attacks=inputs.attacks / f"{run}.json",
+                insights=inputs.insights / f"{run}.json",
                 details=inputs.details / run,
                 figures=figures / run,
             )
@@ -65,8 +68,10 @@ if __name__ == "__main__":
         "history",
         "scores",
         "attacks",
+        "insights",
         "details",
         "examples",
+        "learned",
         "figures",
         "report",
         "tracked",

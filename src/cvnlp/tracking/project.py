@@ -35,6 +35,7 @@ class Files:
     training: Path
     scores: Path
     attacks: Path
+    insights: Path
     details: Path
     figures: Path
 
@@ -48,8 +49,10 @@ def project(settings: Any, run: str, found: Files, client: MlflowClient, experim
     if entry.data.tags.get("report.sha256") == state:
         return run_id
     scores = files.read_json(found.training) | _prefixed("test", files.read_json(found.scores))
-    store.log_metrics(client, run_id, scores | _prefixed("attack", files.read_json(found.attacks)))
-    for stage in ("evaluate", "attack"):  # tags, for params cannot change and these may, for the same model
+    scores |= _prefixed("attack", files.read_json(found.attacks))
+    scores |= _prefixed("insight", files.read_json(found.insights))
+    store.log_metrics(client, run_id, scores)
+    for stage in ("evaluate", "attack", "insight"):  # tags, for params cannot change and these may, for the same model
         client.set_tag(run_id, f"params.{stage}", getattr(settings.runs[run], stage).model_dump_json())
     for folder, name in ((found.details, "evaluation"), (found.figures, "figures")):
         if folder.is_dir():
@@ -83,7 +86,7 @@ def _make(settings: Any, run: str, found: Files, client: MlflowClient, experimen
 def _evidence(found: Files) -> list[Path]:
     folders = [folder for folder in (found.details, found.figures) if folder.is_dir()]
     inside = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [found.training, found.scores, found.attacks, *inside]
+    return [found.training, found.scores, found.attacks, found.insights, *inside]
 
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:

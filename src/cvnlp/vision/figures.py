@@ -22,11 +22,11 @@ ROBUSTNESS = plots.Robustness(
 
 def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
     """The section of one run, as Markdown; its figures go into `folder` and are linked by name."""
-    classes = pd.read_csv(details / "classes.csv", dtype={"class": str})
+    classes = pd.read_csv(details / "classes.csv", dtype={"class": str}, keep_default_na=False)
     _draw_confusion(pd.read_csv(details / "confusion.csv").to_numpy(), list(classes["class"]), folder / "confusion.png")
     _draw_calibration(pd.read_csv(details / "calibration.csv"), folder / "calibration.png")
     lines = ["![Confusion matrix]({folder}/confusion.png) ![Calibration]({folder}/calibration.png)", ""]
-    mistakes = pd.read_csv(details / "mistakes.csv", dtype={"actual": str, "predicted": str})
+    mistakes = pd.read_csv(details / "mistakes.csv", dtype=NAMES, keep_default_na=False)
     if len(mistakes):
         _draw_mistakes(prepared.load_array(details, "mistakes"), mistakes, folder / "mistakes.png")
         lines += ["The worst mistakes:", "", "![Worst mistakes]({folder}/mistakes.png)", ""]
@@ -36,6 +36,7 @@ def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
     return [*lines, "Per class:", "", classes.to_markdown(index=False, floatfmt=".3f"), ""]
 
 
+NAMES = {"actual": str, "predicted": str}  # a class may be called NA
 FLIP = ("clean", "attacked", "before", "after", "eps")
 
 

@@ -8,6 +8,15 @@ from cvnlp.options import Fraction, Several
 from cvnlp.vision.models.classifier import Classifier
 
 
+class Linear(Classifier):
+    """Softmax regression: a weight for every pixel and class."""
+
+    def __init__(self, shape: list[int], classes: int, mean: list[float], std: list[float]) -> None:
+        super().__init__(shape, classes, mean, std)
+        height, width, channels = shape
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(height * width * channels, classes))
+
+
 class Mlp(Classifier):
     """The flattened picture through fully connected layers with ReLU."""
 
@@ -22,6 +31,8 @@ class Mlp(Classifier):
         dropout: Fraction = 0.0,
     ) -> None:
         super().__init__(shape, classes, mean, std)
+        if not hidden:
+            raise ValueError("model.hidden: [] leaves no hidden layer; give the size of one or more, or name 'linear'")
         height, width, channels = shape
         sizes = [height * width * channels, *hidden]
         layers: list[nn.Module] = [nn.Flatten()]

@@ -1,0 +1,54 @@
+"""The blocks `insight` of a run: how much is looked at to show what its network has learned."""
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from cvnlp.params.base import Strict
+
+Numbers = Annotated[list[float], Field(min_length=1)]
+
+
+class LanguageInsight(Strict):
+    """`excerpts` of the validation text of `length` tokens, whose end is predicted; the most frequent `words` are shown
+    with their nearest `neighbours`.
+    """
+
+    excerpts: PositiveInt = 256
+    length: int = Field(default=64, gt=1)
+    words: PositiveInt = 100
+    neighbours: PositiveInt = 5
+
+
+class VisionInsight(Strict):
+    """`filters` of each layer shown, each with the `patches`, of `images` training pictures, that excite it most, and
+    the maps of the validation `picture` (its number).
+
+    On `pictures` of the validation split: receptive fields by `gradients` of some of them, equivariance to `moves` in
+    pixels, accuracy when turned by `rotations` (degrees), sized by `scales` and moved by `shifts` (pixels). On
+    `worst_pictures` of them the worst of a grid of `worst_rotations` angles up to `worst_rotation` degrees and of
+    `worst_shifts` places a direction up to `worst_shift` pixels (Engstrom et al. 2019). Where the network looks:
+    `attributed` pictures, in `steps` of integrated gradients. `pairs` of classes that are confused most, `shown`
+    pictures each, and `bins` of confidence.
+    """
+
+    filters: PositiveInt = 16
+    patches: PositiveInt = 8
+    images: PositiveInt = 1000
+    picture: NonNegativeInt = 0
+    pictures: PositiveInt = 500
+    gradients: PositiveInt = 16
+    moves: Annotated[list[PositiveInt], Field(min_length=1)] = [1, 2, 4]  # noqa: RUF012  (pydantic copies it)
+    rotations: Numbers = [-90.0, -60.0, -45.0, -30.0, -15.0, 0.0, 15.0, 30.0, 45.0, 60.0, 90.0]  # noqa: RUF012
+    scales: Annotated[list[PositiveFloat], Field(min_length=1)] = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4]  # noqa: RUF012
+    shifts: Numbers = [-6.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0]  # noqa: RUF012  (pydantic copies it)
+    worst_pictures: PositiveInt = 200
+    worst_rotation: NonNegativeFloat = 30.0
+    worst_rotations: PositiveInt = 5
+    worst_shift: NonNegativeFloat = 3.0
+    worst_shifts: PositiveInt = 5
+    attributed: PositiveInt = 32
+    steps: PositiveInt = 32
+    pairs: PositiveInt = 5
+    shown: PositiveInt = 6
+    bins: PositiveInt = 10

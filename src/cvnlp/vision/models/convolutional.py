@@ -1,0 +1,93 @@
+"""What the convolutional networks share: activations, sizes of maps, and the layers whose outputs can be looked at."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cvnlp.vision.models.classifier import Classifier
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+}
+
+
+class Convolutional(Classifier):
+    """`layers.features` makes maps of the picture, `layers.head` makes logits of the maps."""
+
+    def feature_layers(self) -> list[tuple[str, nn.Module]]:
+        """The layers whose outputs are maps (B, C, H, W), in order, by names such as block1.convolution."""
+        return list(_single_layers(self.layers.get_submodule("features")))
+
+
+def _single_layers(layers: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    for name, layer in layers.named_children():
+        if isinstance(layer, nn.Sequential):
+            yield from _single_layers(layer, f"{prefix}{name}.")
+        elif not isinstance(layer, nn.Dropout):
+            yield f"{prefix}{name}", layer
+
+
+def named(**layers: nn.Module) -> nn.Sequential:
+    """One layer after the other, by their names."""
+    return nn.Sequential(OrderedDict(layers))
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation to which a batch of one picture may come, as the last of an epoch, with maps of one cell.
+
+    One value has no variance: it is normalised as in evaluation.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.training and input.numel() == self.num_features:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)
+
+
+class Mirror(nn.ReflectionPad2d):
+    """A border that mirrors the picture, made of slices: torch's own has no deterministic gradient on the GPU."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        left, right, top, bottom = self.padding
+        return _mirrored(_mirrored(input, 3, left, right), 2, top, bottom)
+
+
+def _mirrored(images: Tensor, axis: int, before: int, after: int) -> Tensor:
+    size = images.shape[axis]
+    first = images.narrow(axis, 1, before).flip(axis)
+    return torch.cat([first, images, images.narrow(axis, size - 1 - after, after).flip(axis)], dim=axis)
+
+
+class Maps:
+    """The size of the maps while a network is built: what does not work out is refused by the name of the layer."""
+
+    def __init__(self, shape: list[int]) -> None:
+        self.height, self.width, self.channels = shape
+        self.sizes = [str(self)]
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
+
+    @property
+    def cells(self) -> int:
+        return self.height * self.width * self.channels
+
+    def slide(self, window: int, *, layer: str, key: str, stride: int = 1, border: int = 0) -> None:
+        """Windows of `window` cells, a border's cells on both sides together; ValueError if not one fits."""
+        if min(self.height, self.width) + border < window:
+            raise self.refusal(f"windows of {window}x{window} do not fit into {self}", layer=layer, key=key)
+        self.height, self.width = ((size + border - window) // stride + 1 for size in (self.height, self.width))
+        self.sizes.append(str(self))
+
+    def refusal(self, why: str, *, layer: str, key: str) -> ValueError:
+        way = " -> ".join(size for size, before in zip(self.sizes, ["", *self.sizes], strict=False) if size != before)
+        return ValueError(f"{key}: {layer}: {why} (sizes so far: {way}); take smaller ones or fewer layers")

@@ -1,0 +1,185 @@
+"""All that is looked at in one network: what is written, from which data, and what is drawn of it."""
+
+import math
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cvnlp import files, prepared
+from cvnlp.networks import device
+from cvnlp.vision.insight import examine
+from cvnlp.vision.insight.layers import feature_layers
+from cvnlp.vision.insight_figures import draw_insight
+from cvnlp.vision.models import MODELS, Classifier
+
+pytest.importorskip("captum")
+
+OPTIONS = {
+    "picture": 3,
+    "filters": 4,
+    "patches": 3,
+    "images": 40,
+    "pictures": 30,
+    "gradients": 4,
+    "moves": [1, 2],
+    "rotations": [-30.0, 0.0, 30.0],
+    "scales": [0.8, 1.0],
+    "shifts": [-2.0, 0.0, 2.0],
+    "worst_pictures": 10,
+    "worst_rotation": 30.0,
+    "worst_rotations": 3,
+    "worst_shift": 2.0,
+    "worst_shifts": 3,
+    "attributed": 5,
+    "steps": 16,
+    "pairs": 3,
+    "shown": 4,
+    "bins": 10,
+}
+ALWAYS = ("limits.csv", "worst.csv", "fooled.csv", "attention.csv", "confusions.csv", "reliability.csv", "attended.npy")
+CONVOLUTIONAL = [name for name, network in MODELS.items() if hasattr(network, "feature_layers")]
+
+
+def build(name: str, seed: int, channels: int = 1) -> Classifier:
+    torch.manual_seed(seed)
+    return MODELS[name]([12, 12, channels], 10, [0.2] * channels, [0.2] * channels).to(device()).eval()
+
+
+@pytest.fixture(scope="module")
+def without_test(vision_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without the test split, which is evaluate's alone."""
+    folder = tmp_path_factory.mktemp("without_test") / "pictures"
+    shutil.copytree(vision_data, folder)
+    for path in folder.glob("test_*"):
+        path.unlink()
+    return folder
+
+
+def look(name: str, data: Path, folder: Path, **options: Any) -> dict[str, float]:
+    facts = {"shape": [12, 12, 1], "classes": [str(number) for number in range(10)]}
+    return examine(build(name, 1), build(name, 0), data, facts, OPTIONS | options, folder)
+
+
+@pytest.fixture(scope="module")
+def examined(without_test: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Scores and folder of each network, examined once."""
+    found: dict[str, tuple[dict[str, float], Path]] = {}
+
+    def get(name: str) -> tuple[dict[str, float], Path]:
+        if name not in found:
+            folder = tmp_path_factory.mktemp(name)
+            found[name] = look(name, without_test, folder), folder
+        return found[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_scores_are_finite_and_flat(name: str, examined: Any) -> None:
+    scores, _ = examined(name)
+    assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in scores.values())
+    assert all(re.fullmatch(r"\w+", key) for key in scores)
+    assert scores["worst_case_accuracy"] <= 1 and 0 <= scores["accuracy_unchanged"] <= 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_part_that_makes_sense_is_written(name: str, examined: Any) -> None:
+    _, folder = examined(name)
+    assert all((folder / file).is_file() for file in ALWAYS)
+    assert (folder / "layers.csv").is_file() == (name in CONVOLUTIONAL)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_every_layer_has_a_row_whose_measured_field_is_the_theoretical_one(name: str, examined: Any) -> None:
+    scores, folder = examined(name)
+    table = pd.read_csv(folder / "layers.csv")
+    assert list(table["layer"]) == [layer for layer, _ in feature_layers(build(name, 1))]
+    known = table.dropna(subset=["seen_height", "measured_height"])
+    assert list(known["seen_height"]) == list(known["measured_height"])
+    assert list(known["seen_width"]) == list(known["measured_width"])
+    for block in table["block"].dropna():
+        assert scores[f"receptive_field_{block}"] >= scores[f"effective_field_{block}"] > 0
+        assert len(prepared.load_array(folder, f"patches_{block}")) == len(prepared.load_array(folder, f"maps_{block}"))
+
+
+@pytest.mark.parametrize("name", ["cnn", "mlp"])
+def test_looking_twice_writes_the_same_bytes(name: str, without_test: Path, examined: Any, tmp_path: Path) -> None:
+    scores, folder = examined(name)
+    torch.manual_seed(99)
+    assert look(name, without_test, tmp_path) == scores
+    written = sorted(path.name for path in folder.iterdir())
+    assert written == sorted(path.name for path in tmp_path.iterdir())
+    assert [files.sha256(folder / file) for file in written] == [files.sha256(tmp_path / file) for file in written]
+
+
+def test_filters_are_kept_from_before_and_after(examined: Any) -> None:
+    weights = prepared.load_array(examined("cnn")[1], "filters")
+    assert weights.shape[:2] == (2, 4) and weights.shape[-1] == 1
+    for index, seed in enumerate((0, 1)):
+        first = next(parameter for parameter in build("cnn", seed).parameters())
+        assert np.array_equal(weights[index, 2, :, :, 0], first[2, 0].detach().cpu().numpy())
+
+
+def test_chosen_picture_is_shown(without_test: Path, examined: Any) -> None:
+    picture = prepared.load_array(examined("cnn")[1], "picture")
+    assert np.array_equal(np.round(picture * 255), prepared.load_array(without_test, "validation_images")[3])
+
+
+def test_picture_past_the_last_is_refused(without_test: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"insight\.picture: 50 is past the last of the 50 validation pictures, 49"):
+        look("cnn", without_test, tmp_path, picture=50)
+
+
+def test_fooled_pictures_are_read_wrong_after_their_change(examined: Any) -> None:
+    folder = examined("cnn")[1]
+    table = pd.read_csv(folder / "fooled.csv", dtype={"actual": str, "predicted": str})
+    pairs = torch.from_numpy(np.array(prepared.load_array(folder, "fooled"))).permute(0, 1, 4, 2, 3).to(device())
+    assert pairs.shape[:2] == (2, len(table))
+    if len(table):
+        with torch.no_grad():
+            before, after = (build("cnn", 1)(images).argmax(1).tolist() for images in pairs)
+        assert [str(one) for one in before] == list(table["actual"])
+        assert [str(one) for one in after] == list(table["predicted"])
+        assert not (table["actual"] == table["predicted"]).any()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_drawing_links_every_figure_that_it_makes(name: str, examined: Any, tmp_path: Path) -> None:
+    lines = "\n".join(draw_insight(examined(name)[1], tmp_path))
+    linked = re.findall(r"\]\(\{folder\}/([\w.]+)\)", lines)
+    assert sorted(linked) == sorted(path.name for path in tmp_path.iterdir())
+    assert {"limits.png", "attention.png"} <= set(linked)
+    assert ("receptive.png" in linked) == (name in CONVOLUTIONAL)
+    assert "nan" not in lines.lower()
+
+
+def test_drawing_twice_gives_the_same_bytes(examined: Any, tmp_path: Path) -> None:
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        draw_insight(examined("cnn")[1], folder)
+    written = [path for path in (tmp_path / "first").rglob("*") if path.is_file()]
+    assert any(path.parent.name == "laboratory" for path in written)
+    for path in written:
+        assert path.read_bytes() == (tmp_path / "second" / path.relative_to(tmp_path / "first")).read_bytes()
+
+
+def test_colour_pictures_of_any_shape(tmp_path: Path) -> None:
+    generator, data = np.random.default_rng(0), tmp_path / "data"
+    for split, count in (("train", 30), ("validation", 20)):
+        images = generator.integers(0, 256, (count, 12, 20, 3), dtype=np.uint8)
+        prepared.save_array(data, f"{split}_images", images)
+        prepared.save_array(data, f"{split}_labels", np.arange(count, dtype=np.uint16) % 4)
+    facts = {"shape": [12, 20, 3], "classes": ["a", "NA", "1", "d"]}
+    networks = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        networks.append(MODELS["cnn"]([12, 20, 3], 4, [0.5] * 3, [0.3] * 3).to(device()).eval())
+    scores = examine(*networks, data, facts, OPTIONS, tmp_path / "out")
+    assert all(math.isfinite(value) for value in scores.values())
+    assert prepared.load_array(tmp_path / "out", "filters").shape[-1] == 3
+    assert "| NA " in "\n".join(draw_insight(tmp_path / "out", tmp_path / "figures"))
