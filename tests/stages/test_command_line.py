@@ -20,7 +20,8 @@ datasets:
   plays: {domain: language, source: shakespeare, seed: 1, tokens: characters, validation: [a], test: [b]}
 runs:
   first:
-    {domain: vision, dataset: made, seed: 1, model: {name: cnn}, train: {epochs: 1}, evaluate: {}, attack: {eps: [0.1]}}
+    {domain: vision, dataset: made, seed: 1, model: {name: cnn}, train: {epochs: 1}, evaluate: {}, attack: {eps: [0.1]},
+     insight: {}}
 """
 
 
@@ -117,7 +118,7 @@ def test_unknown_item_is_refused_with_the_choices(stage: str, item: str, known: 
     assert error.endswith(known)
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate", "attack"])
+@pytest.mark.parametrize("stage", ["train", "evaluate", "attack", "insight"])
 def test_missing_prepared_data_is_named_before_torch_is_imported(stage: str, tmp_path: Path) -> None:
     write_params(tmp_path)
     done = call(stage, *arguments(stage, tmp_path), python=("-X", "importtime"))
@@ -125,7 +126,7 @@ def test_missing_prepared_data_is_named_before_torch_is_imported(stage: str, tmp
     assert imported(done).isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate", "attack"])
+@pytest.mark.parametrize("stage", ["train", "evaluate", "attack", "insight"])
 def test_truncated_prepared_file_is_named(stage: str, tmp_path: Path, vision_data: Path) -> None:
     write_params(tmp_path)
     shutil.copytree(vision_data, tmp_path / "data")
