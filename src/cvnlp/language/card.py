@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cvnlp import files, plots, prepared
+from cvnlp.language.figures import visible
 
 SAMPLE = 60  # words, or five times as many characters
 
@@ -28,7 +29,7 @@ def draw_card(data: Path, facts: dict[str, Any], folder: Path) -> list[str]:
         "![How often each token stands in train, and the share of the text that the most frequent make up]"
         "({folder}/frequency.png)",
         "",
-        f"The most frequent: {', '.join(f'`{_visible(token)}` {count:,}' for token, count in facts['frequent'])}.",
+        f"The most frequent: {', '.join(f'`{visible(token)}` {count:,}' for token, count in facts['frequent'])}.",
         "",
         "The training text begins:",
         "",
@@ -72,8 +73,3 @@ def _beginning(tokens: np.ndarray, vocabulary: list[str], facts: dict[str, Any])
     shown = [vocabulary[token] for token in tokens[: SAMPLE * (5 if characters else 1)]]
     text = "".join(shown) if characters else " ".join(shown).replace(f" {vocabulary[facts['start']]} ", "\n")
     return text.strip("\n").replace("```", "'''")
-
-
-def _visible(token: str) -> str:
-    """A token that a table can show: control characters and spaces by their names."""
-    return {" ": "space", "\n": "line end", "\t": "tab", "`": "backtick"}.get(token, token)

@@ -78,3 +78,8 @@ def _draw_excerpt(lines: list[list[Cell]], path: Path) -> None:
 
 def _quoted(text: str) -> list[str]:
     return ["```text", text.strip("\n"), "```", ""]
+
+
+def visible(token: str) -> str:
+    """A token as a table can show it: white space and the table's own marks by their names."""
+    return {" ": "space", "\n": "line end", "\t": "tab", "`": "backtick", "|": "bar"}.get(token, token)

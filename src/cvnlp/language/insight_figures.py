@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from cvnlp import plots
+from cvnlp.language.figures import visible
 
 SHOWN_TOKENS = 12  # with their neighbours, as a table
 
@@ -50,7 +51,7 @@ def _draw_projection(table: pd.DataFrame, path: Path) -> None:
     figure, (axis,) = plots.panels(1, width=6.4, height=4.8)
     axis.scatter(table["x"], table["y"], s=4, color="#CCCCCC")
     for row in table.itertuples():
-        axis.annotate(_visible(str(row.token)), (row.x, row.y), fontsize=7, ha="center", va="center", parse_math=False)
+        axis.annotate(visible(str(row.token)), (row.x, row.y), fontsize=7, ha="center", va="center", parse_math=False)
     axis.set(title="embedding", xlabel="first principal component", ylabel="second")
     plots.save(figure, path)
 
@@ -59,10 +60,6 @@ def _neighbours(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for token in list(dict.fromkeys(table["token"]))[:SHOWN_TOKENS]:
         found = table[table["token"] == token]
-        near = ", ".join(f"`{_visible(str(row.neighbour))}` {row.cosine:.2f}" for row in found.itertuples())
-        rows.append({"token": f"`{_visible(str(token))}`", "nearest (cosine)": near})
+        near = ", ".join(f"`{visible(str(row.neighbour))}` {row.cosine:.2f}" for row in found.itertuples())
+        rows.append({"token": f"`{visible(str(token))}`", "nearest (cosine)": near})
     return pd.DataFrame(rows)
-
-
-def _visible(token: str) -> str:
-    return {" ": "space", "\n": "line end", "\t": "tab", "`": "backtick", "|": "bar"}.get(token, token)
