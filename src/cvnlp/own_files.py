@@ -2,8 +2,9 @@
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from cvnlp import files
 
@@ -80,7 +81,12 @@ class Skipped:
         )
 
     def save(self, path: Path) -> None:
-        with files.whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("file", "reason"))
-            writer.writerows(self._rows)
+        save_table(path, ("file", "reason"), self._rows)
+
+
+def save_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A CSV file, row by row; names of files have to be as `shown` makes them."""
+    with files.whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

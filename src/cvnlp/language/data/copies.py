@@ -7,7 +7,7 @@ import numpy as np
 
 from cvnlp import duplicates, prepared
 from cvnlp.language.data.splits import Names, Splits
-from cvnlp.language.data.texts import save_table
+from cvnlp.own_files import save_table, shown
 
 LONG = 40  # characters that a line needs to count: shorter ones are alike by chance
 
@@ -28,7 +28,7 @@ class Copies:
 
     def save(self, path: Path, names: Names) -> None:
         rows = (
-            (split, self.names[number], copy_split, self.names[copy])
+            (split, shown(self.names[number]), copy_split, shown(self.names[copy]))
             for split, number, copy_split, copy in duplicates.pairs(self.digests, self._parts(names))
         )
         save_table(path, ("split", "document", "copy_split", "copy"), rows)

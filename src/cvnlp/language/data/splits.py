@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from cvnlp import prepared
-from cvnlp.language.data.texts import Part, Texts, save_table
-from cvnlp.own_files import shown
+from cvnlp.language.data.texts import Part, Texts
+from cvnlp.own_files import save_table, shown
 
 HeldOut = Mapping[str, Sequence[str] | float | None]
 Names = dict[str, list[str]]  # split -> documents
@@ -129,5 +129,6 @@ def _next_line(text: str, place: int, end: int) -> int:
 
 def save_parts(path: Path, splits: Splits) -> None:
     """Which characters, from `start` to before `end`, of which document make up each split, in their order."""
-    rows = ((split, *map(str, part)) for split in prepared.SPLITS for part in splits[split])
+    parts = ((split, part) for split in prepared.SPLITS for part in splits[split])
+    rows = ((split, shown(part.document), part.start, part.end) for split, part in parts)
     save_table(path, ("split", "document", "start", "end"), rows)

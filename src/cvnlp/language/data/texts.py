@@ -1,17 +1,15 @@
 """Texts by name, of which one is in memory at a time, and the parts of them that a split is made of."""
 
-import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from cvnlp import duplicates, files
-from cvnlp.own_files import Skipped, shown
+from cvnlp import duplicates
+from cvnlp.own_files import Skipped
 
 PIECE = 2**20  # characters that are worked on at a time, or a line if it is longer
 
@@ -84,10 +82,3 @@ def _cut(text: str) -> Iterator[str]:
         end = text.find("\n", start + PIECE - 1) + 1 or len(text)
         yield text[start:end]
         start = end
-
-
-def save_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with files.whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([shown(value) for value in row] for row in rows)

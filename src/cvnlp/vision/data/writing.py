@@ -1,14 +1,14 @@
 """Prepared pictures on disk: arrays row by row, what the training pixels are like, and where every row came from."""
 
-import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cvnlp import duplicates, files, prepared
+from cvnlp import duplicates, prepared
+from cvnlp.own_files import save_table
 from cvnlp.vision.data.pictures import Pictures
 
 PIECE_BYTES = 2**20
@@ -75,9 +75,9 @@ def save_tables(folder: Path, pictures: Pictures, parts: Parts, found: np.ndarra
     """duplicates.csv; of a user's files also files.csv, which one each row came from, and skipped.csv."""
     header = ["split", "row", "copy_split", "copy_row"]
     named = ["file", "copy_file"] if pictures.name else []
-    _save(folder / "duplicates.csv", [*header, *named], _copies(pictures, parts, found))
+    save_table(folder / "duplicates.csv", [*header, *named], _copies(pictures, parts, found))
     if pictures.name:
-        _save(folder / "files.csv", ["split", "row", "class", "file"], _origins(pictures, parts))
+        save_table(folder / "files.csv", ["split", "row", "class", "file"], _origins(pictures, parts))
     if pictures.skipped is not None:
         pictures.skipped.save(folder / "skipped.csv")
 
@@ -94,10 +94,3 @@ def _origins(pictures: Pictures, parts: Parts) -> Iterator[list[Any]]:
     for split, indices in parts.items():
         for row, index in enumerate(indices):
             yield [split, row, pictures.classes[pictures.labels[index]], pictures.name(index)]
-
-
-def _save(path: Path, header: list[str], rows: Iterable[list[Any]]) -> None:
-    with files.whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
