@@ -9,10 +9,10 @@ MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlflow.db
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check format ui bench lock clean
+.PHONY: help setup repro test check format ui bench benchmarks lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## create .venv and install the pinned requirements
 
@@ -47,6 +47,10 @@ ui: $(STAMP)  ## browse the runs in MLflow: http://127.0.0.1:5000 (PORT=... for 
 
 bench: $(STAMP)  ## measure speed, as ratios against a baseline in the same run
 	python benchmarks/speed.py
+
+benchmarks: $(STAMP)  ## train and compare all networks on whole data sets: hours (see benchmarks/README.md)
+	@test -e .git || (cd benchmarks && dvc config core.no_scm true)
+	cd benchmarks && dvc repro
 
 lock: $(STAMP)  ## resolve requirements.in anew into requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -25,7 +25,6 @@ from torchvision.datasets import ImageFolder
 from cvnlp import domain, networks, prepared, training
 from cvnlp.language import batches as texts
 from cvnlp.vision import batches as pictures
-from cvnlp.vision.models import network_arguments
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "data/prepared/mnist_sample"
@@ -82,9 +81,7 @@ def feed_text() -> None:
 
 def build() -> tuple[torch.nn.Module, dict[str, object]]:
     run = domain.read_params(ROOT / "params.yaml").runs["cnn"].model_dump()
-    options = {key: value for key, value in run["model"].items() if key != "name"}
-    data = network_arguments(prepared.facts(PICTURES))
-    config = {"domain": "vision", "name": run["model"]["name"], "data": data, "options": options}
+    config = networks.describe("vision", run["model"], prepared.facts(PICTURES))
     torch.manual_seed(1)
     return networks.build(config), run["train"] | {"epochs": 2, "augment": {"shift": 0, "rotation": 0, "scale": 0}}
 

@@ -15,6 +15,7 @@ from cvnlp import files
 
 ROOT = Path(__file__).parents[1]
 YAML_FILE = YAML()
+RESULTS = ("reports/", "benchmarks/reports/")
 
 
 class Clone:
@@ -82,7 +83,8 @@ def clone_project(place: Path) -> Clone:
     folder = place / "a clone"
     listed = ["git", "ls-files", "-co", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
-        if (ROOT / name).is_file() and not name.startswith("reports/") and name != "dvc.lock":
+        result = name.startswith(RESULTS) or name.endswith("dvc.lock")
+        if (ROOT / name).is_file() and not result:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     (place / "mirror").mkdir(exist_ok=True)

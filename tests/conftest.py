@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,19 @@ def prepare_language(folder: Path, tokens: str, vocabulary_size: int | None) -> 
             duplicates="keep",
         )
     return folder
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The figures that would have been saved, by the names of their files."""
+    from matplotlib import pyplot as plt
+
+    from cvnlp import plots
+
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(plots, "save", lambda figure, path: kept.update({path.name: figure}))
+    yield kept
+    plt.close("all")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

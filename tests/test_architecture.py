@@ -76,12 +76,13 @@ STAGES = [name for name in of_module("stages") if name != "cvnlp.stages"]
 TORCH_FREE = [
     *of_module("params", "schemas", "options", "domain", "files", "prepared", "duplicates", "own_files"),
     *of_module("sources", "command", "cli", "provenance"),
-    *of_module("reporting", "plots", "tracking.record"),
+    *of_module("reporting", "comparison", "benchmark", "plots", "tracking.record"),
     *of_halves("data"),
     *of_halves("scores"),
     *of_halves("figures"),
     *of_halves("card"),
     *of_halves("insight_figures"),
+    *of_halves("comparison_figures"),
     *of_module("vision.laboratory_figures"),
 ]
 RULES = [

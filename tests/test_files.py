@@ -5,6 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cvnlp import files
@@ -83,6 +84,27 @@ def test_value_that_json_does_not_know_is_refused_and_nothing_written(tmp_path: 
     with pytest.raises((ValueError, TypeError)):
         files.write_json(tmp_path / "file", value)
     assert everything_in(tmp_path) == []
+
+
+def test_table_is_csv_of_six_digits(tmp_path: Path) -> None:
+    table = pd.DataFrame({"name": ["é", 'a "b", c', "NA"], "share": [1 / 3, 2e-10, None], "count": [1_000_000, 2, 3]})
+    files.write_table(tmp_path / "a" / "table.csv", table)
+    expected = 'name,share,count\né,0.333333,1000000\n"a ""b"", c",2e-10,2\nNA,,3\n'
+    assert (tmp_path / "a" / "table.csv").read_bytes() == expected.encode()
+    assert everything_in(tmp_path) == ["a", "a/table.csv"]
+
+
+def test_table_without_rows_has_its_header(tmp_path: Path) -> None:
+    files.write_table(tmp_path / "table.csv", pd.DataFrame(columns=["epoch", "step"]))
+    assert (tmp_path / "table.csv").read_bytes() == b"epoch,step\n"
+
+
+def test_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        files.write_table(tmp_path / "table.csv", pd.DataFrame({"name": ["\udcff"]}))
+    assert (tmp_path / "table.csv").read_text() == "old"
+    assert everything_in(tmp_path) == ["table.csv"]
 
 
 @pytest.mark.parametrize("content", [b"", b'{"a": 1', b"{'a': 1}", b"\xff\xfe\x00\x01"])

@@ -14,6 +14,7 @@ DATA = {
     "vision": {"shape": [12, 12, 1], "classes": 10, "mean": [0.3], "std": [0.2]},
     "language": {"vocabulary_size": 11},
 }
+WITHOUT_CHANCE = ("rules", "ngram")  # whose first weights are none, or always the same
 NAMES = [(half, name) for half in domain.HALVES for name in sorted(domain.part(half, "models").MODELS)]
 
 
@@ -69,7 +70,8 @@ def test_the_seed_alone_decides_the_first_weights(config: dict[str, Any]) -> Non
 
     first, again, other = build(1), build(1), build(2)
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not first or any(not torch.equal(first[name], other[name]) for name in first)
+    alike = all(torch.equal(first[name], other[name]) for name in first)
+    assert alike == (config["name"] in WITHOUT_CHANCE)
 
 
 def test_saving_twice_gives_the_same_bytes(config: dict[str, Any], tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_saving_twice_gives_the_same_bytes(config: dict[str, Any], tmp_path: Pat
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", sorted(domain.part("language", "models").MODELS))
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
 def test_tied_weights_are_one_matrix_before_and_after_saving(name: str, tmp_path: Path) -> None:
     config = make_config("language", name, tied=True, embedding_size=8, hidden_size=8)
     network = networks.build(config)

@@ -2,13 +2,14 @@
 
 import csv
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from cloning import ROOT, Clone, clone_project
+from cloning import ROOT, YAML_FILE, Clone, clone_project
 from cvnlp import files
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,6 +42,12 @@ def make_flowers(clone: Clone) -> None:
         path = folder / name / ("nested" if number % 3 else ".") / f"IMG {number:04d}.{'jpg' if number % 5 else 'png'}"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
+
+
+def is_colourful(path: Path) -> bool:
+    """Not grey: some pixel's red differs from its blue."""
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    return bool((pixels[..., 0] != pixels[..., 2]).any())
 
 
 def make_letters(clone: Clone) -> None:
@@ -115,6 +122,25 @@ def test_unusable_file_is_listed_or_stops_the_stage(pictures: Clone) -> None:
         assert [row["file"] for row in csv.DictReader(file)] == ["daisy/notes.txt"]
     stray.unlink()
     params.write_text(before, encoding="utf-8")
+
+
+def test_attack_that_changes_no_answer_has_nothing_to_show(pictures: Clone) -> None:
+    assert pictures.repro("attack@flowers_cnn") == ["attack@flowers_cnn"]
+    assert files.read_json(pictures.folder / "reports/attacks/flowers_cnn.json")["accuracy_pgd_0.02"] == 1.0
+    assert list((pictures.folder / "data/attacks/flowers_cnn").iterdir()) == []
+
+
+def test_coloured_pictures_go_through_the_rest_of_the_pipeline(pictures: Clone) -> None:
+    pictures.change("runs", "flowers_cnn", "attack", "eps", value=[0.5])
+    pictures.change("runs", "flowers_cnn", "insight", value={"gradients": 2, "attributed": 4})
+    params = YAML_FILE.load(pictures.folder / "params.yaml")
+    pictures.change("datasets", value={})
+    pictures.change("runs", value={"flowers_cnn": params["runs"]["flowers_cnn"]})
+    assert sorted(pictures.repro()) == ["attack@flowers_cnn", "insight@flowers_cnn", "report"]
+    report = (pictures.folder / "reports/report.md").read_text(encoding="utf-8")
+    drawn = [link for link in re.findall(r"\]\((.+?\.png)\)", report) if "/flowers_cnn/" in link]
+    colourful = {Path(link).stem for link in drawn if is_colourful(pictures.folder / "reports" / link)}
+    assert {"filters", "patches_block1", "maps", "attention", "flips", "convolution_filters"} <= colourful
 
 
 def test_text_is_prepared_trained_and_scored(text: Clone) -> None:

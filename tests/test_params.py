@@ -67,6 +67,7 @@ GOOD = {
     },
 }
 REMOVED = object()
+CANVASES = {"count": 2, "size": [64, 64], "pictures": 3, "background": 0.2}
 
 
 def changed(changes: dict[str, Any]) -> dict[str, Any]:
@@ -131,6 +132,11 @@ def test_defaults_depend_on_the_kind_chosen(tmp_path: Path) -> None:
     assert (second.optimiser.betas, second.optimiser.warmup) == ([0.8, 0.9], 0.1)
 
 
+def test_canvases_are_read(tmp_path: Path) -> None:
+    params = read(tmp_path, changed({"datasets.pictures.canvases": CANVASES}))
+    assert params.datasets["pictures"].canvases.model_dump() == CANVASES
+
+
 def test_own_files_are_read_with_the_defaults(tmp_path: Path) -> None:
     own = read(tmp_path, GOOD).own
     assert own["album"].model_dump() == {
@@ -143,6 +149,7 @@ def test_own_files_are_read_with_the_defaults(tmp_path: Path) -> None:
         "background": "black",
         "validation": 0.1,
         "test": 5,
+        "canvases": None,
         "duplicates": "keep",
         "max_skipped": 0.01,
     }
@@ -462,6 +469,29 @@ REFUSED = [
         {"runs.first.train.augment": {"erasing_fill": "mean"}},
         ["runs.first.train.augment", "erasing_fill", "erasing above 0"],
         id="fill of nothing erased",
+    ),
+    pytest.param(
+        {"datasets.pictures.canvases": CANVASES | {"backgrounds": 1}},
+        ["datasets.pictures.canvases.backgrounds: unknown key", "background, count, pictures, size"],
+        id="unknown key of canvases",
+    ),
+    pytest.param(
+        {"datasets.pictures.canvases": CANVASES | {"background": 1.0}},
+        ["datasets.pictures.canvases.background", "less than 1", "1.0"],
+        id="nothing but background",
+    ),
+    pytest.param(
+        {"own.album.canvases": CANVASES | {"size": [64]}},
+        ["own.album.canvases.size", "at least 2 items", "[64]"],
+        id="canvases of one side",
+    ),
+    pytest.param(
+        {"datasets.letters.canvases": CANVASES}, ["datasets.letters.canvases: unknown key"], id="canvases of text"
+    ),
+    pytest.param(
+        {"runs.first.insight.reading_score": 1.5},
+        ["runs.first.insight.reading_score", "less than or equal to 1", "1.5"],
+        id="reading_score 1.5",
     ),
     pytest.param(
         {"runs.first.train.augment": {"erasing": 1.5}}, ["runs.first.train.augment.erasing", "1.5"], id="erasing 1.5"

@@ -1,5 +1,6 @@
 """The report from small hand-made files: right numbers, links that lead somewhere, the same bytes each time."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,10 +62,10 @@ SCORES: dict[str, dict[str, float]] = {
     "train": {"nats_per_token": 7.5, "perplexity": 1808.04, "tokens": 9},
 }
 TRAINING = {
-    "rules": {"parameters": 0, "epochs": 0, "best_epoch": 0, "examples": 0},
-    "cnn": {"parameters": 114314, "epochs": 2, "best_epoch": 1, "examples": 8},
-    "cnn_plays": {"parameters": 1000, "epochs": 2, "best_epoch": 0, "examples": 8},
-    "train": {"parameters": 999, "epochs": 2, "best_epoch": 0, "examples": 8},
+    "rules": {"parameters": 0, "multiply_adds": 0, "epochs": 0, "best_epoch": 0, "examples": 0},
+    "cnn": {"parameters": 114314, "multiply_adds": 9, "epochs": 2, "best_epoch": 1, "examples": 8},
+    "cnn_plays": {"parameters": 1000, "multiply_adds": 9, "epochs": 2, "best_epoch": 0, "examples": 8},
+    "train": {"parameters": 999, "multiply_adds": 9, "epochs": 2, "best_epoch": 0, "examples": 8},
 }
 
 
@@ -105,8 +106,10 @@ def write_data(prepared_folder: Path) -> None:
 def write_vision(inputs: Inputs, run: str, mistakes: bool, flips: bool) -> None:
     classes = [str(digit) for digit in range(10)]
     details = inputs.details / run
-    one = {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "pictures": 1}
+    one = {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "average_precision": 0.75, "pictures": 1}
     write_csv(details / "classes.csv", [{"class": name} | one for name in classes])
+    ends = [{"recall": 0.0, "precision": 1.0}, {"recall": 1.0, "precision": 0.1}]
+    write_csv(details / "curves.csv", [{"class": name} | end for name in classes for end in ends])
     write_csv(details / "confusion.csv", [dict.fromkeys(classes, 1) for _ in classes])
     write_csv(details / "calibration.csv", [{"bin": 9, "pictures": 4, "confidence": 0.95, "accuracy": 0.75}])
     table = pd.DataFrame({"index": [2], "actual": ["3"], "predicted": ["8"], "confidence": [0.9]})
@@ -168,9 +171,15 @@ def sections_of_insight() -> Iterator[None]:
         plots.draw_pictures([[np.zeros((2, 2, 1))]], [["learned"]], folder / "learned.png")
         return [f"Learned by {details.name}.", "", "![Learned]({folder}/learned.png)", ""]
 
+    def compare(learned: dict[str, Path], groups: dict[str, str], folder: Path) -> dict[str, Path]:
+        plots.draw_pictures([[np.zeros((2, 2, 1))]], [["learned"]], folder / "learned.png")
+        caption = f"Learned by {', '.join(path.name for path in learned.values())} on {', '.join(set(groups.values()))}"
+        return {caption: folder / "learned.png"}
+
     with pytest.MonkeyPatch.context() as patch:
         for half in domain.HALVES:
             patch.setattr(domain.part(half, "insight_figures"), "draw_insight", draw)
+            patch.setattr(domain.part(half, "comparison_figures"), "draw_comparison", compare)
         yield
 
 
@@ -233,6 +242,21 @@ def test_the_best_epoch_is_counted_from_1(settings: Params, inputs: Inputs) -> N
     assert list(table["epochs (best)"]) == ["none", "2 (2)"]
 
 
+def test_runs_that_differ_in_their_seed_are_one_row(settings: Params, inputs: Inputs, tmp_path: Path) -> None:
+    again = settings.runs["cnn"].model_copy(update={"seed": 2})
+    repeated = Params(datasets=settings.datasets, runs=settings.runs | {"cnn_2": again})
+    folders = {"scores": tmp_path / "scores", "training": tmp_path / "training"}
+    for name in ("rules", "cnn"):
+        files.write_json(folders["scores"] / f"{name}.json", SCORES[name])
+        files.write_json(folders["training"] / f"{name}.json", TRAINING[name])
+    files.write_json(folders["scores"] / "cnn_2.json", SCORES["cnn"] | {"accuracy": 0.85})
+    files.write_json(folders["training"] / "cnn_2.json", TRAINING["cnn"] | {"best_epoch": 0})
+    table = reporting.table("vision", ["rules", "cnn", "cnn_2"], repeated, dataclasses.replace(inputs, **folders))
+    assert list(table["run"]) == ["rules", "cnn"]
+    assert list(table["accuracy"]) == ["0.5000", "0.8000 ± 0.0707 (2)"]
+    assert list(table["epochs (best)"]) == ["none", "2 (1, 2)"]
+
+
 def links_of(report: str) -> list[str]:
     return re.findall(r"\]\(([^)#]+)[^)]*\)", report)
 
@@ -290,6 +314,11 @@ def test_the_card_of_a_data_set_says(report: str, words: str) -> None:
 
 def test_what_every_run_has_learned_is_shown(report: str, settings: Params) -> None:
     assert re.findall(r"Learned by (\w+)\.", report) == [*runs_of(settings, "vision"), *runs_of(settings, "language")]
+
+
+def test_what_the_runs_of_a_half_have_learned_is_shown_side_by_side(report: str) -> None:
+    captions = re.findall(r"^\*(Learned by .+)\.\*$", report, re.MULTILINE)
+    assert captions == ["Learned by rules, cnn on digits", "Learned by cnn_plays, train on cnn_plays"]
 
 
 def test_the_cards_stand_before_the_runs_that_use_them(report: str) -> None:

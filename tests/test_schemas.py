@@ -37,7 +37,15 @@ class Other(Base):
     def __init__(self, shape, *, sizes: Several = [1, 2], limit: PositiveInt | None = None) -> None:
         """A constructor of its own."""
 
-MODELS = {"base": Base, "heir": Heir, "grandchild": Grandchild, "other": Other}
+class More(Heir):
+    def __init__(self, shape, *, depth: PositiveInt = 2, dropout: Fraction = 0.1, **options) -> None:
+        super().__init__(shape, dropout=dropout, **options)
+
+class Most(More, object):
+    def __init__(self, shape, *, height: PositiveInt = 3, **options) -> None:
+        super().__init__(shape, **options)
+
+MODELS = {"base": Base, "heir": Heir, "grandchild": Grandchild, "other": Other, "more": More, "most": Most}
 '''
 
 
@@ -48,9 +56,15 @@ def made(tmp_path: Path) -> dict[str, Any]:
 
 
 def constructor(half: str, name: str) -> dict[str, inspect.Parameter]:
-    """The keyword-only arguments of the class itself; imports torch."""
-    signature = inspect.signature(domain.part(half, "models").MODELS[name].__init__)
-    return {key: value for key, value in signature.parameters.items() if value.kind is value.KEYWORD_ONLY}
+    """The keyword-only arguments of the class itself, and of those that it hands `**options` on to; imports torch."""
+    found: dict[str, inspect.Parameter] = {}
+    for one in domain.part(half, "models").MODELS[name].__mro__:
+        if "__init__" in vars(one):
+            values = inspect.signature(one.__init__).parameters.values()
+            found = {value.name: value for value in values if value.kind is value.KEYWORD_ONLY} | found
+            if not any(value.kind is value.VAR_KEYWORD for value in values):
+                break
+    return found
 
 
 @pytest.mark.parametrize("half", domain.HALVES)
@@ -102,6 +116,19 @@ def test_constructor_of_its_own_hides_the_inherited_options(made: dict[str, Any]
     assert made["other"]().model_dump() == {"sizes": [1, 2], "limit": None}
 
 
+def test_constructor_that_hands_options_on_takes_the_inherited_ones_too(made: dict[str, Any]) -> None:
+    assert made["more"](size=7).model_dump() == {"size": 7, "dropout": 0.1, "kind": "a", "depth": 2}
+    assert made["most"](size=7, depth=4).model_dump() == {
+        "size": 7,
+        "dropout": 0.1,
+        "kind": "a",
+        "depth": 4,
+        "height": 3,
+    }
+    with pytest.raises(ValidationError, match="options"):
+        made["more"].model_validate({"size": 7, "options": {}})
+
+
 def test_option_without_a_default_is_required(made: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"size\s+Field required"):
         made["base"].model_validate({})
@@ -135,7 +162,7 @@ def test_package_is_read_like_a_module(tmp_path: Path) -> None:
     base, heirs = MADE.split("class Heir", 1)
     (tmp_path / "base.py").write_text(base, encoding="utf-8")
     (tmp_path / "__init__.py").write_text(f"from base import Base\n\nclass Heir{heirs}", encoding="utf-8")
-    assert list(network_schemas(tmp_path)) == ["base", "heir", "grandchild", "other"]
+    assert list(network_schemas(tmp_path)) == ["base", "heir", "grandchild", "other", "more", "most"]
 
 
 def test_module_without_a_table_is_refused(tmp_path: Path) -> None:
@@ -167,7 +194,7 @@ def read_model(folder: Path, model: dict[str, Any]) -> None:
         (
             {"name": "cnn", "blocks": [{"filters": 4}, {"filters": 4, "kernel": 3}]},
             "model.blocks.1.kernel",
-            ["unknown key", "activation, batch_norm", "kernel_size"],
+            [": unknown key; valid keys: activation, batch_norm, dilation, dropout, filters, kernel_size, "],
         ),
         ({"name": "cnn", "blocks": [{"kernel_size": 3}]}, "model.blocks.0.filters", ["Field required"]),
         ({"name": "cnn", "blocks": [{"filters": 0}]}, "model.blocks.0.filters", ["greater than 0", "given: 0"]),

@@ -15,9 +15,9 @@ HALVES = ("vision", "language")
 CONTRACT = {
     "data": ("prepare",),
     "batches": ("split_batches", "train_batches"),
-    "models": ("MODELS", "network_arguments"),
+    "models": ("MODELS", "multiply_adds", "network_arguments"),
     "task": ("Task",),
-    "scores": ("HEADLINE",),
+    "scores": ("COMPARED", "HEADLINE"),
     "evaluation": ("evaluate",),
     "attacks": ("ATTACKS", "attack"),
     "serving": ("example", "predict"),
@@ -25,6 +25,7 @@ CONTRACT = {
     "card": ("draw_card",),
     "insight": ("examine",),
     "insight_figures": ("draw_insight",),
+    "comparison_figures": ("draw_comparison",),
 }
 
 

@@ -6,7 +6,21 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # stages that write no table need no pandas
+    import pandas as pd
+
+
+@contextlib.contextmanager
+def named_in_errors(path: Path) -> Iterator[None]:
+    """Errors of the system name `path` if they name no file: of a full disk it does not say where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager
@@ -15,12 +29,9 @@ def whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        if error.errno is not None and error.filename is None:  # of a full disk the system does not say where
-            error.filename = str(path)
-        raise
+        with named_in_errors(path):
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -33,6 +44,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Sorted keys and a final newline: the same value is the same bytes."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, table: "pd.DataFrame") -> None:
+    """CSV, its numbers to six digits; rows that need not fit into memory are for `own_files.save_table`."""
+    with whole(path) as partial:
+        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

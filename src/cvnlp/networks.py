@@ -24,6 +24,13 @@ def build(config: dict[str, Any], *, seed: int | None = None) -> nn.Module:
     return models[config["name"]](**config["data"], **config["options"])
 
 
+def describe(half: str, model: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """The config of the network that `model`, a run's block of params.yaml, names for the data of `facts`."""
+    data = domain.part(half, "models").network_arguments(facts)
+    options = {key: value for key, value in model.items() if key != "name"}
+    return {"domain": half, "name": model["name"], "data": data, "options": options}
+
+
 def save(folder: Path, network: nn.Module, config: dict[str, Any]) -> None:
     """config.json is written last: its presence means that the weights are whole."""
     with files.whole(folder / WEIGHTS) as partial:
@@ -47,6 +54,12 @@ def load(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
 
 def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def hardware() -> dict[str, Any]:
+    """What a training runs on here: the GPU's name or "cpu", and torch's threads."""
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {"device": name, "threads": torch.get_num_threads()}
 
 
 def parameter_count(network: nn.Module) -> int:

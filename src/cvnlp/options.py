@@ -1,8 +1,8 @@
 """Types of the options in params.yaml: each says its range, so that a wrong value is refused where it is read."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 NonNegativeInt = Annotated[int, Field(ge=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -13,10 +13,6 @@ AnyNumber = list[PositiveInt]  # may be empty
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh"]
 
 
-def _refuse(value: Any) -> Any:
-    raise ValueError(f"unknown key; valid keys: {', '.join(sorted(Block.model_fields))}")
-
-
 class Block(BaseModel):
     """One block of a `cnn`: convolution, batch normalisation, activation, pooling, dropout.
 
@@ -24,9 +20,7 @@ class Block(BaseModel):
     over windows of `pool` x `pool` cells, side by side; or none; or, in its place, as much larger a stride.
     """
 
-    # extra keys are allowed only to be refused each by its own path
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
-    __pydantic_extra__: dict[str, Annotated[Any, BeforeValidator(_refuse)]]
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     filters: PositiveInt
     kernel_size: PositiveInt = 3
@@ -40,7 +34,10 @@ class Block(BaseModel):
     dropout: Fraction = 0.0
 
 
-Blocks = Annotated[list[Annotated[Any, AfterValidator(Block.model_validate)]], Field(min_length=1)]
+if TYPE_CHECKING:
+    Blocks = list[dict[str, Any]]  # what a constructor is given: as everything in a network's config, plain tables
+else:
+    Blocks = Annotated[list[Block], Field(min_length=1)]
 
 __all__ = [
     "Activation",

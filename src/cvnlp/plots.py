@@ -1,7 +1,9 @@
 """How every figure looks, and the two that both halves draw. The same numbers give the same bytes."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's palette: told apart with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LETTERS = 14  # of a picture's title that stand beside each other on an inch
 METHODS = {
     "random": ("random", "#999999"),
     "fgsm": ("FGSM", "#E69F00"),
@@ -77,6 +81,15 @@ class Robustness:
     caption: str
 
 
+Styles = Mapping[str, Mapping[str, Any]]  # of a line's name: how matplotlib is told to draw it
+
+
+def line_styles(names: Iterable[str]) -> Styles:
+    """A colour and a kind of line for each name: the colours solid, then dashed, then dotted, then all again."""
+    styles = itertools.cycle(itertools.product(("-", "--", ":"), COLOURS))
+    return {name: {"linestyle": line, "color": colour} for name, (line, colour) in zip(names, styles, strict=False)}
+
+
 def draw_learning(
     shown: Learning, histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], path: Path
 ) -> bool:
@@ -86,11 +99,11 @@ def draw_learning(
     if not names:
         return False
     figure, axes = panels(len(names))
+    styles = line_styles(groups)
     for axis, name in zip(axes, names, strict=True):
-        members = [run for run in trained if groups[run] == name]
-        for run, colour in zip(members, COLOURS * len(members), strict=False):
+        for run in (run for run in trained if groups[run] == name):
             table = trained[run]
-            axis.plot(table["epoch"] + 1, table[shown.metric], color=colour, marker="o", markersize=3, label=run)
+            axis.plot(table["epoch"] + 1, table[shown.metric], **styles[run], marker="o", markersize=3, label=run)
         axis.set(title=name, xlabel="epoch", ylabel=shown.label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend()
@@ -110,7 +123,7 @@ def draw_robustness(
             axis.plot(places, values, color=colour, marker="o", markersize=4, label=name)
         axis.set(title=run, xlabel=shown.strength_label)
     axes[0].set_ylabel(shown.metric_label)
-    axes[0].legend()
+    max(axes, key=lambda axis: len(axis.lines)).legend()  # not every attack is made on every network
     save(figure, path)
 
 
@@ -130,7 +143,7 @@ def draw_pictures(
             axis.axis("off")
         for axis, name, picture in zip(line, names, pictures, strict=False):
             show(axis, picture)
-            axis.set_title(name, fontsize=8, fontweight="normal")
+            axis.set_title(textwrap.fill(name, round(LETTERS * size)), fontsize=8, fontweight="normal")
     save(figure, path)
 
 
@@ -158,6 +171,15 @@ def show(axis: Axes, picture: np.ndarray) -> None:
     picture = picture / 255 if picture.dtype == np.uint8 else picture
     shown: Any = picture[..., 0] if picture.shape[-1] == 1 else picture
     axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def frame(axis: Axes, box: Mapping[Any, Any], colour: str, *, label: str = "", **style: Any) -> None:
+    """Around the pixels from `top` and `left` on, `height` x `width`, of a picture that `show` has shown."""
+    corner = (box["left"] - 0.5, box["top"] - 0.5)  # where its first pixel begins
+    axis.add_patch(Rectangle(corner, box["width"], box["height"], fill=False, edgecolor=colour, **style))
+    if label:
+        plate = {"facecolor": colour, "edgecolor": "none", "pad": 0.6}
+        axis.text(box["left"], box["top"], label, color="white", fontsize=6, va="top", bbox=plate)
 
 
 def in_rows(items: Sequence[Any], width: int) -> list[list[Any]]:

@@ -1,11 +1,13 @@
 """What a result came from: code, data, machine."""
 
+import contextlib
 import datetime
 import hashlib
 import json
 import os
 import platform
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,13 @@ def git_tags() -> dict[str, str]:
     return tags | {tag: os.environ[variable] for tag, variable in names.items() if os.environ.get(variable)}
 
 
+def _code() -> dict[str, Any]:
+    """The commit of this package, and whether its files differ from it; nothing outside a repository."""
+    package = str(Path(__file__).parent)
+    commit = _git("-C", package, "rev-parse", "HEAD")
+    return {"commit": commit, "changed": bool(_git("-C", package, "status", "--porcelain", "."))} if commit else {}
+
+
 def _git(*arguments: str) -> str:
     try:
         return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
@@ -36,13 +45,24 @@ def _git(*arguments: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Host, processors and date, for the file of durations."""
-    return {
-        "host": platform.node(),
-        "platform": platform.platform(),
+    """Processor, system, versions, commit and date, for the file of durations."""
+    return _code() | {
+        "processor": _processor(),
         "processors": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": metadata.version("torch"),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _processor() -> str:
+    """Its model, which Linux tells in a file and other systems to Python."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def model_digest(folder: Path) -> str:

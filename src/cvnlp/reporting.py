@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from cvnlp import domain, files, plots
+from cvnlp import comparison, domain, files, plots
 from cvnlp.params import Params
 from cvnlp.prepared import SPLITS
 
@@ -76,7 +76,7 @@ def _half(
     groups = {run: settings.runs[run].dataset for run in runs}
     lines = [f"## {drawing.TITLE}", ""]
     lines += [table(half, runs, settings, inputs).to_markdown(index=False, disable_numparse=True), ""]
-    drawn = _draw_comparison(drawing, groups, inputs, figures / f"all-{half}")  # no run has a name with a hyphen
+    drawn = _draw_comparison(half, groups, inputs, figures / f"all-{half}")  # no run has a name with a hyphen
     for caption, path in drawn.items():
         lines += [f"![{caption}]({_link(path, report)})", "", f"*{caption}.*", ""]
     for run in runs:
@@ -84,9 +84,9 @@ def _half(
     return lines
 
 
-def _draw_comparison(drawing: Any, groups: dict[str, str], inputs: Inputs, folder: Path) -> dict[str, Path]:
+def _draw_comparison(half: str, groups: dict[str, str], inputs: Inputs, folder: Path) -> dict[str, Path]:
     """Figures over all runs of a half: caption -> file."""
-    drawn = {}
+    drawing, drawn = domain.part(half, "figures"), {}
     histories = {run: pd.read_csv(inputs.history / f"{run}.csv") for run in groups}
     if plots.draw_learning(drawing.LEARNING, histories, groups, folder / "learning.png"):
         drawn[drawing.LEARNING.caption] = folder / "learning.png"
@@ -94,7 +94,8 @@ def _draw_comparison(drawing: Any, groups: dict[str, str], inputs: Inputs, folde
     scores = {run: files.read_json(inputs.attacks / f"{run}.json") for run in groups}
     plots.draw_robustness(drawing.ROBUSTNESS, tables, scores, folder / "attacks.png")
     drawn[drawing.ROBUSTNESS.caption] = folder / "attacks.png"
-    return drawn
+    learned = {run: inputs.learned / run for run in groups}
+    return drawn | domain.part(half, "comparison_figures").draw_comparison(learned, groups, folder)
 
 
 def _run(half: str, run: str, drawing: Any, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
@@ -107,26 +108,24 @@ def _run(half: str, run: str, drawing: Any, params: Path, inputs: Inputs, figure
 
 
 def table(half: str, runs: list[str], settings: Params, inputs: Inputs) -> pd.DataFrame:
-    """One row per run: what it is, what it cost to hold, how it scored."""
+    """One row per run, or for those that differ in nothing but their seed: what it is, what it cost, how it scored."""
+    chosen = {run: settings.runs[run] for run in runs}
+    rows = comparison.compare(half, chosen, scores=inputs.scores, training=inputs.training)
     headline = domain.part(half, "scores").HEADLINE
-    rows = []
-    for run in runs:
-        scores, training = (files.read_json(folder / f"{run}.json") for folder in (inputs.scores, inputs.training))
-        row = {
-            "run": run,
-            "network": settings.runs[run].model["name"],
-            "data": settings.runs[run].dataset,
-            "parameters": f"{training['parameters']:,}",
-            "epochs (best)": f"{training['epochs']} ({training['best_epoch'] + 1})" if training["epochs"] else "none",
-        }
-        rows.append(row | {title: _number(scores.get(name)) for name, (title, _) in headline.items()})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [_cells(row) | {title: str(row.scores.get(name, "")) for name, (title, _) in headline.items()} for row in rows]
+    )
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+def _cells(row: comparison.Row) -> dict[str, str]:
+    epochs, best = (", ".join(map(str, sorted(set(numbers)))) for numbers in (row.epochs, row.best_epochs))
+    return {
+        "run": row.name,
+        "network": row.network,
+        "data": row.dataset,
+        "parameters": f"{row.parameters:,}",
+        "epochs (best)": f"{epochs} ({best})" if any(row.epochs) else "none",
+    }
 
 
 def _link(path: Path, report: Path) -> str:

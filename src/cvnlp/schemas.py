@@ -1,7 +1,8 @@
 """What each network accepts, read from its source text: importing torch only to refuse a misspelt key takes seconds.
 
 A network's constructor takes what the data decides before the `*`, and what params.yaml decides, its options, after
-it. The annotations of the options are names of `cvnlp.options`, which say the ranges.
+it; with `**options` those of the class that it inherits from, too. The annotations of the options are names of
+`cvnlp.options`, which say the ranges.
 """
 
 import ast
@@ -33,20 +34,28 @@ def _table(statements: list[ast.stmt]) -> dict[str, str]:
     raise ValueError("no table MODELS = {name: Class, ...} found")
 
 
-def _constructor(class_name: str, classes: dict[str, ast.ClassDef]) -> ast.FunctionDef:
-    """The `__init__` of the class, or the nearest one that it inherits."""
-    node = classes[class_name]
-    for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            return item
-    return _constructor(next(base.id for base in node.bases if isinstance(base, ast.Name)), classes)
-
-
 def _schema(class_name: str, classes: dict[str, ast.ClassDef]) -> type[BaseModel]:
-    arguments = _constructor(class_name, classes).args
+    return create_model(class_name, __base__=Strict, **_options(class_name, classes))
+
+
+def _options(class_name: str, classes: dict[str, ast.ClassDef]) -> dict[str, Any]:
+    """Name -> (annotation, default): those of the class's constructor after those that it hands on to its base class.
+
+    A class without a constructor has its base class's.
+    """
+    node = classes[class_name]
+    own = [item.args for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in classes]
+    inherits = bases and all(arguments.kwarg for arguments in own)
+    handed_on = _options(bases[0], classes) if inherits else {}
+    return handed_on | {name: option for arguments in own for name, option in _declared(arguments).items()}
+
+
+def _declared(arguments: ast.arguments) -> dict[str, Any]:
+    """The options of one constructor."""
     fields: dict[str, Any] = {}
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         assert argument.annotation is not None
         annotation = eval(ast.unparse(argument.annotation), vars(options).copy())  # noqa: S307  (our own source text)
         fields[argument.arg] = (annotation, ... if default is None else ast.literal_eval(default))
-    return create_model(class_name, __base__=Strict, **fields)
+    return fields

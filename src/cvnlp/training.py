@@ -10,15 +10,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 
-from cvnlp import optimisation
+from cvnlp import memory, optimisation
+from cvnlp.callbacks import EpochSeed, History, Stop
+from cvnlp.learning import Learner, NoGradient, check_learner
 from cvnlp.progress import Lines, Progress
 
 # What Lightning says of itself at every start; its warnings about loaders are about torch's DataLoader, unused here.
@@ -46,6 +48,8 @@ class BaseTask(pl.LightningModule):
 
     def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
         super().__init__()
+        if isinstance(network, Learner):
+            check_learner(network, options)
         self.network, self.options = network, options
         self.average = optimisation.make_average(network, average=options["average"], decay=options["average_decay"])
         self.examples, self.seconds = 0, 0.0  # of all epochs, those before an interruption too
@@ -62,6 +66,10 @@ class BaseTask(pl.LightningModule):
     def evaluated(self) -> nn.Module:
         """What is validated and kept: the network, or the one of averaged weights as soon as there are any."""
         return self.average.module if self.average is not None and self.average.n_averaged else self.network
+
+    def train_batches(self, half: Any, folder: Path, *, seed: int, epoch: int) -> Any:
+        """What an epoch trains on, from the half's module of batches."""
+        return half.train_batches(folder, self.options, seed=seed, epoch=epoch)
 
     def inputs(self, batch: Any) -> Any:
         """What the network reads of a batch."""
@@ -98,6 +106,8 @@ class BaseTask(pl.LightningModule):
         self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
 
     def configure_optimizers(self) -> Any:
+        if isinstance(self.network, Learner):
+            return NoGradient(self.network)
         optimiser = optimisation.make_optimiser(self.network, lr=self.options["lr"], **self.options["optimiser"])
         steps = int(self.trainer.estimated_stepping_batches)
         self.first_averaged = round((self.options["average_start"] or 0.0) * steps)
@@ -130,44 +140,11 @@ class Data(pl.LightningDataModule):
 
     def train_dataloader(self) -> Any:
         assert self.trainer is not None
-        return self.batches.train_batches(self.folder, self.options, seed=self.seed, epoch=self.trainer.current_epoch)
+        task, epoch = cast(BaseTask, self.trainer.lightning_module), self.trainer.current_epoch
+        return task.train_batches(self.batches, self.folder, seed=self.seed, epoch=epoch)
 
     def val_dataloader(self) -> Any:
         return self.batches.split_batches(self.folder, "validation", self.options)
-
-
-class EpochSeed(Callback):
-    """The random numbers of an epoch (dropout, augmentation) depend on the seed and its number alone."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
-
-
-class History(Callback):
-    """The metrics of every epoch, as rows; they survive an interruption within the checkpoint."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        self.rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics})
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = state_dict["rows"]
-
-
-class Stop(EarlyStopping):
-    """Early stopping that also knows, when resumed, that it had stopped."""
-
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class EpochLogger(Logger):
@@ -197,6 +174,8 @@ def seed_everything(seed: int) -> None:
     """Fix the random numbers and the algorithms, so that the same input gives the same bytes on the same machine."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic matrix products need on a GPU
     pl.seed_everything(seed, verbose=False)
+    # torch's stubs do not know it; nothing here reads what it has not written
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -> Fitted:
@@ -208,6 +187,7 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
     options = task.options
     if not options["epochs"]:
         return Fitted(history=[], best_epoch=0, seconds=0.0, examples=0)
+    memory.keep_freed()
     history = History()
     best = ModelCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
     trainer = _trainer(options, [EpochSeed(data.seed), history, best], run, resume, logger)

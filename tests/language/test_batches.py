@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cvnlp import prepared
-from cvnlp.language.batches import IGNORED, Windows, split_batches, train_batches
+from cvnlp.language.batches import IGNORED, Windows, split_batches, train_batches, whole_text
 
 START = 99
 CASES = [
@@ -153,3 +153,11 @@ def test_a_text_shorter_than_a_window_of_each_column_is_refused(language_data: P
     assert len(train_batches(language_data, options_of(1, length), seed=1, epoch=0)) == 1
     with pytest.raises(ValueError, match=rf"train\.batch_size 1 x train\.window {length + 1} .*only {length}"):
         train_batches(language_data, options_of(1, length + 1), seed=1, epoch=0)
+
+
+def test_the_whole_text_is_one_window(language_data: Path) -> None:
+    ((inputs, targets, fresh),) = whole_text(language_data)
+    tokens = prepared.load_array(language_data, "train").tolist()
+    assert fresh
+    assert targets.tolist() == [tokens]
+    assert inputs.tolist() == [[prepared.facts(language_data)["start"], *tokens[:-1]]]

@@ -12,6 +12,11 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = {
+    name: stage
+    for pipeline in ("benchmarks/dvc.yaml", "dvc.yaml")
+    for name, stage in YAML(typ="safe").load((ROOT / pipeline).read_text(encoding="utf-8"))["stages"].items()
+}
 STAGES = sorted(path.stem for path in (ROOT / "src" / "cvnlp" / "stages").glob("[!_]*.py"))
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "mlflow")
 PARAMS = """\
@@ -27,8 +32,7 @@ runs:
 
 def arguments(stage: str, folder: Path, **given: str) -> list[str]:
     """All that dvc.yaml gives the stage, each path within `folder`."""
-    pipeline = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
-    flags = re.findall(r"--(\w+)", pipeline.get("do", pipeline)["cmd"])
+    flags = re.findall(r"--(\w+)", COMMANDS[stage].get("do", COMMANDS[stage])["cmd"])
     values = {flag: str(folder / flag) for flag in flags} | {"params": str(folder / "params.yaml")}
     values |= {name: value for name, value in {"dataset": "made", "run": "first"}.items() if name in flags}
     return [word for flag, value in (values | given).items() for word in (f"--{flag}", value)]

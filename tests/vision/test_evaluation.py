@@ -21,12 +21,12 @@ OPTIONS = {"bins": 10, "mistakes": 12}
 class BrightestRow(nn.Module):
     """Knows the made pictures, whose class is the row of a bright bar, or reads it `off` rows too low."""
 
-    def __init__(self, off: int = 0) -> None:
+    def __init__(self, off: int = 0, classes: int = 10) -> None:
         super().__init__()
-        self.off = off
+        self.off, self.classes = off, classes
 
     def forward(self, images: Tensor) -> Tensor:
-        return images[:, 0].mean(2)[:, :10].roll(self.off, 1) * 20
+        return images[:, 0].mean(2)[:, : self.classes].roll(self.off, 1) * 20
 
 
 def make_network(name: str = "cnn") -> nn.Module:
@@ -80,6 +80,20 @@ def test_a_network_that_knows_the_answer_is_right(vision_data: Path, tmp_path: P
     assert np.load(tmp_path / "mistakes.npy").shape == (0, 12, 12, 1)
 
 
+def test_a_class_without_test_pictures_has_neither_average_precision_nor_curve(
+    vision_data: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    facts = prepared.facts(vision_data)
+    classes = [*facts["classes"], "NA"]
+    found = evaluate(BrightestRow(classes=11), vision_data, facts | {"classes": classes}, OPTIONS, tmp_path)
+    assert found["mean_average_precision"] == 1.0
+    table = read(tmp_path, "classes", dtype={"class": str}, keep_default_na=False)
+    assert table["average_precision"].tolist() == ["1"] * 10 + [""]
+    curves = read(tmp_path, "curves", dtype={"class": str}, keep_default_na=False)
+    assert list(dict.fromkeys(curves["class"])) == facts["classes"]
+    assert not recwarn.list
+
+
 def test_confusion_shows_what_is_taken_for_what(vision_data: Path, tmp_path: Path) -> None:
     evaluate(BrightestRow(off=1), vision_data, prepared.facts(vision_data), OPTIONS, tmp_path)
     counts = read(tmp_path, "confusion").to_numpy()
@@ -108,6 +122,7 @@ def test_classes_agree_with_the_scores(vision_data: Path, evaluated: tuple[dict[
     table = read(folder, "classes", dtype={"class": str})
     assert table["class"].tolist() == prepared.facts(vision_data)["classes"]
     assert table["f1"].mean() == pytest.approx(found["macro_f1"], abs=1e-5)
+    assert table["average_precision"].mean() == pytest.approx(found["mean_average_precision"], abs=1e-5)
     assert table["pictures"].tolist() == [5] * 10
 
 
@@ -150,5 +165,5 @@ def test_evaluating_twice_writes_the_same_bytes(vision_data: Path, tmp_path: Pat
     first = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     second = {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
     assert first == second
-    tables = ("predictions", "classes", "confusion", "calibration", "mistakes")
+    tables = ("predictions", "classes", "curves", "confusion", "calibration", "mistakes")
     assert set(first) == {"mistakes.npy", *(f"{name}.csv" for name in tables)}

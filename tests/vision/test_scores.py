@@ -1,5 +1,7 @@
 """Scores of a classifier, against torchmetrics, torch, published numbers and cases counted by hand."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,50 @@ def test_calibration_error_is_that_of_torchmetrics(predictions: tuple[np.ndarray
         *tensors(predictions), num_classes=CLASSES, n_bins=bins, norm="l1"
     )
     assert scores.calibration_error(*predictions, bins=bins) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_average_precision_is_that_of_torchmetrics_but_none_of_a_class_without_pictures(
+    predictions: tuple[np.ndarray, np.ndarray],
+) -> None:
+    found = scores.average_precision(*predictions)
+    expected = reference.multiclass_average_precision(*tensors(predictions), num_classes=CLASSES, average="none")
+    assert found[:-1] == pytest.approx(expected[:-1].numpy(), abs=1e-5)
+    assert np.isnan(found[-1])
+    assert scores.summary(*predictions, bins=15)["mean_average_precision"] == pytest.approx(found[:-1].mean())
+
+
+def test_area_under_the_curve_is_the_average_precision(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+    areas = scores.average_precision(*predictions)
+    curves = scores.precision_recall(*predictions, points=10_000)
+    assert list(dict.fromkeys(curves["class"])) == list(range(CLASSES - 1))
+    for number, curve in curves.groupby("class"):
+        area = (np.diff(curve["recall"]) * curve["precision"].to_numpy()[1:]).sum()
+        assert area == pytest.approx(areas[number])
+
+
+@pytest.mark.parametrize("points", [2, 5, 50])
+def test_thinned_curve_is_part_of_the_whole_one_and_keeps_its_ends(
+    predictions: tuple[np.ndarray, np.ndarray], points: int
+) -> None:
+    whole = scores.precision_recall(*predictions, points=10_000)
+    thin = scores.precision_recall(*predictions, points=points)
+    assert set(thin.itertuples(index=False)) <= set(whole.itertuples(index=False))
+    for number, curve in thin.groupby("class"):
+        assert len(curve) <= points < len(whole[whole["class"] == number])
+        assert curve["recall"].is_monotonic_increasing
+        share = (predictions[1] == number).mean()
+        assert curve.iloc[[0, -1]][["recall", "precision"]].to_numpy() == pytest.approx(np.array([[0, 1], [1, share]]))
+
+
+def test_pictures_of_one_class_alone_have_one_curve() -> None:
+    probabilities, _ = make_predictions(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = scores.per_class(probabilities, np.full(len(probabilities), 2))
+        curves = scores.precision_recall(probabilities, np.full(len(probabilities), 2), points=5)
+    assert table["average_precision"].isna().tolist() == [True, True, False, True, True]
+    assert table["average_precision"][2] == 1.0
+    assert (curves["precision"] == 1.0).all() and set(curves["class"]) == {2}
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from cvnlp import files, prepared
 from cvnlp.language.evaluation import as_text, cross_entropy
-from cvnlp.language.models import Recurrent
+from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
 
 
 def random_replacement(
-    network: Recurrent,
+    network: Network,
     inputs: Tensor,
     targets: Tensor,
     *,
@@ -94,14 +94,18 @@ def verify(inputs: Tensor, attacked: Tensor, *, share: float, vocabulary_size: i
 
 
 def attack(
-    network: Recurrent, data: Path, facts: dict[str, Any], options: dict[str, Any]
+    network: Network, data: Path, facts: dict[str, Any], options: dict[str, Any]
 ) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Perplexity under every attack and share: scores (flat), rows (method, share, perplexity) and examples (texts)."""
+    """Perplexity under every attack and share: scores (flat), rows (method, share, perplexity) and examples (texts).
+
+    HotFlip follows the gradient of an embedding: a network without one is attacked by chance alone.
+    """
     inputs, targets = _choose(data, facts["start"], options["excerpts"], options["length"])
     rows: list[dict[str, Any]] = []
     texts = {"clean": inputs}
+    methods = ATTACKS if isinstance(network, Recurrent) else {"random": random_replacement}
     for share in sorted(options["shares"]):
-        for method, function in ATTACKS.items():
+        for method, function in methods.items():
             attacked = function(network, inputs, targets, share=share, generator=torch.Generator().manual_seed(1))
             verify(inputs, attacked, share=share, vocabulary_size=network.vocabulary_size)
             rows.append({"method": method, "share": share, "perplexity": _perplexity(network, attacked, targets)})
@@ -130,6 +134,6 @@ def _choose(data: Path, start: int, excerpts: int, length: int) -> tuple[Tensor,
 
 
 @torch.inference_mode()
-def _perplexity(network: Recurrent, inputs: Tensor, targets: Tensor) -> float:
+def _perplexity(network: Network, inputs: Tensor, targets: Tensor) -> float:
     logits, _ = network(inputs)
     return float(cross_entropy(logits, targets).double().mean().exp())

@@ -68,6 +68,12 @@ def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: in
     return Windows(tokens, _start(folder), columns=columns, window=window, first=epoch * (count or 0), count=count)
 
 
+def whole_text(folder: Path) -> Windows:
+    """The training text in one window of one column."""
+    tokens = prepared.load_array(folder, "train")
+    return Windows(tokens, _start(folder), columns=1, window=len(tokens))
+
+
 def split_batches(folder: Path, split: str, options: dict[str, Any]) -> Windows:
     """A whole split, every token of it a target once."""
     tokens = prepared.load_array(folder, split)

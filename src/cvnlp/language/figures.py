@@ -40,8 +40,8 @@ def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
         "random": f"{share:.0%} replaced at random",
         "hotflip": f"{share:.0%} replaced by HotFlip",
     }
-    for name, title in titles.items():
-        lines += [f"{title}:", "", *_quoted(str(prepared.load_array(examples, name)))]
+    for name in (name for name in titles if (examples / f"{name}.npy").is_file()):
+        lines += [f"{titles[name]}:", "", *_quoted(str(prepared.load_array(examples, name)))]
     return lines
 
 

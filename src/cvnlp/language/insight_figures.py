@@ -8,19 +8,33 @@ from cvnlp import plots
 from cvnlp.language.figures import visible
 
 SHOWN_TOKENS = 12  # with their neighbours, as a table
+VANISHED = 1e-12  # smaller shares of a gradient are not told apart
 
 
 def draw_insight(details: Path, folder: Path) -> list[str]:
     """The section as Markdown; its figures go into `folder` and are linked by name."""
-    _draw_dependencies(
-        pd.read_csv(details / "gradients.csv"), pd.read_csv(details / "context.csv"), folder / "dependencies.png"
-    )
-    _draw_projection(_tokens(details / "projection.csv"), folder / "embedding.png")
+    lines = _dependencies(details, folder)
+    return lines + (_words(details, folder) if (details / "projection.csv").is_file() else [])
+
+
+def _dependencies(details: Path, folder: Path) -> list[str]:
+    styles: plots.Styles = {"start": {"color": "#999999"}, "trained": {"color": plots.COLOURS[0]}}
+    context = along(details / "context.csv", "nats").to_frame("trained")
+    path = details / "gradients.csv"
+    gradients = pd.DataFrame({name: along(path, name) for name in styles} if path.is_file() else {})
+    draw_dependencies(gradients, context, styles, folder / "dependencies.png")
+    norms = "" if gradients.empty else "the gradient of one loss at the inputs before it, and "
     return [
-        "How far back it looks: the gradient of one loss at the inputs before it, and the loss when fewer are read:",
+        f"How far back it looks: {norms}the loss when fewer are read:",
         "",
         "![Long-term dependencies]({folder}/dependencies.png)",
         "",
+    ]
+
+
+def _words(details: Path, folder: Path) -> list[str]:
+    _draw_projection(_tokens(details / "projection.csv"), folder / "embedding.png")
+    return [
         "The most frequent tokens as vectors, on the plane on which they differ most, and the nearest of some:",
         "",
         "![Embedding]({folder}/embedding.png)",
@@ -30,20 +44,30 @@ def draw_insight(details: Path, folder: Path) -> list[str]:
     ]
 
 
+def along(path: Path, name: str) -> pd.Series:
+    """A column of a table of numbers, along its first one."""
+    return pd.read_csv(path, index_col=0)[name]
+
+
 def _tokens(path: Path) -> pd.DataFrame:
     """A table of tokens as they are: `null` and `NA` are words, a quotation mark is a character."""
     return pd.read_csv(path, keep_default_na=False)
 
 
-def _draw_dependencies(gradients: pd.DataFrame, context: pd.DataFrame, path: Path) -> None:
-    figure, (back, length) = plots.panels(2, height=2.9)
-    for name, colour in (("start", "#999999"), ("trained", plots.COLOURS[0])):
-        back.semilogy(gradients["steps_back"], gradients[name], color=colour, label=name)
-    back.set(title="gradient", xlabel="steps back", ylabel="norm, of that of the last input")
-    back.set_ylim(bottom=max(1e-12, gradients[["start", "trained"]].min().min() / 2))
-    back.legend()
-    length.semilogx(context["tokens"], context["nats"], color=plots.COLOURS[0], marker="o", markersize=4, base=2)
-    length.set(title="context", xlabel="tokens read before", ylabel="nats per token")
+def draw_dependencies(gradients: pd.DataFrame, context: pd.DataFrame, styles: plots.Styles, path: Path) -> None:
+    """The loss by tokens read (the index), a line for each column; beside it gradients by steps back, if any."""
+    figure, axes = plots.panels(1 if gradients.empty else 2, height=2.9)
+    for name, norms in gradients.items():
+        axes[0].semilogy(norms.dropna(), **styles[str(name)], label=name)
+    if not gradients.empty:
+        axes[0].set(title="gradient", xlabel="steps back", ylabel="norm, of that of the last input")
+        axes[0].set_ylim(bottom=max(VANISHED, gradients.min().min() / 2))
+        axes[0].legend()
+    for name, nats in context.items():
+        axes[-1].semilogx(nats.dropna(), **styles[str(name)], marker="o", markersize=4, base=2, label=name)
+    axes[-1].set(title="context", xlabel="tokens read before", ylabel="nats per token")
+    if len(context.columns) > 1:
+        axes[-1].legend()
     plots.save(figure, path)
 
 

@@ -11,6 +11,8 @@ HEADLINE = {
     "bits_per_character": ("bits per character", False),
     "unknown_share": ("unknown tokens", False),
 }
+# the scores set beside published ones: name -> what it is called there, and by how much it is multiplied
+COMPARED = {"perplexity": ("perplexity", 1.0), "bits_per_character": ("bits per character", 1.0)}
 
 
 def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, float]:

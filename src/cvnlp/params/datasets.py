@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, PlainValidator, PositiveInt, model_v
 from cvnlp.params.base import Seed, Strict
 
 Duplicates = Literal["keep", "drop"]
+Size = Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
 MaxSkipped = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -64,12 +65,25 @@ class Own(Strict):
     max_skipped: MaxSkipped = 0.01
 
 
+class Canvases(Strict):
+    """`count` canvases of `size` [height, width] with so many validation `pictures` on each, to be read as a whole.
+
+    `background`: share of every split that are windows between the pictures of such canvases, a class of their own.
+    """
+
+    count: PositiveInt
+    size: Size
+    pictures: PositiveInt
+    background: Annotated[float, Field(gt=0, lt=1)]
+
+
 class VisionData(Dataset):
     """`validation` and `test`: pictures held out, drawn from every class: so many in all, or a share."""
 
     domain: Literal["vision"]
     validation: HeldOutPictures = None
     test: HeldOutPictures = None
+    canvases: Canvases | None = None
 
 
 class LanguageData(Dataset):
@@ -111,7 +125,7 @@ class LanguageDataset(LanguageData):
 class OwnPictures(VisionData, Own):
     """`size` [height, width] and `colour` are those of all pictures; `fit`: how a picture of other sides gets there."""
 
-    size: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
+    size: Size
     fit: Literal["crop", "pad", "stretch"] = "crop"
     colour: Literal["grey", "rgb"] = "rgb"
     background: Literal["black", "white"] = "black"

@@ -1,8 +1,9 @@
 """pydantic's errors in the words of params.yaml: the full key, what is wrong, and the valid choices."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,17 +34,35 @@ def _steps(location: tuple[int | str, ...], raw: Any) -> Iterator[str]:
         raw = raw[step] if known or isinstance(raw, list) else None
 
 
-def _fields(form: Any, location: tuple[int | str, ...]) -> Iterable[str]:
+def _fields(form: Any, location: tuple[int | str, ...]) -> set[str]:
     """The keys of the model that pydantic's location leads to, from the model `form`."""
+    forms = list(_members(form))
     for step in location:
-        if isinstance(form, type) and issubclass(form, BaseModel):
-            form = form.model_fields[str(step)].annotation
-        elif get_origin(form) is dict:
-            form = get_args(form)[1]
-        else:  # a union told apart by `domain`
-            members = get_args(get_args(form)[0])
-            form = next(member for member in members if step in get_args(member.model_fields["domain"].annotation))
-    return form.model_fields
+        forms = [member for each in forms for found in _within(each, step) for member in _members(found)]
+    return {key for each in forms if _is_model(each) for key in each.model_fields}
+
+
+def _members(form: Any) -> Iterator[Any]:
+    """The types of a union, such as a block that may be null; any other type itself. Annotations are left out."""
+    if get_origin(form) in (Annotated, Union, UnionType):
+        inner = get_args(form)[:1] if get_origin(form) is Annotated else get_args(form)
+        yield from (member for each in inner for member in _members(each))
+    else:
+        yield form
+
+
+def _within(form: Any, step: int | str) -> Iterator[Any]:
+    """What stands at the key or place `step`; a step may also name the member of a union, by its domain."""
+    if _is_model(form) and step in form.model_fields:
+        yield form.model_fields[step].annotation
+    elif _is_model(form) and "domain" in form.model_fields:
+        yield from [form] if step in get_args(form.model_fields["domain"].annotation) else []
+    elif get_origin(form) in (dict, list):
+        yield get_args(form)[-1]
+
+
+def _is_model(form: Any) -> bool:
+    return isinstance(form, type) and issubclass(form, BaseModel)
 
 
 def _short(value: Any) -> str:

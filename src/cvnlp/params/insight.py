@@ -30,6 +30,10 @@ class VisionInsight(Strict):
     `worst_shifts` places a direction up to `worst_shift` pixels (Engstrom et al. 2019). Where the network looks:
     `attributed` pictures, in `steps` of integrated gradients. `pairs` of classes that are confused most, `shown`
     pictures each, and `bins` of confidence.
+
+    On the canvases of a data set that has such: a box is taken for found from the probability `reading_score` on, and
+    none that overlaps a surer one by more than `reading_overlap` (intersection over union); `reading_shown` of the
+    canvases are drawn, and as many of those that were read worst.
     """
 
     filters: PositiveInt = 16
@@ -52,3 +56,6 @@ class VisionInsight(Strict):
     pairs: PositiveInt = 5
     shown: PositiveInt = 6
     bins: PositiveInt = 10
+    reading_score: float = Field(default=0.5, ge=0, le=1)
+    reading_overlap: float = Field(default=0.2, ge=0, lt=1)
+    reading_shown: PositiveInt = 3

@@ -18,8 +18,8 @@ def attack(params: Path, run: str, data: Path, model: Path, scores: Path, table:
     network, _ = networks.load(model)
     result, rows, shown = domain.part(block.domain, "attacks").attack(network, data, facts, block.attack.model_dump())
     files.write_json(scores, result)
-    with files.whole(table) as partial:
-        pd.DataFrame(rows).to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    files.write_table(table, pd.DataFrame(rows))
+    examples.mkdir(parents=True, exist_ok=True)  # there may be none to show
     for name, array in shown.items():
         prepared.save_array(examples, name, array)
     print(f"attacked {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in result.items()))

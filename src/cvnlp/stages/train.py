@@ -58,17 +58,10 @@ def _fit(
     from cvnlp import networks, training
 
     half = block["domain"]
-    options = {key: value for key, value in block["model"].items() if key != "name"}
-    config = {
-        "domain": half,
-        "name": block["model"]["name"],
-        "data": domain.part(half, "models").network_arguments(facts),
-        "options": options,
-    }
+    config = networks.describe(half, block["model"], facts)
     training.seed_everything(block["seed"])
     network = networks.build(config)
-    parameters = networks.parameter_count(network)
-    if not parameters and block["train"]["epochs"]:
+    if not networks.parameter_count(network) and block["train"]["epochs"]:
         raise ValueError(f"runs.{run}.train.epochs: the network {config['name']!r} has nothing to learn; set 0")
     fitted = training.fit(
         domain.part(half, "task").Task(network, block["train"]),
@@ -79,20 +72,20 @@ def _fit(
     )
     networks.save(model, network, config)
     result = {
-        "parameters": parameters,
+        "parameters": networks.parameter_count(network),  # of n-grams the text decides how many
+        "multiply_adds": domain.part(half, "models").multiply_adds(network),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "examples": fitted.examples,
     }
     speed = fitted.examples / fitted.seconds if fitted.seconds else 0.0
-    return fitted.history, result, {"seconds": fitted.seconds, "examples_per_second": speed}
+    return fitted.history, result, {"seconds": fitted.seconds, "examples_per_second": speed, **networks.hardware()}
 
 
 def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
     """A row per epoch; for a run without training a header alone."""
     columns = ["epoch", "step", *sorted({name for row in rows for name in row} - {"epoch", "step"})]
-    with files.whole(path) as partial:
-        pd.DataFrame(rows, columns=columns).to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    files.write_table(path, pd.DataFrame(rows, columns=columns))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def draw_card(data: Path, facts: dict[str, Any], folder: Path) -> list[str]:
         _counts(facts).to_markdown(index=False),
         "",
         *_examples(data, facts, folder),
+        *(_canvas(data, facts, folder) if "canvases" in facts else []),
     ]
     if facts["conflicting"]:
         lines += [f"{facts['conflicting']:,} contents stand under more than one class.", ""]
@@ -41,7 +42,29 @@ def _counts(facts: dict[str, Any]) -> pd.DataFrame:
 
 def _examples(data: Path, facts: dict[str, Any], folder: Path) -> list[str]:
     images, labels = (prepared.load_array(data, f"train_{kind}") for kind in ("images", "labels"))
-    shown = list(enumerate(facts["classes"]))[:SHOWN_CLASSES]
+    classes = list(enumerate(facts["classes"]))
+    shown = [*classes[: SHOWN_CLASSES - 1], classes[-1]] if len(classes) > SHOWN_CLASSES else classes
     rows = [images[np.flatnonzero(labels == label)[:SHOWN_EACH]] for label, _ in shown]
     plots.draw_mosaic(rows, [name for _, name in shown], folder / "examples.png")
     return ["![The first training pictures of each class]({folder}/examples.png)", ""]
+
+
+def _canvas(data: Path, facts: dict[str, Any], folder: Path) -> list[str]:
+    """What background is, and the first canvas with the boxes of what stands on it."""
+    canvases, (height, width) = facts["canvases"], facts["canvases"]["size"]
+    boxes = pd.read_csv(data / "validation_boxes.csv", dtype={"class": str}, keep_default_na=False)
+    figure, (axis,) = plots.panels(1, width=3.4, height=3.4 * height / width)
+    plots.show(axis, prepared.load_array(data, "validation_canvases")[0])
+    axis.axis("off")
+    for box in boxes[boxes["canvas"] == 0].to_dict("records"):
+        plots.frame(axis, box, plots.COLOURS[4], label=box["class"])
+    plots.save(figure, folder / "canvas.png")
+    return [
+        f"The last class, {facts['classes'][-1]}, was made: windows of canvases on which no picture stands in the "
+        f"middle, a share of {canvases['background']:g} of every split, each of pictures of its own split. Copies are "
+        f"counted among the others. {canvases['count']} canvases of {height} x {width} with {canvases['pictures']} "
+        "validation pictures on each are there to be read as a whole; the first, with its boxes:",
+        "",
+        "![A canvas with its boxes]({folder}/canvas.png)",
+        "",
+    ]

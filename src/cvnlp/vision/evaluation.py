@@ -8,31 +8,32 @@ import pandas as pd
 import torch
 from torch import nn
 
-from cvnlp import prepared
+from cvnlp import files, prepared
 from cvnlp.networks import device
 from cvnlp.vision import scores
 from cvnlp.vision.batches import split_batches
+
+CURVE_POINTS = 101  # of the precision-recall curve of a class, however many pictures it has
 
 
 def evaluate(
     network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path
 ) -> dict[str, float]:
-    """Scores of the test split; into `details` go predictions.csv, classes.csv, confusion.csv, calibration.csv,
-    mistakes.csv and their pictures, mistakes.npy.
+    """Scores of the test split; into `details` go predictions.csv, classes.csv, curves.csv, confusion.csv,
+    calibration.csv, mistakes.csv and their pictures, mistakes.npy.
     """
     probabilities, labels = predict_split(network, data, "test")
     classes = facts["classes"]
-    details.mkdir(parents=True, exist_ok=True)
-    table = _predictions(probabilities, labels, classes)
-    _write(table, details / "predictions.csv")
-    per_class = scores.per_class(probabilities, labels)
-    per_class.insert(0, "class", classes)
-    _write(per_class, details / "classes.csv")
-    counts = scores.confusion(probabilities.argmax(1), labels, len(classes))
-    _write(pd.DataFrame(counts, columns=classes), details / "confusion.csv")
-    _write(scores.calibration(probabilities, labels, bins=options["bins"]), details / "calibration.csv")
-    mistakes = _worst_mistakes(table, options["mistakes"])
-    _write(mistakes, details / "mistakes.csv")
+    predictions = _predictions(probabilities, labels, classes)
+    mistakes = _worst_mistakes(predictions, options["mistakes"])
+    tables = {
+        "predictions": predictions,
+        "mistakes": mistakes,
+        "calibration": scores.calibration(probabilities, labels, bins=options["bins"]),
+        **_of_classes(probabilities, labels, classes),
+    }
+    for name, table in tables.items():
+        files.write_table(details / f"{name}.csv", table)
     images = prepared.load_array(data, "test_images")[mistakes["index"].to_numpy()]
     prepared.save_array(details, "mistakes", images)
     return scores.summary(probabilities, labels, bins=options["bins"])
@@ -46,6 +47,16 @@ def predict_split(network: nn.Module, data: Path, split: str) -> tuple[np.ndarra
         outputs.append(network(images.to(device())).float().softmax(1).cpu())
         labels.append(batch_labels)
     return torch.cat(outputs).numpy(), torch.cat(labels).numpy()
+
+
+def _of_classes(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, pd.DataFrame]:
+    """The tables whose rows are classes, or points of the classes' curves, with their names."""
+    per_class = scores.per_class(probabilities, labels)
+    per_class.insert(0, "class", classes)
+    curves = scores.precision_recall(probabilities, labels, points=CURVE_POINTS)
+    curves["class"] = np.array(classes)[curves["class"]]
+    counts = scores.confusion(probabilities.argmax(1), labels, len(classes))
+    return {"classes": per_class, "curves": curves, "confusion": pd.DataFrame(counts, columns=classes)}
 
 
 def _predictions(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> pd.DataFrame:
@@ -65,7 +76,3 @@ def _worst_mistakes(table: pd.DataFrame, count: int) -> pd.DataFrame:
     """Those pictures taken for another class whose own class got the least probability."""
     wrong = table[table["actual"] != table["predicted"]]
     return wrong.sort_values(["probability_of_actual", "index"]).head(count)
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")

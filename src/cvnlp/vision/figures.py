@@ -18,25 +18,35 @@ ROBUSTNESS = plots.Robustness(
     metric_label="test accuracy",
     caption="Accuracy under attack, beside random offsets of the same size",
 )
+NAMED_ALL, NAMED_WORST = 10, 8  # classes whose curves are named: all of so many, or so many of more
 
 
 def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
     """The section of one run, as Markdown; its figures go into `folder` and are linked by name."""
-    classes = pd.read_csv(details / "classes.csv", dtype={"class": str}, keep_default_na=False)
+    classes = _named(details / "classes.csv")
     _draw_confusion(pd.read_csv(details / "confusion.csv").to_numpy(), list(classes["class"]), folder / "confusion.png")
     _draw_calibration(pd.read_csv(details / "calibration.csv"), folder / "calibration.png")
+    _draw_curves(_named(details / "curves.csv"), classes, folder / "curves.png")
     lines = ["![Confusion matrix]({folder}/confusion.png) ![Calibration]({folder}/calibration.png)", ""]
-    mistakes = pd.read_csv(details / "mistakes.csv", dtype=NAMES, keep_default_na=False)
+    lines += ["Each class against all others, for every probability from which a picture may be taken for it:", ""]
+    lines += ["![Precision and recall]({folder}/curves.png)", ""]
+    mistakes = _named(details / "mistakes.csv")
     if len(mistakes):
         _draw_mistakes(prepared.load_array(details, "mistakes"), mistakes, folder / "mistakes.png")
         lines += ["The worst mistakes:", "", "![Worst mistakes]({folder}/mistakes.png)", ""]
     if (examples / "clean.npy").is_file():
         eps = _draw_flips({name: prepared.load_array(examples, name) for name in FLIP}, folder / "flips.png")
         lines += [f"Right before, wrong after PGD at eps {eps:g}:", "", "![Flipped by PGD]({folder}/flips.png)", ""]
-    return [*lines, "Per class:", "", classes.to_markdown(index=False, floatfmt=".3f"), ""]
+    shown = classes.astype(object).where(classes.notna(), None)
+    return [*lines, "Per class:", "", shown.to_markdown(index=False, floatfmt=".3f"), ""]
 
 
-NAMES = {"actual": str, "predicted": str}  # a class may be called NA
+def _named(path: Path) -> pd.DataFrame:
+    """A table with names of classes: one may be called NA, only an empty cell is none."""
+    return pd.read_csv(path, dtype=NAMES, keep_default_na=False, na_values=[""])
+
+
+NAMES = {"class": str, "actual": str, "predicted": str}
 FLIP = ("clean", "attacked", "before", "after", "eps")
 
 
@@ -61,6 +71,25 @@ def _draw_calibration(table: pd.DataFrame, path: Path) -> None:
     axis.scatter(table["confidence"], table["accuracy"], s=sizes, color=plots.COLOURS[0], label="bins (area: pictures)")
     axis.set(title="calibration", xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.05))
     axis.legend(loc="upper left")
+    plots.save(figure, path)
+
+
+def _draw_curves(curves: pd.DataFrame, classes: pd.DataFrame, path: Path) -> None:
+    """Precision against recall, the worst classes first; of more than ten, those that do not stand out are grey."""
+    average = classes.dropna(subset="average_precision").set_index("class")["average_precision"].sort_values()
+    worst = list(average.index[: len(average) if len(average) <= NAMED_ALL else NAMED_WORST])
+    styles, points = plots.line_styles(worst), dict(iter(curves.groupby("class")))
+    figure, (axis,) = plots.panels(1, width=5.6, height=4.2)
+    for name in average.index[len(worst) :]:
+        axis.plot(points[name]["recall"], points[name]["precision"], color="#CCCCCC", linewidth=0.6)
+    for name in reversed(worst):
+        label = f"{name}: {average[name]:.3f}"
+        axis.plot(points[name]["recall"], points[name]["precision"], **styles[name], label=label)
+    shown = (min(0.9, max(0.0, 1 - 3 * (1 - average.iloc[0]) ** 0.5)), 1.005)  # the corner of the worst one's area
+    axis.set(title="precision and recall", xlabel="recall", ylabel="precision", xlim=shown, ylim=shown)
+    handles, labels = axis.get_legend_handles_labels()
+    title = "average precision" if len(worst) == len(average) else "average precision, the worst"
+    axis.legend(handles[::-1], labels[::-1], title=title, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     plots.save(figure, path)
 
 

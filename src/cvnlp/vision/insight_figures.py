@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from cvnlp import plots, prepared
 from cvnlp.vision.laboratory_figures import draw_laboratory
+from cvnlp.vision.reading_figures import draw_reading
 
 SHOWN_ATTENTION = 8
 NAMES = {"actual": str, "predicted": str, "class": str}
@@ -27,8 +28,10 @@ def draw_insight(details: Path, folder: Path) -> list[str]:
         layers = pd.read_csv(details / "layers.csv", dtype={"block": str})
         lines += [*_layers(layers, details, folder), *_blocks(layers, details, folder)]
     lines += [*_limits(details, folder), *_attention(details, folder), *_mistakes(details, folder)]
-    laboratory = details / "laboratory"
-    return lines + (draw_laboratory(laboratory, folder) if laboratory.is_dir() else [])
+    further = {"reading": draw_reading, "laboratory": draw_laboratory}
+    return lines + [
+        line for name, draw in further.items() if (details / name).is_dir() for line in draw(details / name, folder)
+    ]
 
 
 def _filters(details: Path, folder: Path) -> list[str]:

@@ -15,6 +15,8 @@ HEADLINE = {
     "ece": ("calibration error", False),
     "macro_f1": ("macro F1", True),
 }
+# the scores set beside published ones: name -> what it is called there, and by how much it is multiplied
+COMPARED = {"accuracy": ("accuracy, %", 100.0), "error_rate": ("error, %", 100.0)}
 
 
 def summary(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> dict[str, float]:
@@ -32,6 +34,7 @@ def summary(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> dict
         "nll": negative_log_likelihood(probabilities, labels),
         "ece": calibration_error(probabilities, labels, bins=bins),
         "macro_f1": float(classes["f1"].mean()),
+        "mean_average_precision": float(classes["average_precision"].mean()),  # of the classes that have one
         "pictures": len(labels),
     }
 
@@ -80,13 +83,42 @@ def confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.nda
 
 
 def per_class(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Precision, recall, F1 and pictures of every class; a ratio of nothing to nothing is 0."""
+    """Precision, recall, F1, average precision and pictures of every class; a ratio of nothing to nothing is 0."""
     counts = confusion(probabilities.argmax(1), labels, probabilities.shape[1])
     right = counts.diagonal().astype(float)
     predicted, present = counts.sum(0), counts.sum(1)
     precision, recall = _ratio(right, predicted), _ratio(right, present)
     f1 = _ratio(2 * precision * recall, precision + recall)
-    return pd.DataFrame({"precision": precision, "recall": recall, "f1": f1, "pictures": present})
+    average = average_precision(probabilities, labels)
+    columns = {"precision": precision, "recall": recall, "f1": f1, "average_precision": average, "pictures": present}
+    return pd.DataFrame(columns)
+
+
+def average_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The area under the curve of precision against recall of every class (classes,); NaN without a picture of it."""
+    from sklearn.metrics import average_precision_score  # here, for the report needs this module but not its second
+
+    areas = np.full(probabilities.shape[1], np.nan)
+    for number in np.unique(labels):
+        areas[number] = average_precision_score(labels == number, probabilities[:, number])
+    return areas
+
+
+def precision_recall(probabilities: np.ndarray, labels: np.ndarray, *, points: int) -> pd.DataFrame:
+    """Precision against recall of every class (its number) that has a picture, as the threshold falls.
+
+    At most `points` of each curve, spread evenly over it, both ends among them.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    curves = []
+    for number in np.unique(labels):
+        precision, recall, _ = precision_recall_curve(
+            labels == number, probabilities[:, number], drop_intermediate=True
+        )
+        kept = np.unique(np.linspace(len(recall) - 1, 0, points).round().astype(int))[::-1]
+        curves.append(pd.DataFrame({"class": number, "recall": recall[kept], "precision": precision[kept]}))
+    return pd.concat(curves, ignore_index=True)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

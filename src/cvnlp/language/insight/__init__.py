@@ -11,39 +11,37 @@ from torch import Tensor
 from cvnlp import files, prepared
 from cvnlp.language.insight.dependencies import context_losses, gradient_norms
 from cvnlp.language.insight.words import nearest, project
-from cvnlp.language.models import Recurrent
+from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
 
 
 def examine(
-    network: Recurrent, fresh: Recurrent, data: Path, facts: dict[str, Any], options: dict[str, Any], folder: Path
+    network: Network, fresh: Network, data: Path, facts: dict[str, Any], options: dict[str, Any], folder: Path
 ) -> dict[str, float]:
-    """Scores, flat; gradients.csv, context.csv, neighbours.csv and projection.csv go into `folder`.
+    """Scores, flat; context.csv goes into `folder`, and if the network has an embedding, gradients.csv, neighbours.csv
+    and projection.csv.
 
     `fresh` is the network as it was before training. All of the validation text: the test text is evaluate's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     inputs, targets = _excerpts(data, facts["start"], options["excerpts"], options["length"])
-    gradients = pd.DataFrame(
-        {
-            "steps_back": np.arange(options["length"]),
-            "start": gradient_norms(fresh, inputs, targets),
-            "trained": gradient_norms(network, inputs, targets),
-        }
-    )
     context = context_losses(network, inputs, targets)
-    _write(gradients, folder / "gradients.csv")
-    _write(context, folder / "context.csv")
-    _save_words(network, files.read_json(data / "vocabulary.json"), options, folder)
-    return _scores(gradients.set_index("steps_back"), context)
+    files.write_table(folder / "context.csv", context)
+    scores = {f"nats_context_{tokens}": nats for tokens, nats in zip(context["tokens"], context["nats"], strict=True)}
+    if isinstance(network, Recurrent) and isinstance(fresh, Recurrent):
+        scores |= _save_gradients(network, fresh, inputs, targets, folder)
+        _save_words(network, files.read_json(data / "vocabulary.json"), options, folder)
+    return scores
 
 
-def _scores(gradients: pd.DataFrame, context: pd.DataFrame) -> dict[str, float]:
-    steps = [step for step in (10, 20, 40) if step in gradients.index]
-    return {
-        **{f"gradient_{step}_start": float(gradients["start"][step]) for step in steps},
-        **{f"gradient_{step}": float(gradients["trained"][step]) for step in steps},
-        **{f"nats_context_{tokens}": nats for tokens, nats in zip(context["tokens"], context["nats"], strict=True)},
+def _save_gradients(
+    network: Recurrent, fresh: Recurrent, inputs: Tensor, targets: Tensor, folder: Path
+) -> dict[str, float]:
+    norms = {"start": gradient_norms(fresh, inputs, targets), "trained": gradient_norms(network, inputs, targets)}
+    files.write_table(folder / "gradients.csv", pd.DataFrame({"steps_back": np.arange(inputs.shape[1]), **norms}))
+    steps = [step for step in (10, 20, 40) if step < inputs.shape[1]]
+    return {f"gradient_{step}_start": float(norms["start"][step]) for step in steps} | {
+        f"gradient_{step}": float(norms["trained"][step]) for step in steps
     }
 
 
@@ -66,12 +64,7 @@ def _save_words(network: Recurrent, vocabulary: list[str], options: dict[str, An
         for index in frequent
         for rank, (other, cosine) in enumerate(nearest(vectors, index, options["neighbours"]), start=1)
     ]
-    _write(pd.DataFrame(rows), folder / "neighbours.csv")
+    files.write_table(folder / "neighbours.csv", pd.DataFrame(rows))
     places = project(vectors[list(frequent)])
     table = pd.DataFrame({"token": [vocabulary[index] for index in frequent], "x": places[:, 0], "y": places[:, 1]})
-    _write(table, folder / "projection.csv")
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with files.whole(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+    files.write_table(folder / "projection.csv", table)

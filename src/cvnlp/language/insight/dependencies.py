@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvnlp.language.models import Recurrent
+from cvnlp.language.models import Network, Recurrent
 
 GENTLE = 1e-30  # what a gradient that has vanished altogether counts, for a logarithmic axis
 AT_ONCE = 64  # excerpts: the logits of all their tokens are in memory together
@@ -33,7 +33,7 @@ def _norms(network: Recurrent, inputs: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def context_losses(network: Recurrent, inputs: Tensor, targets: Tensor) -> pd.DataFrame:
+def context_losses(network: Network, inputs: Tensor, targets: Tensor) -> pd.DataFrame:
     """Nats of the token after the excerpt when only its last 1, 2, 4, ... tokens are read, from a fresh state."""
     lengths = [length for length in (2**power for power in range(20)) if length <= inputs.shape[1]]
     pieces = list(zip(inputs.split(AT_ONCE), targets.split(AT_ONCE), strict=True))
@@ -41,6 +41,6 @@ def context_losses(network: Recurrent, inputs: Tensor, targets: Tensor) -> pd.Da
     return pd.DataFrame({"tokens": lengths, "nats": np.array(nats) / len(targets)})
 
 
-def _nats(network: Recurrent, inputs: Tensor, targets: Tensor) -> float:
+def _nats(network: Network, inputs: Tensor, targets: Tensor) -> float:
     logits, _ = network(inputs)
     return float(F.cross_entropy(logits[:, -1].double(), targets, reduction="sum"))

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from cvnlp.language.models.cost import multiply_adds
+from cvnlp.language.models.ngram import Ngram
 from cvnlp.language.models.recurrent import Lstm, Recurrent, Rnn
 
-__all__ = ["MODELS", "Recurrent", "network_arguments"]
+__all__ = ["MODELS", "Network", "Ngram", "Recurrent", "multiply_adds", "network_arguments"]
 
-MODELS: dict[str, type[Recurrent]] = {"rnn": Rnn, "lstm": Lstm}
+Network = Ngram | Recurrent
+
+MODELS: dict[str, type[Network]] = {"ngram": Ngram, "rnn": Rnn, "lstm": Lstm}
 
 
 def network_arguments(facts: dict[str, Any]) -> dict[str, Any]:

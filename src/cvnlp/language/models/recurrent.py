@@ -87,30 +87,9 @@ class Lstm(Recurrent):
 
     cell = nn.LSTM
 
-    def __init__(
-        self,
-        vocabulary_size: int,
-        *,
-        embedding_size: PositiveInt = 64,
-        hidden_size: PositiveInt = 256,
-        layers: PositiveInt = 1,
-        dropout: Fraction = 0.0,
-        tied: bool = False,
-        initial_range: PositiveFloat | None = None,
-        embedding_scale: PositiveFloat = 1.0,
-        forget_bias: float | None = None,
-    ) -> None:
+    def __init__(self, vocabulary_size: int, *, forget_bias: float | None = None, **options: Any) -> None:
         self.forget_bias = forget_bias
-        super().__init__(
-            vocabulary_size,
-            embedding_size=embedding_size,
-            hidden_size=hidden_size,
-            layers=layers,
-            dropout=dropout,
-            tied=tied,
-            initial_range=initial_range,
-            embedding_scale=embedding_scale,
-        )
+        super().__init__(vocabulary_size, **options)
 
     def start_recurrence(self) -> None:
         """The forget gates' bias; torch adds two, of which the input's carries it and the recurrent one is 0."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cvnlp import files, prepared
 from cvnlp.vision.insight.attention import look
+from cvnlp.vision.insight.canvases import read_canvases
 from cvnlp.vision.insight.fields import Fields, is_border, theory
 from cvnlp.vision.insight.filters import feature_maps, first_weights, patches, strongest
 from cvnlp.vision.insight.laboratory import save_laboratory
@@ -18,10 +19,11 @@ from cvnlp.vision.insight.limits import accuracy, curves, equivariance, transfor
 from cvnlp.vision.insight.mistakes import confusions, predict, reliability
 from cvnlp.vision.insight.receptive import measure
 from cvnlp.vision.insight.sharing import compare_gradients
+from cvnlp.vision.models import Classifier
 
 
 def examine(
-    network: nn.Module, fresh: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any], folder: Path
+    network: Classifier, fresh: Classifier, data: Path, facts: dict[str, Any], options: dict[str, Any], folder: Path
 ) -> dict[str, float]:
     """Scores, flat; tables and arrays go into `folder`, those of layers only for a network that has maps.
 
@@ -35,6 +37,8 @@ def examine(
     result |= _examine_convolution(network, data, images, labels, options, folder)
     result |= _examine_limits(network, images, labels, facts["classes"], options, folder)
     result |= _examine_attention(network, data, facts["classes"], options, folder)
+    if facts.get("canvases"):
+        result |= read_canvases(network, data, facts["classes"], options, folder / "reading")
     return result | _examine_mistakes(network, data, facts["classes"], options, folder)
 
 
@@ -75,8 +79,8 @@ def _examine_layers(
     for block, name in shown.items():
         prepared.save_array(folder, f"gradient_{block}", gradients[name])
     table.insert(1, "block", table["layer"].map({name: block for block, name in shown.items()}))
-    _write(table, folder / "layers.csv")
-    _write(differences, folder / "equivariance.csv")
+    files.write_table(folder / "layers.csv", table)
+    files.write_table(folder / "equivariance.csv", differences)
     return idle | _layer_scores(table.dropna(subset="block"), differences)
 
 
@@ -128,7 +132,7 @@ def _examine_limits(
     shifts = options["shifts"]
     grid = {"rotation": options["rotations"], "scale": options["scales"], "right": shifts, "down": shifts}
     unchanged, table = accuracy(network, images, labels), curves(network, images, labels, grid)
-    _write(table, folder / "limits.csv")
+    files.write_table(folder / "limits.csv", table)
     chosen = evenly(len(images), options["worst_pictures"])
     return {
         "accuracy_unchanged": unchanged,
@@ -144,7 +148,7 @@ def _examine_worst_case(
     points = turns_and_shifts(**grid)
     share, fooled = worst_case(network, images, labels, points)
     row = {"rotation": grid["rotation"], "shift": grid["shift"], "points": len(points), "pictures": len(images)}
-    _write(pd.DataFrame([row | {"accuracy": share}]), folder / "worst.csv")
+    files.write_table(folder / "worst.csv", pd.DataFrame([row | {"accuracy": share}]))
     _save_fooled(fooled, images, labels, classes, options["shown"], folder)
     return share
 
@@ -163,14 +167,14 @@ def _save_fooled(
     prepared.save_array(folder, "fooled", pairs.permute(0, 1, 3, 4, 2).cpu().numpy())
     read = names[shown["predicted"].to_numpy(dtype=int)]
     table = shown.drop(columns="row").assign(actual=names[labels.cpu().numpy()[rows]], predicted=read)
-    _write(table, folder / "fooled.csv")
+    files.write_table(folder / "fooled.csv", table)
 
 
 def _examine_attention(
     network: nn.Module, data: Path, classes: list[str], options: dict[str, Any], folder: Path
 ) -> dict[str, float]:
     scores, table, arrays = look(network, data, classes, number=options["attributed"], steps=options["steps"])
-    _write(table, folder / "attention.csv")
+    files.write_table(folder / "attention.csv", table)
     for name, array in arrays.items():
         prepared.save_array(folder, name, array)
     return scores
@@ -182,8 +186,8 @@ def _examine_mistakes(
     probabilities, labels = predict(network, data)
     pairs = confusions(probabilities, labels, classes, pairs=options["pairs"], examples=options["shown"])
     table = reliability(probabilities, labels, classes, bins=options["bins"])
-    _write(pairs, folder / "confusions.csv")
-    _write(table, folder / "reliability.csv")
+    files.write_table(folder / "confusions.csv", pairs)
+    files.write_table(folder / "reliability.csv", table)
     images = prepared.load_array(data, "validation_images")[pairs["index"].to_numpy(dtype=int)]
     prepared.save_array(folder, "confusions", images)
     return {
@@ -191,8 +195,3 @@ def _examine_mistakes(
         "least_reliable_accuracy": float(table["accuracy"].min()),
         "largest_gap": float(table["gap"].abs().max()),
     }
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with files.whole(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")

@@ -5,13 +5,14 @@ from typing import Any
 from cvnlp.vision.models.alexnet import AlexNet
 from cvnlp.vision.models.classifier import Classifier
 from cvnlp.vision.models.cnn import Cnn
+from cvnlp.vision.models.cost import multiply_adds
 from cvnlp.vision.models.lenet import Lenet5
 from cvnlp.vision.models.mlp import Linear, Mlp
 from cvnlp.vision.models.neocognitron import Neocognitron
 from cvnlp.vision.models.resnet import ResNet
 from cvnlp.vision.models.rules import Rules
 
-__all__ = ["MODELS", "Classifier", "network_arguments"]
+__all__ = ["MODELS", "Classifier", "multiply_adds", "network_arguments"]
 
 MODELS: dict[str, type[Classifier]] = {
     "rules": Rules,

@@ -1,0 +1,72 @@
+"""Seconds per epoch of the networks of benchmarks/params.yaml, on an idle machine, into reports/timings.json.
+
+    python benchmarks/timing.py                        # those that are not measured yet
+    python benchmarks/timing.py --runs cnn_mnist --again
+
+Each is trained for two epochs (a network that learns a stage in each: for all of its stages), and the result thrown
+away. The first epoch warms up and is not counted; an epoch is the training split once and the validation split once.
+Needs the prepared data of `make benchmarks`, or of `dvc repro prepare` in benchmarks/.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cvnlp import benchmark, comparison, domain, files, networks, prepared, provenance, training
+from cvnlp.params import Params, pick
+
+FOLDER = Path(__file__).parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--params", type=Path, default=FOLDER / "params.yaml", help="the file params.yaml")
+    parser.add_argument("--data", type=Path, default=FOLDER / "data/prepared", help="folder of the prepared data")
+    parser.add_argument("--timings", type=Path, default=FOLDER / "reports/timings.json", help="what is written")
+    parser.add_argument("--runs", nargs="+", help="these alone, by their names in the table: without the seed's number")
+    parser.add_argument("--again", action="store_true", help="measure also what is measured already")
+    try:
+        measure_all(**vars(parser.parse_args()))
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def measure_all(params: Path, data: Path, timings: Path, runs: list[str] | None, again: bool) -> None:
+    """Add to `timings` what is missing there, one network after the other."""
+    settings = domain.read_params(params)
+    groups = comparison.seeds(settings.runs)
+    done = files.read_json(timings) if timings.is_file() else {}
+    # what has no epochs cannot be timed, and what the params no longer hold is of no use
+    kept = {name: timing for name, timing in done.items() if name in groups}
+    chosen = {name: pick(params, "runs", groups, name)[0] for name in runs or groups}
+    for name, run in chosen.items():
+        key = benchmark.configuration(settings, run)
+        if not settings.runs[run].train.epochs or (not again and kept.get(name, {}).get("configuration") == key):
+            continue
+        kept[name] = measure(settings, run, data) | {"configuration": key}
+        files.write_json(timings, kept)
+        print(f"{name}: {kept[name]['seconds_per_epoch']:.1f} seconds per epoch", flush=True)
+
+
+def measure(settings: Params, run: str, data: Path) -> dict[str, Any]:
+    """Train for a few epochs and tell how long one of them takes, the first left out."""
+    block, folder = settings.runs[run], data / settings.runs[run].dataset
+    training.seed_everything(block.seed)
+    network = networks.build(networks.describe(block.domain, block.model, prepared.facts(folder)))
+    epochs = max(2, getattr(network, "least_epochs", 2))
+    options = block.train.model_dump() | {"epochs": epochs, "patience": None}
+    task = domain.part(block.domain, "task").Task(network, options)
+    batches = training.Data(domain.part(block.domain, "batches"), folder, options, block.seed)
+    marks: list[float] = []
+    with tempfile.TemporaryDirectory() as resume:
+        logger = training.EpochLogger(lambda metrics, epoch: marks.append(task.seconds))
+        fitted = training.fit(task, batches, run=run, resume=Path(resume), logger=logger)
+    seconds = (marks[-1] - marks[0]) / (epochs - 1)
+    speed = {"seconds_per_epoch": seconds, "examples_per_second": fitted.examples / epochs / seconds}
+    return speed | networks.hardware() | provenance.machine()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""The runs of a params.yaml beside published figures: tables, a figure for each data set, machines and versions."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cvnlp import comparison, domain, files, plots, provenance
+from cvnlp.comparison import Row, Spread
+from cvnlp.params import Params
+
+INTRO = (
+    "Every score is of the test split, which no training has seen: the mean, after ± the standard deviation of the "
+    "sample, in brackets the number of seeds. Multiply-adds are those of one picture or token, read once."
+)
+PUBLISHED = ("dataset", "what", "parameters", "metric", "figure", "source")
+MARKERS = "osD^vP*X"
+PLACE = (
+    "{processor} (processors: {processors}, threads: {threads}), device {device}, {system}, "
+    "torch {torch}, Python {python}"
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders with a file for each run, the file of timings, and the table of published figures."""
+
+    training: Path
+    scores: Path
+    durations: Path
+    timings: Path
+    published: Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the tables: `seconds` of training; `timing` is of an idle machine, empty if there is none."""
+
+    row: Row
+    seconds: Spread
+    timing: dict[str, Any]
+
+
+def write_comparison(settings: Params, inputs: Inputs, *, report: Path, table: Path, figures: Path) -> None:
+    """Write the tables as Markdown (`report`) and as CSV (`table`), and a figure for each data set into `figures`."""
+    published = _read_published(inputs.published)
+    lines, numbers = ["# Benchmarks", "", INTRO, ""], []
+    for half in domain.HALVES:
+        entries = _entries(half, settings, inputs)
+        numbers += [_numbers(half, entry) for entry in entries]
+        lines += _half(half, entries, published, inputs.published, figures, report) if entries else []
+    lines += ["## Machines and versions", "", *_machines(settings, inputs)]
+    files.write_table(table, pd.DataFrame(numbers))
+    files.write_text(report, "\n".join(lines).rstrip() + "\n")
+
+
+def configuration(settings: Params, run: str) -> str:
+    """A digest of all that decides how long an epoch takes: what was measured of another is worth nothing."""
+    block = settings.runs[run]
+    decisive = block.model_dump(include={"domain", "model"}) | {"train": block.train.model_dump(exclude={"epochs"})}
+    return provenance.digest([decisive, settings.all_datasets[block.dataset].model_dump()])
+
+
+def _read_published(path: Path) -> pd.DataFrame:
+    """As text: figures are cited as they stand there."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if missing := [name for name in PUBLISHED if name not in table]:
+        raise ValueError(f"{path}: no column {', '.join(missing)}; columns: {', '.join(PUBLISHED)}")
+    return table
+
+
+def _entries(half: str, settings: Params, inputs: Inputs) -> list[Entry]:
+    runs = {name: run for name, run in settings.runs.items() if run.domain == half}
+    timings = files.read_json(inputs.timings)
+    entries = []
+    for row in comparison.compare(half, runs, scores=inputs.scores, training=inputs.training):
+        seconds = [files.read_json(inputs.durations / f"{run}.json")["seconds"] for run in row.runs]
+        timing = timings.get(row.name, {})
+        valid = timing.get("configuration") == configuration(settings, row.runs[0])
+        entries.append(Entry(row, comparison.spread(seconds), timing if valid else {}))
+    return entries
+
+
+def _numbers(half: str, entry: Entry) -> dict[str, Any]:
+    """A line of the CSV: every score of the half's HEADLINE, unrounded."""
+    row = entry.row
+    about = {
+        "domain": half,
+        "dataset": row.dataset,
+        "run": row.name,
+        "network": row.network,
+        "seeds": len(row.runs),
+        "parameters": row.parameters,
+        "multiply_adds": row.multiply_adds,
+        "epochs": comparison.spread(row.epochs).mean,
+        "seconds": entry.seconds.mean,
+    }
+    about |= {name: entry.timing.get(name) for name in ("seconds_per_epoch", "examples_per_second")}
+    for name, score in row.scores.items():
+        about |= {name: score.mean, f"{name}_std": score.std}
+    return about
+
+
+def _half(
+    half: str, entries: list[Entry], published: pd.DataFrame, source: Path, figures: Path, report: Path
+) -> list[str]:
+    compared = domain.part(half, "scores").COMPARED
+    lines = [f"## {domain.part(half, 'figures').TITLE}", ""]
+    for dataset in dict.fromkeys(entry.row.dataset for entry in entries):
+        own = [entry for entry in entries if entry.row.dataset == dataset]
+        rows = [_cells(entry, compared) for entry in own]
+        rows += [
+            _cited(line, compared, source) for line in published[published["dataset"] == dataset].to_dict("records")
+        ]
+        figure = figures / f"{dataset}.png"
+        _draw(own, compared, dataset, figure)
+        link = Path(os.path.relpath(figure, report.parent)).as_posix()
+        table = pd.DataFrame(rows).fillna("")
+        shown = table.loc[:, (table != "").any()]  # a column of which nothing is known says nothing
+        lines += [f"### {dataset}", "", shown.to_markdown(index=False, disable_numparse=True), ""]
+        lines += [f"![Score against cost]({link})", ""]
+    return lines
+
+
+def _cells(entry: Entry, compared: dict[str, tuple[str, float]]) -> dict[str, str]:
+    row, timing = entry.row, entry.timing
+    about = {
+        "run": row.name,
+        "network": row.network,
+        "parameters": f"{row.parameters:,}",
+        "multiply-adds": f"{row.multiply_adds:,}",
+        "epochs": ", ".join(map(str, sorted(set(row.epochs)))),
+        "seconds per epoch": f"{timing['seconds_per_epoch']:,.1f}" if timing else "",
+        "examples per second": f"{timing['examples_per_second']:,.0f}" if timing else "",
+        "seconds of training": f"{entry.seconds.mean:,.0f}",
+    }
+    scores = {
+        title: row.scores[name].scaled(factor).shown(2)
+        for name, (title, factor) in compared.items()
+        if name in row.scores
+    }
+    return about | scores | {"source": "here"}
+
+
+def _cited(line: dict[Any, str], compared: dict[str, tuple[str, float]], source: Path) -> dict[str, str]:
+    """A published figure as its source gives it, in the column of its metric."""
+    if line["metric"] not in compared:
+        choices = ", ".join(compared)
+        raise ValueError(
+            f"{source}: metric {line['metric']!r} of {line['what']!r} is unknown; valid choices: {choices}"
+        )
+    title = compared[line["metric"]][0]
+    return {"run": line["what"], "parameters": line["parameters"], title: line["figure"], "source": line["source"]}
+
+
+def _draw(entries: list[Entry], compared: dict[str, tuple[str, float]], title: str, path: Path) -> None:
+    """The first of the compared scores against both costs; what costs nothing has no place on a logarithmic axis."""
+    name, (label, factor) = next(iter(compared.items()))
+    figure, axes = plots.panels(2, width=4.4, height=3.8, sharey=True)
+    for place, entry in enumerate(entries):
+        score = entry.row.scores[name].scaled(factor)
+        look: dict[str, Any] = {
+            "color": plots.COLOURS[place % len(plots.COLOURS)],
+            "marker": MARKERS[place % len(MARKERS)],
+        }
+        for axis, cost in zip(axes, (entry.row.multiply_adds, entry.seconds.mean), strict=True):
+            if cost:
+                axis.errorbar(cost, score.mean, yerr=score.std or 0, linestyle="", label=entry.row.name, **look)
+    for axis, what in zip(axes, ("multiply-adds", "seconds of training"), strict=True):
+        axis.set(title=title, xscale="log", xlabel=what)
+    axes[0].set_ylabel(label)
+    axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    plots.save(figure, path)
+
+
+def _machines(settings: Params, inputs: Inputs) -> list[str]:
+    """What was measured where and by which code, as a list; equal places are one line."""
+    trained = [files.read_json(inputs.durations / f"{run}.json") for run in settings.runs]
+    lines = ["Trainings:", "", *_places(trained, "run"), ""]
+    timed = files.read_json(inputs.timings).values()
+    return [*lines, "Seconds per epoch:", "", *_places(timed, "measurement"), ""] if timed else lines
+
+
+def _places(measured: Iterable[dict[str, Any]], what: str) -> list[str]:
+    found = defaultdict(list)
+    for one in measured:
+        found[PLACE.format(**one)].append(one)
+    lines = []
+    for place, members in found.items():
+        days = sorted(one["date"][:10] for one in members)
+        commits = ", ".join(sorted({_commit(one) for one in members}))
+        lines.append(f"- {len(members)} {what}{'s' * (len(members) > 1)}: {place}; {days[0]} to {days[-1]}; {commits}")
+    return lines
+
+
+def _commit(one: dict[str, Any]) -> str:
+    return f"commit {one['commit'][:8]}{' with changes' * one['changed']}" if "commit" in one else "no commit"

@@ -1,0 +1,464 @@
+"""The n-gram model against a slow one in plain Python, by its sums, and through the whole pipeline."""
+
+import itertools
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cvnlp import files, networks, prepared, training
+from cvnlp.language import attacks, batches, evaluation
+from cvnlp.language.data import prepare
+from cvnlp.language.figures import draw_run
+from cvnlp.language.insight import examine
+from cvnlp.language.insight_figures import draw_insight
+from cvnlp.language.models import network_arguments, ngram
+from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
+from cvnlp.language.serving import predict
+from cvnlp.language.task import Task
+from cvnlp.learning import Learner
+from cvnlp.params.runs import LanguageTrain
+from cvnlp.stages.train import _fit
+
+VOCABULARY, LINE_END = 9, 3  # token 0 is in no text, as the unknown one of characters
+SHAPES = [(order, across) for order in (1, 2, 3, 5, 8) for across in (True, False)]
+
+
+def make_text(length: int = 400, seed: int = 1) -> np.ndarray:
+    """Tokens 1 .. 8 that repeat themselves in part, with a line end now and then."""
+    generator = np.random.default_rng(seed)
+    tokens = [1, 2]
+    while len(tokens) < length:
+        likely = 1 + (3 * tokens[-1] + tokens[-2]) % (VOCABULARY - 1)
+        tokens.append(int(likely if generator.random() < 0.6 else generator.integers(1, VOCABULARY)))
+    return np.array(tokens)
+
+
+def learned(text: np.ndarray, dtype: torch.dtype = torch.float64, **options: Any) -> Ngram:
+    """After reading `text`, which begins after a line end."""
+    network = Ngram(VOCABULARY, **options).to(dtype)
+    targets = torch.from_numpy(text)[None]
+    network.learn(torch.cat([torch.tensor([[LINE_END]]), targets[:, :-1]], dim=1), targets, epoch=0)
+    return network.eval()
+
+
+def after(network: Ngram, history: list[int]) -> np.ndarray:
+    return network(torch.tensor([history]))[0][0, -1].exp().numpy()
+
+
+# A slow model, from the definitions --------------------------------------------------------------------------------
+
+
+class Slow:
+    """Modified Kneser-Ney as it is defined, in fractions, with dictionaries of what stood where."""
+
+    def __init__(self, text: list[int], order: int, across_lines: bool) -> None:
+        self.order, self.across_lines = order, across_lines
+        self.counts = [self._count(text, length) for length in range(order)]
+        self.discounts = [self._discounts(counts) for counts in self.counts]
+
+    def visible(self, history: list[int]) -> tuple[int, ...]:
+        """The last tokens that a context may hold."""
+        seen = history[max(0, len(history) - self.order + 1) :]
+        if not self.across_lines and LINE_END in seen:
+            seen = seen[len(seen) - 1 - seen[::-1].index(LINE_END) :]
+        return tuple(seen)
+
+    def _count(self, text: list[int], length: int) -> dict[tuple[int, ...], Counter[int]]:
+        """By context of `length`: how often a token followed, or after how many different tokens and line starts."""
+        counts: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+        before: set[tuple[int, ...]] = set()
+        whole = [LINE_END, *text]
+        for place in range(1, len(whole)):
+            history = self.visible(whole[:place])
+            if len(history) == length:
+                counts[history][whole[place]] += 1
+            elif len(history) > length:
+                before.add((*history[len(history) - length - 1 :], whole[place]))
+        for _, *context, token in before:
+            counts[tuple(context)][token] += 1
+        return counts
+
+    @staticmethod
+    def _discounts(counts: dict[tuple[int, ...], Counter[int]]) -> list[Fraction]:
+        sizes = Counter(count for followers in counts.values() for count in followers.values())
+        if not all(sizes[number] for number in (1, 2, 3, 4)):
+            return [Fraction(discount) for discount in DISCOUNTS]
+        share = Fraction(sizes[1], sizes[1] + 2 * sizes[2])
+        found = [k - (k + 1) * share * Fraction(sizes[k + 1], sizes[k]) for k in (1, 2, 3)]
+        return found if min(found) > 0 else [Fraction(discount) for discount in DISCOUNTS]
+
+    def probability(self, token: int, history: list[int]) -> Fraction:
+        return self._interpolated(token, self.visible(history))
+
+    def _interpolated(self, token: int, context: tuple[int, ...]) -> Fraction:
+        lower = self._interpolated(token, context[1:]) if context else Fraction(1, VOCABULARY)
+        followers = self.counts[len(context)].get(context)
+        if not followers:
+            return lower
+        discounts = {count: self.discounts[len(context)][min(count, 3) - 1] for count in followers.values()}
+        own = followers[token] - discounts[followers[token]] if followers[token] else Fraction(0)
+        taken = sum(discounts[count] for count in followers.values())
+        return (own + taken * lower) / sum(followers.values())
+
+
+@pytest.mark.parametrize("length", [1, 3, 30, 400])
+@pytest.mark.parametrize(("order", "across"), SHAPES)
+def test_probabilities_are_those_of_the_definition(order: int, across: bool, length: int) -> None:
+    text = make_text(length)
+    slow, network = Slow(text.tolist(), order, across), learned(text, order=order, across_lines=across)
+    assert network.discounts.numpy() == pytest.approx(np.array(slow.discounts, dtype=float), rel=1e-12)
+    for history in ([LINE_END], [LINE_END, *text[:2]], text[:20].tolist(), [*text[-9:], 0], make_text(30, 2).tolist()):
+        expected = [float(slow.probability(token, history)) for token in range(VOCABULARY)]
+        assert after(network, history) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_bigram_worked_by_hand() -> None:
+    """b a b b a after a line end a, with the discounts 0.5 and 1 of counts 1 and 2, as there are too few to estimate.
+
+    a came after b alone, b after a and b. So p(a) = 0.5/3 + 1.5/3 * 1/3, p(b) = 1/3 + 1.5/3 * 1/3, p(unknown) = 1/6.
+    After a, twice b: p(b|a) = 1/2 + 1/2 p(b). After b, twice a and once b: p(a|b) = 1/3 + 1.5/3 p(a).
+    """
+    network = Ngram(3, order=2).double()
+    text = torch.tensor([[1, 2, 1, 2, 2, 1]])  # 1 is a, 2 is b
+    network.learn(text[:, :-1], text[:, 1:], epoch=0)
+    assert after(network, [0]) == pytest.approx([1 / 6, 1 / 3, 1 / 2])
+    assert after(network, [1]) == pytest.approx([1 / 12, 1 / 6, 3 / 4])
+    assert after(network, [2]) == pytest.approx([1 / 12, 1 / 2, 5 / 12])
+    assert network.counts.tolist() == [1, 2, 2, 2, 1]
+
+
+def test_an_order_of_1_knows_no_context() -> None:
+    text = make_text()
+    network = learned(text, order=1)
+    counts = np.bincount(text, minlength=VOCABULARY)
+    discounted = np.maximum(counts - DISCOUNTS[2], 0)
+    expected = (discounted + (len(text) - discounted.sum()) / VOCABULARY) / len(text)
+    assert after(network, [5]) == pytest.approx(expected) == after(network, [0, 1, 2])
+    assert network(torch.ones(2, 4, dtype=torch.int64))[1].shape == (2, 0)
+
+
+# Discounts
+
+
+def test_discounts_worked_by_hand() -> None:
+    counts = torch.tensor([1, 1, 1, 1, 2, 2, 3, 4, 9])  # n = 4, 2, 1, 1: the share n1 / (n1 + 2 n2) is a half
+    assert estimate_discounts(counts) == pytest.approx((1 - 2 * 0.5 * 2 / 4, 2 - 3 * 0.5 * 1 / 2, 3 - 4 * 0.5 * 1 / 1))
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3, 4])
+def test_a_missing_count_of_counts_gives_the_discounts_of_none(missing: int) -> None:
+    present = [count for count in (1, 1, 1, 1, 2, 2, 3, 4) if count != missing]
+    assert estimate_discounts(torch.tensor(present)) == DISCOUNTS
+    assert estimate_discounts(torch.tensor([], dtype=torch.int64)) == DISCOUNTS
+
+
+def test_a_discount_below_0_is_not_taken() -> None:
+    assert estimate_discounts(torch.tensor([1] * 8 + [2] * 4 + [3] + [4] * 9)) == DISCOUNTS
+
+
+# Properties
+
+
+@pytest.mark.parametrize(("order", "across"), SHAPES)
+def test_probabilities_are_positive_and_sum_to_1_after_seen_and_unseen_contexts(order: int, across: bool) -> None:
+    network = learned(make_text(), order=order, across_lines=across)
+    seen, unseen = make_text(50), np.random.default_rng(3).integers(0, VOCABULARY, 50)
+    logits, _ = network(torch.from_numpy(np.stack([seen, unseen, np.zeros_like(seen)])))
+    assert torch.isfinite(logits).all()
+    assert logits.exp().sum(2).numpy() == pytest.approx(np.ones((3, 50)), abs=1e-12)
+    assert torch.allclose(logits.log_softmax(2), logits, atol=1e-12)
+    single = learned(make_text(), torch.float32, order=order, across_lines=across)(torch.from_numpy(seen)[None])[0]
+    assert single.dtype == torch.float32
+    assert single.exp().sum(2).numpy() == pytest.approx(np.ones((1, 50)), abs=1e-6)
+
+
+def test_before_it_has_read_all_tokens_are_equally_likely() -> None:
+    assert after(Ngram(VOCABULARY), [1, 2, 3]) == pytest.approx(np.full(VOCABULARY, 1 / VOCABULARY))
+
+
+def test_an_unseen_context_says_what_its_seen_end_says() -> None:
+    network = learned(make_text())
+    assert np.array_equal(after(network, [0, 0, 0, 5]), after(network, [5]))
+    assert np.array_equal(after(network, [0] * 30), after(network, [0]))
+    assert not np.allclose(after(network, [1, 2, 4, 5]), after(network, [5]))
+
+
+def test_tokens_further_back_than_the_order_are_not_read() -> None:
+    network, text = learned(make_text(), order=3), make_text().tolist()
+    assert np.array_equal(after(network, text[:20]), after(network, text[18:20]))
+    assert not np.array_equal(after(network, text[18:20]), after(network, text[19:20]))
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_a_line_end_hides_what_stands_before_it_unless_contexts_go_across_lines(across: bool) -> None:
+    text = make_text()
+    network = learned(text, order=4, across_lines=across)
+    place = int(np.flatnonzero(text == LINE_END)[3])
+    known, line = text[place - 2 : place + 1].tolist(), [LINE_END]
+    assert np.array_equal(after(network, known), after(network, line)) != across
+
+
+@pytest.mark.parametrize("across", [True, False])
+@pytest.mark.parametrize("cut", [1, 2, 7, 19])
+def test_a_text_in_two_windows_is_the_text_at_once(cut: int, across: bool) -> None:
+    network = learned(make_text(), across_lines=across)
+    tokens = torch.from_numpy(np.stack([make_text(20), make_text(20, 5)]))
+    whole, end = network(tokens)
+    first, state = network(tokens[:, :cut])
+    second, state = network(tokens[:, cut:], state)
+    assert torch.equal(torch.cat([first, second], dim=1), whole)
+    assert torch.equal(state, end)
+    assert end.tolist() == tokens[:, -4:].tolist()
+
+
+def test_texts_of_a_batch_do_not_mix_and_the_future_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = learned(make_text())
+    tokens = torch.from_numpy(make_text(60).reshape(4, 15))
+    together = network(tokens)[0]
+    assert torch.equal(torch.cat([network(row[None])[0] for row in tokens]), together)
+    assert torch.equal(network(tokens[:, :9])[0], together[:, :9])
+    monkeypatch.setattr(ngram, "AT_ONCE", 7)
+    assert torch.equal(network(tokens)[0], together)
+
+
+def test_reading_twice_counts_once() -> None:
+    text = torch.from_numpy(make_text())[None]
+    once, twice = Ngram(VOCABULARY), Ngram(VOCABULARY)
+    once.learn(text[:, :-1], text[:, 1:], epoch=0)
+    for number in (3, 1):
+        twice.learn(text[:, :-number], text[:, number:], epoch=0)
+    assert all(torch.equal(tensor, twice.state_dict()[name]) for name, tensor in once.state_dict().items())
+
+
+def test_tables_are_sorted_and_hold_every_ngram_once() -> None:
+    text = make_text()
+    network = learned(text, order=3)
+    assert (network.ngrams.diff() > 0).all() and (network.contexts.diff() > 0).all()
+    whole = [LINE_END, *text.tolist()]
+    threes = set(zip(whole, whole[1:], whole[2:], strict=False))
+    assert len(network.ngrams) == len(set(whole[1:])) + len(set(itertools.pairwise(whole))) + len(threes)
+    assert int(network.counts[-len(threes) :].sum()) == len(whole) - 2
+
+
+@pytest.mark.parametrize("dense", [0, 1, 100, 10**9])
+@pytest.mark.parametrize("keys", [[], [7], [5, 5, 5], [3, 900, 3, -1, 40, 900]])
+def test_different_keys_are_those_of_torch(keys: list[int], dense: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngram, "DENSE", dense)
+    many = torch.tensor(keys, dtype=torch.int64)
+    for found, expected in zip(ngram._different(many), torch.unique(many, return_inverse=True), strict=True):
+        assert found.tolist() == expected.tolist()
+
+
+# On disk
+
+
+@pytest.mark.parametrize("options", [{}, {"order": 1}, {"order": 3, "across_lines": False}])
+def test_a_loaded_model_has_the_same_bits(options: dict[str, Any], tmp_path: Path) -> None:
+    network = learned(make_text(), torch.float32, **options)
+    config = {"domain": "language", "name": "ngram", "data": {"vocabulary_size": VOCABULARY}, "options": options}
+    networks.save(tmp_path, network, config)
+    loaded = networks.load(tmp_path)[0].cpu()
+    state = loaded.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+    tokens = torch.from_numpy(make_text(50, 4))[None]
+    assert torch.equal(loaded(tokens)[0], network(tokens)[0])
+    assert networks.parameter_count(loaded) == len(network.ngrams) + 3 * network.order
+
+
+def test_tables_of_another_order_or_network_are_refused(tmp_path: Path) -> None:
+    config = {"domain": "language", "name": "ngram", "data": {"vocabulary_size": VOCABULARY}, "options": {"order": 4}}
+    networks.save(tmp_path, learned(make_text(), torch.float32, order=5), config)
+    with pytest.raises(ValueError, match="damaged or does not fit"):
+        networks.load(tmp_path)
+    other = config | {"name": "rnn", "options": {}}
+    networks.save(tmp_path, networks.build(other), other)
+    files.write_json(tmp_path / networks.CONFIG, config)
+    with pytest.raises(ValueError, match="damaged or does not fit"):
+        networks.load(tmp_path)
+
+
+# Through the pipeline
+
+
+class InterruptionError(Exception):
+    pass
+
+
+def make_options(**changes: Any) -> dict[str, Any]:
+    return LanguageTrain(epochs=1).model_dump() | changes
+
+
+@pytest.fixture
+def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[training.Fitted, Path]]:
+    """Train as the stage does; the result, and the folder of the saved model."""
+    count = iter(range(100))
+
+    def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[training.Fitted, Path]:
+        number, options = next(count), make_options(**changes)
+        data = network_arguments(prepared.facts(language_data))
+        config = {"domain": "language", "name": "ngram", "data": data, "options": {"order": 4}}
+        training.seed_everything(1)
+        network = networks.build(config)
+        fitted = training.fit(
+            Task(network, options),
+            training.Data(source, language_data, options, 1),
+            run="mine",
+            resume=tmp_path / (resume or f"resume-{number}"),
+            logger=training.EpochLogger(lambda metrics, epoch: None),
+        )
+        networks.save(tmp_path / f"model-{number}", network, config)
+        return fitted, tmp_path / f"model-{number}"
+
+    return run
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / networks.WEIGHTS).read_bytes()
+
+
+def test_training_counts_the_text_once(train: Callable[..., Any], language_data: Path) -> None:
+    fitted, folder = train()
+    tokens, facts = prepared.load_array(language_data, "train"), prepared.facts(language_data)
+    expected = Ngram(facts["vocabulary_size"], order=4)
+    targets = torch.from_numpy(tokens.astype(np.int64))[None]
+    expected.learn(torch.cat([torch.tensor([[facts["start"]]]), targets[:, :-1]], dim=1), targets, epoch=0)
+    network = networks.load(folder)[0].cpu()
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in expected.state_dict().items())
+    (row,) = fitted.history
+    assert set(row) == {"epoch", "step", "validation_nll", "validation_perplexity"}
+    assert fitted.examples == len(tokens) and fitted.best_epoch == 0 and row["step"] == 1
+    validation = prepared.load_array(language_data, "validation")
+    columns = batches.VALIDATION_COLUMNS
+    nats = evaluation.token_nats(network.to(networks.device()), validation, facts["start"], columns=columns)
+    assert row["validation_nll"] == pytest.approx(nats.mean(), rel=1e-5)
+
+
+def test_neither_batch_size_nor_window_nor_seed_change_a_count(train: Callable[..., Any]) -> None:
+    first = train()[1]
+    for changes in ({"batch_size": 3, "window": 7}, {"batch_size": 10**6}, {"patience": 1, "clip": 0.1, "lr": 9.0}):
+        assert weights(train(**changes)[1]) == weights(first)
+
+
+def test_mixed_precision_counts_alike(train: Callable[..., Any]) -> None:
+    whole, mixed = train(), train(precision="bf16")
+    assert weights(mixed[1]) == weights(whole[1])
+    assert mixed[0].history == whole[0].history
+
+
+def test_an_interrupted_training_ends_in_the_same_bytes(train: Callable[..., Any]) -> None:
+    def broken(*arguments: Any, **named: Any) -> Iterator[Any]:
+        yield next(iter(batches.split_batches(*arguments, **named)))
+        raise InterruptionError
+
+    whole, folder = train()
+    with pytest.raises(InterruptionError):
+        train(resume="state", source=SimpleNamespace(split_batches=broken))
+    for _ in range(2):  # the second time all was done already
+        resumed, again = train(resume="state")
+        assert resumed.history == whole.history and resumed.examples == whole.examples
+        assert weights(again) == weights(folder)
+
+
+def test_its_parameters_are_the_counts_and_the_discounts(language_data: Path, tmp_path: Path) -> None:
+    block = {"domain": "language", "seed": 1, "model": {"name": "ngram", "order": 3}, "train": make_options()}
+    recorder = SimpleNamespace(metrics=lambda metrics, epoch: None)
+    folders = (language_data, tmp_path / "model", tmp_path / "resume")
+    _, result, _ = _fit("mine", block, prepared.facts(language_data), *folders, recorder)
+    assert result["parameters"] == len(networks.load(tmp_path / "model")[0].ngrams) + 3 * 3
+    assert result["multiply_adds"] == 0
+
+
+def test_no_epochs_leave_it_empty(train: Callable[..., Any]) -> None:
+    fitted, folder = train(epochs=0)
+    assert not fitted.history
+    assert not len(networks.load(folder)[0].ngrams)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 2}, r"train\.epochs: 2 is too many.*take 1, or 0"),
+        ({"epoch_tokens": 500}, r"train\.epoch_tokens: 500 .*leave it out"),
+        ({"average": "ema"}, r"train\.average: ema .*take none"),
+    ],
+)
+def test_what_only_gradients_need_is_refused(changes: dict[str, Any], message: str) -> None:
+    network = Ngram(VOCABULARY)
+    assert isinstance(network, Learner)
+    with pytest.raises(ValueError, match=message):
+        Task(network, make_options(**changes))
+
+
+@pytest.fixture
+def trained(train: Callable[..., Any]) -> Ngram:
+    return networks.load(train()[1])[0]
+
+
+def test_every_token_is_scored_alike_in_any_window(
+    trained: Ngram, language_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, start = prepared.load_array(language_data, "test"), prepared.facts(language_data)["start"]
+    whole = evaluation.token_nats(trained, tokens, start)
+    assert whole.mean() < 1.0  # the made plays repeat themselves
+    for window in (13, 10**6):
+        monkeypatch.setattr(evaluation, "WINDOW", window)
+        assert np.array_equal(evaluation.token_nats(trained, tokens, start), whole)
+
+
+def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
+    facts = prepared.facts(language_data)
+    options = {"samples": 2, "sample_tokens": 30, "temperature": 0.8}
+    scores = evaluation.evaluate(trained, language_data, facts, options, tmp_path / "details")
+    assert scores["perplexity"] < 3
+    options = {"shares": [0.1, 0.3], "excerpts": 4, "length": 30}
+    attacked, rows, examples = attacks.attack(trained, language_data, facts, options)
+    assert {row["method"] for row in rows} == {"random"}  # HotFlip needs a gradient
+    assert attacked["perplexity_clean"] < attacked["perplexity_random_0.1"] < attacked["perplexity_random_0.3"]
+    for name, array in examples.items():
+        prepared.save_array(tmp_path / "examples", name, array)
+    section = "\n".join(draw_run(tmp_path / "details", tmp_path / "examples", tmp_path / "figures"))
+    assert "replaced at random" in section and "HotFlip" not in section
+
+
+def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
+    facts, options = prepared.facts(language_data), {"excerpts": 20, "length": 20, "words": 5, "neighbours": 2}
+    fresh = Ngram(facts["vocabulary_size"], order=4).to(networks.device())
+    scores = examine(trained, fresh, language_data, facts, options, tmp_path / "in")
+    assert {path.name for path in (tmp_path / "in").iterdir()} == {"context.csv"}
+    nats = [scores[f"nats_context_{tokens}"] for tokens in (1, 2, 4, 8, 16)]
+    assert nats[0] > nats[1] > nats[2] == nats[3] == nats[4]  # an order of 4 reads three tokens
+    assert "dependencies.png" in "\n".join(draw_insight(tmp_path / "in", tmp_path / "out"))
+
+
+def test_serving_says_the_probabilities(trained: Ngram, language_data: Path) -> None:
+    config = {"data": network_arguments(prepared.facts(language_data))}
+    texts = np.array(prepared.load_array(language_data, "test")[:12]).reshape(2, 6)
+    expected = trained.cpu()(torch.from_numpy(texts.astype(np.int64)))[0][:, -1].exp()
+    assert predict(trained, config, texts) == pytest.approx(expected.numpy(), rel=1e-5)
+
+
+# The published figure
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize(("across", "published"), [(False, 141.2), (True, 141.1)])
+def test_the_perplexity_of_the_penn_treebank(across: bool, published: float, tmp_path: Path) -> None:
+    """Mikolov and Zweig 2012 state 141.2 for 5-grams; each line was a text of its own there."""
+    if not (Path(os.environ.get("CVNLP_MIRROR", "/nowhere")) / "ptb").is_dir():
+        pytest.skip("CVNLP_MIRROR names no folder with ptb")
+    options = {"seed": 1, "lowercase": False, "vocabulary_size": None, "minimum_count": 1, "duplicates": "keep"}
+    splits = {"validation": None, "test": None}
+    facts = prepare(tmp_path / "raw", tmp_path / "made", source="ptb", tokens="whitespace", **options, **splits)
+    network = Ngram(facts["vocabulary_size"], order=5, across_lines=across).to(networks.device())
+    ((inputs, targets, _),) = batches.whole_text(tmp_path / "made")
+    network.learn(inputs.to(networks.device()), targets.to(networks.device()), epoch=0)
+    nats = evaluation.token_nats(network, prepared.load_array(tmp_path / "made", "test"), facts["start"])
+    assert np.exp(nats.mean(dtype=np.float64)) == pytest.approx(published, abs=0.1)

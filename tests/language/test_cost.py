@@ -1,0 +1,38 @@
+"""Multiply-adds of a token, counted by hand and by the function."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from cvnlp.language.models import MODELS, multiply_adds
+
+
+@pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("lstm", 4)])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_each_weight_of_the_recurrence_and_of_the_output_counts_once(name: str, gates: int, layers: int) -> None:
+    network = MODELS[name](11, embedding_size=3, hidden_size=5, layers=layers)
+    recurrent = gates * (5 * (3 + 5) + (layers - 1) * 5 * (5 + 5))
+    assert multiply_adds(network) == recurrent + 5 * 11
+
+
+@pytest.mark.parametrize("options", [{"tied": True}, {"tied": False}, {"tied": True, "dropout": 0.2}])
+def test_a_tied_matrix_counts_as_output_alone(options: dict[str, Any]) -> None:
+    network = MODELS["lstm"](11, embedding_size=5, hidden_size=5, **options)
+    assert multiply_adds(network) == 4 * 5 * 10 + 5 * 11
+
+
+def test_the_output_s_share_is_what_torch_counts() -> None:
+    """Torch counts the products of linear layers, but not those within its fused recurrent layers."""
+    network = MODELS["lstm"](11, embedding_size=3, hidden_size=5).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network.output(torch.zeros(1, 5))
+    assert multiply_adds(network) == counter.get_total_flops() // 2 + 4 * 5 * 8
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_language_model_has_a_count(name: str) -> None:
+    count = multiply_adds(MODELS[name](11))
+    assert isinstance(count, int)
+    assert count >= 0

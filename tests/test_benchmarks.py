@@ -1,0 +1,241 @@
+"""The folder benchmarks/: the same stages as the project's, its params and published figures, and a small run of it."""
+
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from cloning import ROOT, Clone, clone_project
+from cvnlp import benchmark, comparison, domain, files
+from cvnlp.sources.catalogue import SOURCES
+
+FOLDER = ROOT / "benchmarks"
+
+
+def read(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+
+
+PIPELINE, PROJECT = read(FOLDER / "dvc.yaml"), read(ROOT / "dvc.yaml")
+SETTINGS = domain.read_params(FOLDER / "params.yaml")
+SHARED = sorted(PIPELINE["stages"].keys() & PROJECT["stages"].keys())
+
+
+def paths(entries: list[Any]) -> list[str]:
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+# The pipeline ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_stages_are_the_project_s_and_one_that_compares() -> None:
+    assert SHARED == ["evaluate", "prepare", "train"]
+    assert set(PIPELINE["stages"]) == {*SHARED, "compare"}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_stage_is_called_as_in_the_project(name: str) -> None:
+    own, other = PIPELINE["stages"][name], PROJECT["stages"][name]
+    assert own["foreach"] == other["foreach"]
+    assert own["do"]["cmd"] == other["do"]["cmd"]
+    assert own["do"]["params"] == other["do"]["params"]
+    assert paths(own["do"]["outs"]) == paths(other["do"]["outs"])
+    assert own["do"].get("deps", []) == [path for path in other["do"]["deps"] if not path.startswith("src/")]
+
+
+def test_the_code_is_the_project_s() -> None:
+    (own,), (other,) = PIPELINE["vars"], PROJECT["vars"]
+    assert own["python"] == other["python"].replace("PYTHONPATH=src", "PYTHONPATH=../src")
+
+
+def test_all_that_compare_names_is_declared() -> None:
+    stage = PIPELINE["stages"]["compare"]
+    named = set(re.findall(r"--(?!params)\w+ (\S+)", stage["cmd"]))
+    assert named == {*stage["deps"], *paths(stage["outs"])}
+
+
+def test_results_are_in_git_and_data_is_not() -> None:
+    outs = [out for stage in PIPELINE["stages"].values() for out in stage.get("do", stage)["outs"]]
+    for out in outs:
+        path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
+        assert (options.get("cache", True) is False) == path.startswith("reports/"), path
+
+
+# Params and published figures -----------------------------------------------------------------------------------------
+
+
+def test_every_classifier_is_trained_on_both_sets_of_pictures() -> None:
+    models = domain.part("vision", "models").MODELS
+    for dataset in ("mnist", "fashion_mnist"):
+        assert {run.model["name"] for run in SETTINGS.runs.values() if run.dataset == dataset} == set(models)
+
+
+@pytest.mark.parametrize("name", comparison.seeds(SETTINGS.runs))
+def test_seeds_are_counted_from_1(name: str) -> None:
+    members = [SETTINGS.runs[run] for run in comparison.seeds(SETTINGS.runs)[name]]
+    assert [run.seed for run in members] == list(range(1, len(members) + 1))
+    assert len(members) == 1 or members[0].train.epochs  # without training nothing is left to chance
+
+
+def test_published_figures_are_of_known_data_and_have_a_source() -> None:
+    published = pd.read_csv(FOLDER / "published.csv", dtype=str, keep_default_na=False)
+    assert tuple(published.columns) == benchmark.PUBLISHED
+    assert set(SETTINGS.datasets) <= set(published["dataset"]) <= set(SOURCES)
+    for line in published.to_dict("records"):
+        assert line["metric"] in domain.part(SOURCES[line["dataset"]].domain, "scores").COMPARED
+        assert line["source"]
+        assert re.fullmatch(r"(about )?\d+(\.\d+)?", line["figure"])
+
+
+def test_merge_keys_are_read_and_what_a_run_says_itself_counts(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(MERGED, encoding="utf-8")
+    runs = domain.read_params(tmp_path / "params.yaml").runs
+    assert (runs["linear_1"].seed, runs["linear_2"].seed) == (1, 2)
+    assert runs["linear_1"].train == runs["linear_2"].train
+    assert (runs["slow"].train.lr, runs["slow"].train.epochs, runs["slow"].seed) == (0.25, 1, 2)
+
+
+MERGED = """\
+datasets:
+  digits: {domain: vision, source: mnist_sample, seed: 1, validation: 500, test: 3500}
+runs:
+  linear_1: &linear
+    domain: vision
+    dataset: digits
+    seed: 1
+    model: {name: linear}
+    train: &train {epochs: 1, batch_size: 100}
+    evaluate: {}
+    attack: {eps: [0.1]}
+    insight: {}
+  linear_2: &second {<<: *linear, seed: 2}
+  slow: {<<: [*second], train: {<<: *train, lr: 0.25}}
+"""
+
+
+# Seconds per epoch ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def timing() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("timing", FOLDER / "timing.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def measure(timing: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """The runs that a call of the script trains, without training them."""
+    (tmp_path / "params.yaml").write_text(MERGED + RULES, encoding="utf-8")
+
+    def call(*runs: str, again: bool = False) -> list[str]:
+        trained: list[str] = []
+        monkeypatch.setattr(
+            timing, "measure", lambda settings, run, data: trained.append(run) or {"seconds_per_epoch": 1.0}
+        )
+        timing.measure_all(tmp_path / "params.yaml", tmp_path, tmp_path / "timings.json", list(runs) or None, again)
+        return trained
+
+    return call
+
+
+RULES = "  rules: {<<: *linear, model: {name: rules}, train: {epochs: 0}}\n"
+
+
+def test_each_configuration_is_measured_once(measure: Callable[..., list[str]], tmp_path: Path) -> None:
+    assert measure() == ["linear_1", "slow"]  # rules have no epoch
+    assert measure() == []
+    assert list(files.read_json(tmp_path / "timings.json")) == ["linear", "slow"]
+
+
+def test_what_is_measured_is_measured_again_if_asked(measure: Callable[..., list[str]]) -> None:
+    assert measure("slow") == ["slow"]
+    assert measure("slow", again=True) == ["slow"]
+    assert measure() == ["linear_1"]
+
+
+def test_what_has_changed_is_measured_again_and_what_is_gone_forgotten(
+    measure: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    measure()
+    changed = MERGED.replace("batch_size: 100", "batch_size: 50").replace("  slow:", "  slower:")
+    (tmp_path / "params.yaml").write_text(changed, encoding="utf-8")
+    assert measure("linear") == ["linear_1"]
+    assert list(files.read_json(tmp_path / "timings.json")) == ["linear"]
+
+
+def test_an_unknown_name_is_refused_before_anything_is_trained(
+    measure: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="'linear_1' is unknown; valid choices: linear, rules, slow"):
+        measure("slow", "linear_1")
+    assert not (tmp_path / "timings.json").exists()
+
+
+@pytest.mark.parametrize("model", ["{name: linear}", "{name: neocognitron, prototypes: 20, planes: [4, 4]}"])
+def test_seconds_of_an_epoch_are_measured(timing: ModuleType, vision_data: Path, tmp_path: Path, model: str) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text(MERGED.replace("digits", vision_data.name).replace("{name: linear}", model), encoding="utf-8")
+    found = timing.measure(domain.read_params(params), "linear_1", vision_data.parent)
+    assert found["seconds_per_epoch"] > 0
+    assert found["examples_per_second"] * found["seconds_per_epoch"] == pytest.approx(300)  # pictures of the split
+    assert {"processor", "threads", "torch", "device"} <= set(found)
+
+
+# The whole, in a clone ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The benchmarks of a clone, run once on two seeds of one network."""
+    place = tmp_path_factory.mktemp("benchmarks")
+    project = clone_project(place)
+    made = Clone(project.folder / "benchmarks", place / "mirror")
+    files.write_text(made.folder / "params.yaml", MERGED.split("  slow:")[0])
+    files.write_json(made.folder / "reports/timings.json", {})
+    project.commit()
+    made.ran = made.repro()
+    return made
+
+
+def test_all_stages_ran_once(clone: Clone) -> None:
+    runs = [f"{stage}@linear_{seed}" for stage in ("train", "evaluate") for seed in (1, 2)]
+    assert sorted(clone.ran) == sorted(["prepare@digits", *runs, "compare"])
+    assert clone.repro() == []
+
+
+def test_the_table_is_of_the_runs(clone: Clone) -> None:
+    scores = [files.read_json(clone.folder / f"reports/scores/linear_{seed}.json")["accuracy"] for seed in (1, 2)]
+    table = (clone.folder / "reports/table.md").read_text(encoding="utf-8")
+    assert comparison.spread(scores).scaled(100).shown(2) in table
+    assert "7,840" in table
+    commit = clone("git", "rev-parse", "HEAD").strip()
+    assert f"commit {commit[:8]}\n" in table
+
+
+def test_the_project_s_pipeline_does_not_see_them(clone: Clone) -> None:
+    project = Clone(clone.folder.parent, Path(clone.environment["CVNLP_MIRROR"]))
+    assert "linear_1" not in project("dvc", "stage", "list")
+    assert "linear_1" not in project("dvc", "status")
+
+
+def test_what_git_takes_in_are_results_and_the_lock(clone: Clone) -> None:
+    listed = clone("git", "status", "--porcelain", "--untracked-files=all", ".").split("\n")
+    names = {re.sub(r".*benchmarks/", "", line).strip('"') for line in listed if line}
+    kinds = {Path(name).parts[1] if name.startswith("reports/") else name for name in names}
+    assert kinds == {"dvc.lock", "durations", "figures", "history", "scores", "table.csv", "table.md", "training"}
+
+
+def test_trainings_are_in_a_tracker_of_their_own(clone: Clone) -> None:
+    client, experiment = clone.mlflow()
+    assert sorted(run.info.run_name for run in client.search_runs([experiment])) == ["linear_1", "linear_2"]
+    assert not (clone.folder.parent / "mlflow.db").exists()

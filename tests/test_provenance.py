@@ -1,0 +1,42 @@
+"""What a result says of where it came from."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from cvnlp import files, provenance
+
+
+def test_the_machine_is_described_by_what_decides_speed_and_results() -> None:
+    found = provenance.machine()
+    assert {"processor", "processors", "system", "python", "torch", "date"} <= set(found)
+    assert all(found[key] for key in ("processor", "system", "python", "torch"))
+    assert datetime.datetime.fromisoformat(found["date"]).tzinfo is not None
+
+
+def test_the_machine_s_name_is_not_told() -> None:
+    assert "host" not in provenance.machine()
+
+
+@pytest.mark.parametrize(("status", "changed"), [("", False), (" M src/cvnlp/files.py", True)])
+def test_the_code_is_told_by_its_commit_and_whether_it_differs_from_it(
+    monkeypatch: pytest.MonkeyPatch, status: str, changed: bool
+) -> None:
+    answers = {"rev-parse": "0123abcd", "status": status}
+    monkeypatch.setattr(provenance, "_git", lambda *words: answers[words[2]])
+    found = provenance.machine()
+    assert (found["commit"], found["changed"]) == ("0123abcd", changed)
+
+
+def test_outside_a_repository_no_commit_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert "commit" not in provenance.machine()
+
+
+def test_a_digest_of_a_model_is_of_all_its_files(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "config.json", "{}")
+    first = provenance.model_digest(tmp_path)
+    files.write_text(tmp_path / "model.safetensors", "weights")
+    assert provenance.model_digest(tmp_path) != first

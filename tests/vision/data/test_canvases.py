@@ -1,0 +1,243 @@
+"""Canvases and the class background: what is laid where, what is cut out between, and what the facts say of it."""
+
+import csv
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvnlp import files, prepared
+from cvnlp.vision import data
+from cvnlp.vision.card import draw_card
+from cvnlp.vision.data import published
+from cvnlp.vision.data.canvases import Composer
+from cvnlp.vision.data.pictures import of_arrays
+
+OPTIONS = {"count": 3, "size": [40, 50], "pictures": 4, "background": 0.25}
+SHAPE = (14, 7, 1)
+SPLIT_SIZES = {"validation": 6, "test": 9}
+
+
+def made_pictures(count: int = 60, shape: tuple[int, ...] = SHAPE) -> tuple[Any, Any, list[str]]:
+    """Each picture one shade of its own, so that every pixel of a canvas tells where it comes from."""
+    images = np.broadcast_to(np.arange(1, count + 1, dtype=np.uint8).reshape(-1, 1, 1, 1), (count, *shape))
+    return images, (np.arange(count) % 3).astype(np.uint8), ["a", "b", "c"]
+
+
+def prepare(folder: Path, made: Any = None, **options: Any) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(published.READERS, "mnist_sample", lambda raw: of_arrays(*(made or made_pictures())))
+        chosen = {"seed": 1, "duplicates": "keep", **SPLIT_SIZES, "canvases": OPTIONS} | options
+        return data.prepare(Path("unused"), folder, source="mnist_sample", **chosen)
+
+
+def composer(size: tuple[int, int] = (40, 50), number: int = 4, ground: int = 0, **pictures: Any) -> Composer:
+    return Composer(of_arrays(*made_pictures(**pictures)), size, number, ground)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# Canvases -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_pictures_lie_on_the_canvas_and_overlap_in_their_margins_only(seed: int) -> None:
+    canvas = composer(number=5).compose(np.random.default_rng(seed), np.arange(5))
+    assert (canvas.places >= 0).all() and (canvas.places + SHAPE[:2] <= (40, 50)).all()
+    for one, other in itertools.combinations(canvas.places, 2):
+        down, aside = np.abs(one - other)
+        assert down >= 14 - 2 or aside >= 7 - 1
+
+
+def test_what_stands_out_from_the_ground_is_seen_where_pictures_meet() -> None:
+    for ground, better in ((0, np.maximum), (255, np.minimum)):
+        canvas = composer(ground=ground).compose(np.random.default_rng(1), np.array([3, 20, 7, 50]))
+        expected = np.full((40, 50, 1), ground, np.uint8)
+        for shade, (top, left) in zip((4, 21, 8, 51), canvas.places, strict=True):
+            there = expected[top : top + 14, left : left + 7]
+            there[:] = better(there, shade)
+        assert np.array_equal(canvas.pixels, expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_picture_stands_in_the_middle_of_background(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    maker = composer(shape=(12, 12, 1))
+    canvas = maker.compose(generator, np.arange(4))
+    for window in maker.between(generator, canvas):
+        for shade in np.unique(window[window > 0]):
+            rows, columns = (np.flatnonzero((window[..., 0] == shade).any(axis)) for axis in (1, 0))
+            assert min(len(rows), len(columns)) <= 12 - 2  # a sixth of a side is out of sight
+
+
+def test_background_is_empty_or_shows_parts_of_one_or_of_several() -> None:
+    generator, maker = np.random.default_rng(0), composer(shape=(12, 12, 1))
+    windows = np.concatenate([maker.between(generator, maker.compose(generator, np.arange(4))) for _ in range(20)])
+    shades = [len(np.unique(window[window > 0])) for window in windows]
+    assert {0, 1, 2} <= set(shades)
+
+
+@pytest.mark.parametrize("size", [(13, 50), (40, 6), (27, 13)])
+def test_size_that_holds_no_picture_and_a_window_beside_it_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=rf"canvases\.size: \[{size[0]}, {size[1]}\] is too small .* 14 x 7"):
+        composer(size=size)
+
+
+def test_more_pictures_than_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"canvases\.pictures: 40 pictures of 14 x 7 .* 40 x 50; take fewer"):
+        prepare(tmp_path, canvases=OPTIONS | {"pictures": 40})
+    assert not (tmp_path / "facts.json").exists()
+
+
+def test_pictures_without_room_between_them_are_refused() -> None:
+    maker = composer(size=(1, 2), number=2, shape=(1, 1, 1))
+    generator = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"canvases\.pictures: 2 pictures of 1 x 1 with room between them"):
+        maker.between(generator, maker.compose(generator, np.arange(2)))
+
+
+# What is prepared -----------------------------------------------------------------------------------------------------
+
+
+def test_background_is_the_last_class_and_a_share_of_every_split(tmp_path: Path) -> None:
+    facts = prepare(tmp_path)
+    assert facts["classes"] == ["a", "b", "c", "background"]
+    assert facts["counts"] == {
+        "train": {"a": 15, "b": 15, "c": 15, "background": 15},
+        "validation": {"a": 2, "b": 2, "c": 2, "background": 2},
+        "test": {"a": 3, "b": 3, "c": 3, "background": 3},
+    }
+    for split, counts in facts["counts"].items():
+        labels = prepared.load_array(tmp_path, f"{split}_labels")
+        assert np.bincount(labels).tolist() == list(counts.values())
+        assert (np.diff(labels == 3) >= 0).all()  # after those that were read
+    assert facts["canvases"] == OPTIONS
+
+
+def test_background_and_canvases_show_pictures_of_their_own_split_alone(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    shades = {split: np.unique(prepared.load_array(tmp_path, f"{split}_images")) for split in prepared.SPLITS}
+    for one, other in itertools.combinations(shades.values(), 2):
+        assert set(one) & set(other) <= {0}
+    assert set(np.unique(prepared.load_array(tmp_path, "validation_canvases"))) <= {0, *shades["validation"]}
+
+
+def test_boxes_tell_where_each_picture_of_a_canvas_stands(tmp_path: Path) -> None:
+    facts = prepare(tmp_path)
+    pixels, boxes = prepared.load_array(tmp_path, "validation_canvases"), rows_of(tmp_path / "validation_boxes.csv")
+    assert pixels.shape == (3, 40, 50, 1) and len(boxes) == 12
+    for box in boxes:
+        top, left, height, width = (int(box[side]) for side in ("top", "left", "height", "width"))
+        middle = int(pixels[int(box["canvas"]), top + height // 2, left + width // 2, 0])
+        assert (height, width) == (14, 7)
+        assert box["class"] == facts["classes"][(middle - 1) % 3]
+    assert np.count_nonzero(pixels) >= 12 * 12 * 6  # nothing else hides them
+
+
+def test_every_validation_picture_is_used_before_one_is_used_again(tmp_path: Path) -> None:
+    prepare(tmp_path, canvases=OPTIONS | {"count": 2, "pictures": 3})
+    images = prepared.load_array(tmp_path, "validation_images")[:6]
+    assert set(np.unique(prepared.load_array(tmp_path, "validation_canvases"))) == {0, *np.unique(images)}
+
+
+def test_canvases_stand_in_the_facts_with_their_digest(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    described = prepared.facts(tmp_path)["arrays"]["validation_canvases"]
+    assert described == {"bytes": 6000, "sha256": files.sha256(tmp_path / "validation_canvases.npy")}
+
+
+def test_the_seed_decides_all(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        prepare(tmp_path / name, seed=seed)
+    digests = [
+        {path.name: files.sha256(path) for path in (tmp_path / name).iterdir()} for name in ("one", "again", "other")
+    ]
+    assert digests[0] == digests[1]
+    assert digests[0]["validation_canvases.npy"] != digests[2]["validation_canvases.npy"]
+
+
+def test_without_canvases_the_pictures_are_those_that_were_read(tmp_path: Path) -> None:
+    without, facts = prepare(tmp_path / "without", canvases=None), prepare(tmp_path / "with")
+    assert "canvases" not in without and without["classes"] == ["a", "b", "c"]
+    assert not list((tmp_path / "without").glob("validation_[cb]*"))
+    for split, counts in without["counts"].items():
+        first, all_of_them = (
+            prepared.load_array(tmp_path / name, f"{split}_images")[: sum(counts.values())]
+            for name in ("without", "with")
+        )
+        assert np.array_equal(first, all_of_them)
+    assert facts["duplicates"] == without["duplicates"] and facts["conflicting"] == without["conflicting"]
+
+
+def test_mean_and_deviation_are_of_all_training_pixels(tmp_path: Path) -> None:
+    facts, images = prepare(tmp_path), prepared.load_array(tmp_path, "train_images") / 255
+    assert facts["mean"] == pytest.approx([images.mean()]) and facts["std"] == pytest.approx([images.std()])
+
+
+def test_class_of_that_name_is_refused(tmp_path: Path) -> None:
+    images, labels, _ = made_pictures()
+    with pytest.raises(ValueError, match="canvases: the data has a class background of its own; rename it"):
+        prepare(tmp_path, made=(images, labels, ["a", "background", "c"]))
+
+
+def test_copies_and_files_of_own_pictures_are_told_of_what_was_read(
+    tmp_path: Path, make_folder: Callable[..., Path], prepare: Callable[..., dict[str, Any]]
+) -> None:
+    root = make_folder(tmp_path / "root")
+    for name in ("cat", "dog"):
+        Image.fromarray(np.zeros((6, 5, 3), np.uint8)).save(root / name / "empty.png")  # as empty background is
+    made = prepare(root, tmp_path / "out", canvases=OPTIONS | {"size": [30, 30]})
+    without = prepare(root, tmp_path / "without")
+    assert made["duplicates"] == without["duplicates"] and made["conflicting"] == without["conflicting"] == 1
+    assert made["read"] == 18
+    for name in ("files.csv", "duplicates.csv", "skipped.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+    for row in rows_of(tmp_path / "out" / "files.csv"):
+        image = prepared.load_array(tmp_path / "out", f"{row['split']}_images")[int(row["row"])]
+        assert np.array_equal(image, np.asarray(Image.open(root / row["file"])))
+
+
+def test_own_pictures_on_white_lie_on_white_canvases(
+    tmp_path: Path, make_folder: Callable[..., Path], prepare: Callable[..., dict[str, Any]]
+) -> None:
+    prepare(make_folder(tmp_path / "root"), tmp_path / "out", canvases=OPTIONS | {"pictures": 1}, background="white")
+    pixels = prepared.load_array(tmp_path / "out", "validation_canvases")
+    assert (pixels == 255).all(-1).mean() > 0.9
+
+
+def test_room_on_disk_is_asked_for_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(data, "check_space", lambda folder, needed: asked.append(needed))
+    prepare(tmp_path)
+    written = sum(prepared.load_array(tmp_path, name).nbytes for name in ("validation_canvases", "train_images"))
+    assert written < asked[0] < 3 * written
+
+
+def test_more_windows_than_a_piece_holds_are_all_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(tmp_path / "one")
+    monkeypatch.setattr("cvnlp.vision.data.writing.PIECE_BYTES", 3 * 14 * 7)
+    prepare(tmp_path / "pieces")
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "pieces" / path.name).read_bytes()
+
+
+def test_the_card_says_what_background_is_and_shows_a_canvas(tmp_path: Path) -> None:
+    facts = prepare(tmp_path / "data")
+    text = "\n".join(draw_card(tmp_path / "data", facts, tmp_path / "figures"))
+    assert "The last class, background, was made" in text and "3 canvases of 40 x 50 with 4" in text
+    assert "canvas.png" in text and (tmp_path / "figures/canvas.png").stat().st_size > 1000
+
+
+def test_the_card_of_many_classes_shows_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvnlp.vision.card.SHOWN_CLASSES", 2)
+    shown = []
+    monkeypatch.setattr("cvnlp.plots.draw_mosaic", lambda rows, names, path: shown.extend(names))
+    draw_card(tmp_path / "data", prepare(tmp_path / "data"), tmp_path / "figures")
+    assert shown == ["a", "background"]
