@@ -23,14 +23,14 @@ NAMED_ALL, NAMED_WORST = 10, 8  # classes whose curves are named: all of so many
 
 def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
     """The section of one run, as Markdown; its figures go into `folder` and are linked by name."""
-    classes = _named(details / "classes.csv")
+    classes = read_named(details / "classes.csv")
     _draw_confusion(pd.read_csv(details / "confusion.csv").to_numpy(), list(classes["class"]), folder / "confusion.png")
     _draw_calibration(pd.read_csv(details / "calibration.csv"), folder / "calibration.png")
-    _draw_curves(_named(details / "curves.csv"), classes, folder / "curves.png")
+    _draw_curves(read_named(details / "curves.csv"), classes, folder / "curves.png")
     lines = ["![Confusion matrix]({folder}/confusion.png) ![Calibration]({folder}/calibration.png)", ""]
     lines += ["Each class against all others, for every probability from which a picture may be taken for it:", ""]
     lines += ["![Precision and recall]({folder}/curves.png)", ""]
-    mistakes = _named(details / "mistakes.csv")
+    mistakes = read_named(details / "mistakes.csv")
     if len(mistakes):
         _draw_mistakes(prepared.load_array(details, "mistakes"), mistakes, folder / "mistakes.png")
         lines += ["The worst mistakes:", "", "![Worst mistakes]({folder}/mistakes.png)", ""]
@@ -41,7 +41,7 @@ def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
     return [*lines, "Per class:", "", shown.to_markdown(index=False, floatfmt=".3f"), ""]
 
 
-def _named(path: Path) -> pd.DataFrame:
+def read_named(path: Path) -> pd.DataFrame:
     """A table with names of classes: one may be called NA, only an empty cell is none."""
     return pd.read_csv(path, dtype=NAMES, keep_default_na=False, na_values=[""])
 

@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from cvnlp import plots, prepared
+from cvnlp.vision.figures import read_named
 from cvnlp.vision.laboratory_figures import draw_laboratory
 from cvnlp.vision.reading_figures import draw_reading
 
 SHOWN_ATTENTION = 8
-NAMES = {"actual": str, "predicted": str, "class": str}
 CHANGES = {
     "rotation": ("turned", "degrees, anticlockwise"),
     "scale": ("scaled", "size"),
@@ -159,7 +159,7 @@ def _limits(details: Path, folder: Path) -> list[str]:
         "rightly after every one.",
         "",
     ]
-    fooled = _named(details / "fooled.csv")
+    fooled = read_named(details / "fooled.csv")
     if len(fooled):
         below = [f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {row.predicted}" for row in fooled.itertuples()]
         pairs = prepared.load_array(details, "fooled")
@@ -186,7 +186,7 @@ def _draw_limits(table: pd.DataFrame, path: Path) -> None:
 
 
 def _attention(details: Path, folder: Path) -> list[str]:
-    table = _named(details / "attention.csv")
+    table = read_named(details / "attention.csv")
     shown = np.linspace(0, len(table) - 1, min(SHOWN_ATTENTION, len(table))).astype(int)
     images, added = prepared.load_array(details, "attended"), prepared.load_array(details, "attributions")
     titles = [f"{row.actual} as {row.predicted}" for row in table.iloc[shown].itertuples()]
@@ -211,8 +211,8 @@ def _signed(values: np.ndarray) -> np.ndarray:
 
 
 def _mistakes(details: Path, folder: Path) -> list[str]:
-    pairs = _named(details / "confusions.csv")
-    reliability = _named(details / "reliability.csv")
+    pairs = read_named(details / "confusions.csv")
+    reliability = read_named(details / "reliability.csv")
     lines = []
     if len(pairs):
         titles = [f"{row.actual} as {row.predicted} ({row.confidence:.0%})" for row in pairs.itertuples()]
@@ -233,8 +233,3 @@ def _mistakes(details: Path, folder: Path) -> list[str]:
         reliability.astype(object).where(reliability.notna(), None).to_markdown(index=False, floatfmt=".3f"),
         "",
     ]
-
-
-def _named(path: Path) -> pd.DataFrame:
-    """A table with names of classes: one may be called NA, only an empty cell is none."""
-    return pd.read_csv(path, dtype=NAMES, keep_default_na=False, na_values=[""])
