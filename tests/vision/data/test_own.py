@@ -255,6 +255,7 @@ def test_full_disk_leaves_nothing_that_is_taken_for_whole(
 
 
 STALLING = """
+import signal
 import sys
 from pathlib import Path
 from cvnlp import prepared
@@ -271,6 +272,7 @@ def stall(place, name, calls):
     setattr(place, name, stalled)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is behind & with it ignored
     own.FEW, own.PIECE_FILES, own.processors = 0, 1, lambda: 2
     stall(*{"decoding": (pictures.Staging, "append", 5), "facts": (prepared, "save_facts", 0)}[sys.argv[3]])
     data.prepare(
