@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from cvnlp import domain, networks, prepared, training
+from cvnlp import domain, memory, networks, prepared, training
 from cvnlp.language import batches as texts
 from cvnlp.vision import batches as pictures
 
@@ -124,6 +124,7 @@ def compare(title: str, ours: Callable[[], None], baseline: Callable[[], None], 
 
 
 if __name__ == "__main__":
+    memory.keep_freed()  # as the stages do
     images = len(prepared.load_array(PICTURES, "train_labels"))
     with tempfile.TemporaryDirectory() as folder:
         baseline = FolderOfPictures(Path(folder))

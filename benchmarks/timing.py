@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cvnlp import benchmark, comparison, domain, files, networks, prepared, provenance, training
+from cvnlp import benchmark, comparison, domain, files, memory, networks, prepared, provenance, training
 from cvnlp.params import Params, pick
 
 FOLDER = Path(__file__).parent
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--timings", type=Path, default=FOLDER / "reports/timings.json", help="what is written")
     parser.add_argument("--runs", nargs="+", help="these alone, by their names in the table: without the seed's number")
     parser.add_argument("--again", action="store_true", help="measure also what is measured already")
+    memory.keep_freed()  # as the stages do
     try:
         measure_all(**vars(parser.parse_args()))
     except (ValueError, OSError) as error:

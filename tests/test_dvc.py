@@ -27,7 +27,10 @@ UNDECLARED = {
 NAMES = "the names of the sources, by which a params.yaml with another is refused"
 # Code that a stage runs but that cannot change its outputs, with the reason.
 NO_DEP = {
-    "*": {"command.py": "how a stage is started and how its failure is worded"},
+    "*": {
+        "command.py": "how a stage is started and how its failure is worded",
+        "memory.py": "whether freed memory stays with the process",
+    },
     "train": {
         "tracking": "MLflow is told of the training and tells nothing back; it may even be down",
         "provenance.py": "names the folder of interrupted work, tags MLflow's run, and states host and date",

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from cvnlp import memory
+
 
 def run(stage: Callable[..., None], *paths: str, item: str) -> None:
     """Call `stage(params, <item>, <paths>...)` with what the command line gives.
@@ -19,6 +21,7 @@ def run(stage: Callable[..., None], *paths: str, item: str) -> None:
     for path in paths:
         parser.add_argument(f"--{path}", type=Path, required=True)
     arguments = vars(parser.parse_args())
+    memory.keep_freed()
     try:
         stage(**arguments)
     except (ValueError, ConnectionError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Memory that one training step has freed and the next will want again."""
+"""Memory that one batch has freed and the next will want again."""
 
 import ctypes
 
@@ -11,7 +11,7 @@ NEVER = 2**31 - 1
 def keep_freed() -> bool:
     """Let the process keep what it frees; False where the C library is not glibc, and nothing is changed.
 
-    glibc gives large pieces back to the system as soon as they are free, so that every step gets its activations page
+    glibc gives large pieces back to the system as soon as they are free, so that every batch gets its activations page
     by page anew, each page filled with zeros: an eighth of the time of a recurrent network's training.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

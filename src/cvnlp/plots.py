@@ -23,6 +23,7 @@ from matplotlib.ticker import MaxNLocator
 # Okabe and Ito's palette: told apart with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LETTERS = 14  # of a picture's title that stand beside each other on an inch
+LINE = 0.14  # inches that a line of such a title is high
 METHODS = {
     "random": ("random", "#999999"),
     "fgsm": ("FGSM", "#E69F00"),
@@ -33,7 +34,6 @@ METHODS = {
 mpl.rcParams.update(
     {
         "figure.dpi": 110,
-        "savefig.bbox": "tight",
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -131,19 +131,20 @@ def draw_pictures(
     rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]], path: Path, *, size: float = 1.25
 ) -> None:
     """A grid of pictures (H, W, C) in [0, 1] or uint8, each with its title above."""
+    wrapped = [[textwrap.fill(name, round(LETTERS * size)) for name in names] for names in titles]
+    room = 0.1 + LINE * max(name.count("\n") + 1 for name in itertools.chain(*wrapped))
+    height = (size + room) * len(rows)
+    # places that are worked out here: matplotlib's own layouts measure every title and take several times as long
+    places = {"left": 0, "right": 1, "bottom": 0.05 / height, "top": 1 - room / height, "hspace": room / size}
     figure, axes = plt.subplots(
-        len(rows),
-        len(rows[0]),
-        figsize=(size * len(rows[0]), (size + 0.35) * len(rows)),
-        squeeze=False,
-        layout="constrained",
+        len(rows), len(rows[0]), figsize=(size * len(rows[0]), height), squeeze=False, gridspec_kw=places
     )
-    for line, names, pictures in zip(axes, titles, rows, strict=True):
+    for line, names, pictures in zip(axes, wrapped, rows, strict=True):
         for axis in line:
             axis.axis("off")
         for axis, name, picture in zip(line, names, pictures, strict=False):
             show(axis, picture)
-            axis.set_title(textwrap.fill(name, round(LETTERS * size)), fontsize=8, fontweight="normal")
+            axis.set_title(name, fontsize=8, fontweight="normal", pad=3)
     save(figure, path)
 
 

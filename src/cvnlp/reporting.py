@@ -1,7 +1,10 @@
 """Scores and histories -> tables, figures and report.md. Knows neither torch nor MLflow."""
 
+import itertools
 import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +82,9 @@ def _half(
     drawn = _draw_comparison(half, groups, inputs, figures / f"all-{half}")  # no run has a name with a hyphen
     for caption, path in drawn.items():
         lines += [f"![{caption}]({_link(path, report)})", "", f"*{caption}.*", ""]
-    for run in runs:
-        lines += _run(half, run, drawing, params, inputs, figures, report)
-    return lines
+    with ProcessPoolExecutor() as pool:  # matplotlib keeps one core busy, a run's section needs no other
+        sections = pool.map(partial(_run, half, params=params, inputs=inputs, figures=figures, report=report), runs)
+        return [*lines, *itertools.chain.from_iterable(sections)]
 
 
 def _draw_comparison(half: str, groups: dict[str, str], inputs: Inputs, folder: Path) -> dict[str, Path]:
@@ -98,8 +101,8 @@ def _draw_comparison(half: str, groups: dict[str, str], inputs: Inputs, folder: 
     return drawn | domain.part(half, "comparison_figures").draw_comparison(learned, groups, folder)
 
 
-def _run(half: str, run: str, drawing: Any, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
-    section = drawing.draw_run(inputs.details / run, inputs.examples / run, figures / run)
+def _run(half: str, run: str, *, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
+    section = domain.part(half, "figures").draw_run(inputs.details / run, inputs.examples / run, figures / run)
     section += ["#### What it has learned", ""]
     section += domain.part(half, "insight_figures").draw_insight(inputs.learned / run, figures / run)
     link = _link(figures / run, report)

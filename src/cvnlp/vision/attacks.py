@@ -42,7 +42,7 @@ def fgsm(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """The fast gradient sign method: one step of eps up the loss (Goodfellow et al. 2015)."""
-    return (images + eps * _gradient(network, images, labels).sign()).clamp(0, 1)
+    return (images + eps * _gradient(network, images, labels)[0].sign()).clamp(0, 1)
 
 
 def pgd(
@@ -56,39 +56,40 @@ def pgd(
 ) -> Tensor:
     """Projected gradient descent (Madry et al. 2018): `steps` small steps up the loss, drawn back to within eps.
 
-    Starts from where FGSM ends and keeps for each picture the worst point met, so it is never the weaker of the two.
+    Starts from where FGSM ends and keeps for each picture the worst point met, so it is never the weaker of the two;
+    a picture taken for another class goes no further.
     """
-    attacked = fgsm(network, images, labels, eps=eps, generator=generator)
-    worst, worst_loss = attacked, _losses(network, attacked, labels)
-    low, high = (images - eps).clamp(min=0), (images + eps).clamp(max=1)
-    for step in range(steps):
+    worst = fgsm(network, images, labels, eps=eps, generator=generator)
+    worst_margins = torch.full(labels.shape, -torch.inf, device=labels.device)
+    right, attacked = torch.arange(len(labels), device=labels.device), worst.clone()
+    for step in range(steps + 1):
+        gradient, margins = _gradient(network, attacked, labels[right])
+        worse = margins > worst_margins[right]
+        worst[right[worse]], worst_margins[right[worse]] = attacked[worse], margins[worse]
+        still = margins <= 0
+        right, attacked, gradient = right[still], attacked[still], gradient[still]
+        if step == steps or not len(right):
+            break
         size = 2.5 * eps / steps if step < steps // 2 else eps / steps  # finer in the second half
-        attacked = (attacked + size * _gradient(network, attacked, labels).sign()).clamp(low, high)
-        loss = _losses(network, attacked, labels)
-        better = loss > worst_loss
-        worst = torch.where(better.view(-1, 1, 1, 1), attacked, worst)
-        worst_loss = torch.maximum(loss, worst_loss)
+        low, high = (images[right] - eps).clamp(min=0), (images[right] + eps).clamp(max=1)
+        attacked = (attacked + size * gradient.sign()).clamp(low, high)
     return worst
 
 
 ATTACKS: dict[str, Callable[..., Tensor]] = {"random": random_offsets, "fgsm": fgsm, "pgd": pgd}
 
 
-def _losses(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """How wrong each picture is taken: above 0 exactly where the class is wrong, so that PGD never trades a won
-    picture for a higher loss that still names the right class.
+def _gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each picture's own cross entropy with respect to its pixels; and by how much another class leads its own.
+
+    That margin is above 0 exactly where the class is wrong, so that PGD never trades a won picture for a higher loss
+    that still names the right class.
     """
-    with torch.no_grad():
-        logits = network(images)
-    own = logits.gather(1, labels[:, None])[:, 0]
-    return logits.scatter(1, labels[:, None], -torch.inf).max(1).values - own
-
-
-def _gradient(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Of each picture's own cross entropy with respect to its pixels."""
     images = images.detach().requires_grad_()
-    loss = F.cross_entropy(network(images), labels, reduction="sum")
-    return torch.autograd.grad(loss, images)[0]
+    logits = network(images)
+    loss = F.cross_entropy(logits, labels, reduction="sum")
+    own, others = logits.gather(1, labels[:, None]), logits.scatter(1, labels[:, None], -torch.inf)
+    return torch.autograd.grad(loss, images)[0], (others.max(1).values - own[:, 0]).detach()
 
 
 def verify(images: Tensor, attacked: Tensor, *, eps: float) -> None:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.learning import Learner
+from cvnlp.networks import FASTEST
 from cvnlp.training import BaseTask
 from cvnlp.vision.batches import augment, class_weights
 
@@ -15,8 +15,7 @@ class Task(BaseTask):
     class_weights: Tensor | None = None
 
     def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
-        # the order of the pixels in memory that convolutions are fastest in, on the CPU and on the GPU
-        super().__init__(network.to(memory_format=torch.channels_last), options)
+        super().__init__(network.to(memory_format=FASTEST), options)
 
     def on_fit_start(self) -> None:
         if self.options["class_weights"] == "balanced":
@@ -24,7 +23,7 @@ class Task(BaseTask):
             self.class_weights = class_weights(folder).to(self.device)
 
     def inputs(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return augment(batch[0], **self.options["augment"]).contiguous(memory_format=torch.channels_last)
+        return augment(batch[0], **self.options["augment"]).contiguous(memory_format=FASTEST)
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor | None:
         """The loss before this step; None where no gradient is wanted, which Lightning takes for an answer."""
