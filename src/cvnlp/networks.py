@@ -50,7 +50,7 @@ def load(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
         load_model(network, str(folder / WEIGHTS))
     except (SafetensorError, OSError, RuntimeError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / WEIGHTS} is damaged or does not fit {CONFIG} ({error}): run `dvc repro`") from None
-    return network.to(device(), memory_format=FASTEST).eval(), config
+    return network.to(memory_format=FASTEST).to(device()).eval(), config
 
 
 def device() -> torch.device:

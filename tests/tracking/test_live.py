@@ -13,8 +13,9 @@ TRAINING = """
 import os, sys
 from pathlib import Path
 from cvnlp.tracking.live import Recorder
-recorder = Recorder("cnn", params={"train": {"lr": 0.1}}, tags={"run": "cnn"},
-                    dataset={"name": "digits", "digest": "abc", "source": "data"}, note=Path("resume/id"))
+recorder = Recorder()
+recorder.open("cnn", params={"train": {"lr": 0.1}}, tags={"run": "cnn"},
+              dataset={"name": "digits", "digest": "abc", "source": "data"}, note=Path("resume/id"))
 recorder.metrics({"validation_nll": 2.0}, 0)
 print(recorder._process.pid, flush=True)
 """
@@ -65,6 +66,22 @@ def test_a_killed_training_is_a_killed_run(folder, death):
     done = train(folder, f"os.kill(os.getpid(), {int(death)})")
     assert done.returncode == -death
     assert only_run(folder)[2].info.status == "KILLED"
+
+
+def test_a_training_refused_before_it_began_is_no_run(folder):
+    begin = "from cvnlp.tracking.live import Recorder; recorder = Recorder(); print(recorder._process.pid, flush=True)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{begin}; raise SystemExit('refused')"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "refused" in done.stderr
+    tracker = int(done.stdout.split()[0])
+    if psutil.pid_exists(tracker):
+        psutil.Process(tracker).wait(timeout=120)
+    assert not (folder / "mlflow.db").exists()
 
 
 def test_a_resumed_training_goes_on_in_its_run(folder):

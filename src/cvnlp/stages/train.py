@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from cvnlp import command, domain, files, prepared, provenance
-from cvnlp.params import Params, pick
+from cvnlp.params import pick
+from cvnlp.tracking.live import Recorder
+from cvnlp.tracking.record import describe
 
 
 def train(
@@ -19,10 +21,12 @@ def train(
     facts = prepared.facts(data)
     decisive = {key: block[key] for key in ("domain", "seed", "model", "train")}
     resume = _own_folder(resume, provenance.work_digest(decisive, data)[:16])
-    recorder = _recorder(settings, run, block, data, resume)
+    recorder = Recorder()
+    network, config = _build(run, block, facts)  # sizes that do not work out are refused before MLflow has a run
+    recorder.open(**describe(settings, run, block["dataset"], data), note=resume / "mlflow_run_id")
     status = "FAILED"
     try:
-        rows, result, spent = _fit(run, block, facts, data, model, resume, recorder)
+        rows, result, spent = _fit(run, block, network, config, data, model, resume, recorder)
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
@@ -44,25 +48,32 @@ def _own_folder(resume: Path, key: str) -> Path:
     return resume / key
 
 
-def _recorder(settings: Params, run: str, block: dict[str, Any], data: Path, resume: Path) -> Any:
-    from cvnlp.tracking.live import Recorder
-    from cvnlp.tracking.record import describe
-
-    return Recorder(**describe(settings, run, block["dataset"], data), note=resume / "mlflow_run_id")
-
-
-def _fit(
-    run: str, block: dict[str, Any], facts: dict[str, Any], data: Path, model: Path, resume: Path, recorder: Any
-) -> tuple[list[dict[str, float]], dict[str, Any], dict[str, Any]]:
-    """Build, train and save the network; returns the history, the scores and the durations."""
+def _build(run: str, block: dict[str, Any], facts: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The network as its seed starts it, and its config; ValueError for options that do not go with the data."""
     from cvnlp import networks, training
 
-    half = block["domain"]
-    config = networks.describe(half, block["model"], facts)
+    config = networks.describe(block["domain"], block["model"], facts)
     training.seed_everything(block["seed"])
     network = networks.build(config)
     if not networks.parameter_count(network) and block["train"]["epochs"]:
         raise ValueError(f"runs.{run}.train.epochs: the network {config['name']!r} has nothing to learn; set 0")
+    return network, config
+
+
+def _fit(
+    run: str,
+    block: dict[str, Any],
+    network: Any,
+    config: dict[str, Any],
+    data: Path,
+    model: Path,
+    resume: Path,
+    recorder: Any,
+) -> tuple[list[dict[str, float]], dict[str, Any], dict[str, Any]]:
+    """Train and save the network; returns the history, the scores and the durations."""
+    from cvnlp import networks, training
+
+    half = block["domain"]
     fitted = training.fit(
         domain.part(half, "task").Task(network, block["train"]),
         training.Data(domain.part(half, "batches"), data, block["train"], block["seed"]),

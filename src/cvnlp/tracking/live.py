@@ -22,10 +22,8 @@ PATIENCE = 120  # seconds that a finished training waits for MLflow
 class Recorder:
     """The training's end of the pipe."""
 
-    def __init__(
-        self, name: str, *, params: dict[str, Any], tags: dict[str, str], dataset: dict[str, str], note: Path
-    ) -> None:
-        """`note`: a file that holds the MLflow run's id, so that a resumed training goes on in its run."""
+    def __init__(self) -> None:
+        """Start the process, which gets ready while the training does; nothing is in MLflow before `open`."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cvnlp.tracking.live"],
             stdin=subprocess.PIPE,
@@ -33,6 +31,11 @@ class Recorder:
             start_new_session=True,  # Ctrl-C is for the training, which then tells the tracker
             text=True,
         )
+
+    def open(
+        self, name: str, *, params: dict[str, Any], tags: dict[str, str], dataset: dict[str, str], note: Path
+    ) -> None:
+        """`note`: a file that holds the MLflow run's id, so that a resumed training goes on in its run."""
         note = note.resolve()
         self._send(name=name, params=params, tags=tags, dataset=dataset, note=str(note), pid=os.getpid())
 
@@ -89,7 +92,10 @@ def _follow() -> None:
     from cvnlp.tracking import store
 
     messages = _messages()
-    client, run_id = _open_run(next(messages))
+    start = next(messages, None)
+    if start is None:  # the training was refused before it began
+        return
+    client, run_id = _open_run(start)
     status = "KILLED"
     with store.system_metrics(run_id):
         for message in messages:
