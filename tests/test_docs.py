@@ -2,10 +2,12 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
 from cloning import ROOT
+from cvnlp import domain, networks
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -47,3 +49,17 @@ def test_every_module_stands_in_the_tree_of_the_readme() -> None:
     tree = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## The tree\n")[1].split("```")[1]
     modules = [path for path in (ROOT / "src/cvnlp").rglob("*.py") if path.name != "__init__.py"]
     assert [path.name for path in modules if path.name not in tree] == []
+
+
+def test_the_networks_whose_limits_are_compared_are_params_and_of_one_size(tmp_path: Path) -> None:
+    (blocks,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/limits.md").read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8") + "\n" + blocks, encoding="utf-8")
+    runs = domain.read_params(path).runs
+    facts = {"shape": [28, 28, 1], "classes": list("0123456789"), "mean": [0.13], "std": [0.31]}
+    counts = {
+        name: networks.parameter_count(networks.build(networks.describe("vision", runs[name].model, facts)))
+        for name in ("pooled", "unpooled", "pooled_augmented", "unpooled_augmented")
+    }
+    assert counts["pooled"] == counts["pooled_augmented"] == 105_962
+    assert counts["unpooled"] == counts["unpooled_augmented"] == 106_010
