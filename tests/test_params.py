@@ -368,6 +368,31 @@ REFUSED = [
         id="nesterov without momentum",
     ),
     pytest.param(
+        {"runs.first.train.optimiser": {"name": "muon", "nesterov": False}},
+        ["runs.first.train.optimiser", "nesterov", "sgd"],
+        id="nesterov of muon",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "muon", "eps": 1e-8}},
+        ["runs.first.train.optimiser", "eps", "adamw", "muon"],
+        id="eps of muon",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "muon", "weight_decay": 0.1, "decay_all": False}},
+        ["runs.first.train.optimiser", "decay_all", "adamw and sgd"],
+        id="spared decay of muon",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "muon", "schedule": "one_cycle"}},
+        ["runs.first.train.optimiser", "one_cycle", "cosine, linear or constant"],
+        id="one momentum for the two of muon",
+    ),
+    pytest.param(
+        {"runs.first.train.optimiser": {"name": "sgd", "kernel_lr": 0.1}},
+        ["runs.first.train.optimiser", "kernel_lr", "muon"],
+        id="rate of kernels of sgd",
+    ),
+    pytest.param(
         {"runs.first.train.optimiser": {"name": "adamw", "nesterov": True}},
         ["runs.first.train.optimiser", "nesterov", "sgd"],
         id="nesterov of adamw",

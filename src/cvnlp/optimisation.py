@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn, update_bn
 
+from cvnlp.muon import Muon
+
 CYCLE_START = 1 / 25  # of lr, where one_cycle begins; as torch and fastai have it
 
 
@@ -23,9 +25,15 @@ def make_optimiser(
     betas: Sequence[float] | None = None,
     eps: float | None = None,
     decay_all: bool = True,
+    kernel_lr: float | None = None,
     **_schedule: Any,
 ) -> torch.optim.Optimizer:
-    """AdamW, or SGD (with momentum: Nesterov's unless told); fused, which on the CPU is several times faster a step."""
+    """AdamW, or SGD (with momentum: Nesterov's unless told); fused, which on the CPU is several times faster a step.
+
+    Or Muon, for networks of convolutions.
+    """
+    if name == "muon":
+        return Muon(network, lr=lr, kernel_lr=kernel_lr or lr / 2, momentum=momentum, weight_decay=weight_decay)
     parameters: Any = list(network.parameters()) if decay_all else decay_groups(network)
     if name == "adamw":
         first, second = betas or (0.9, 0.999)

@@ -25,23 +25,26 @@ def _filled(given: Any, defaults: dict[str, Any]) -> Any:
 
 
 class Optimiser(Strict):
-    """AdamW or SGD, and the schedule of the learning rate over all steps.
+    """AdamW, SGD or Muon, and the schedule of the learning rate over all steps.
 
     `decay_all: false` spares biases and the weights of normalisation layers (all of fewer than two dimensions) the
     decay. `nesterov` and `momentum` are sgd's, `betas` and `eps` adamw's; nesterov: null is true if there is momentum.
+    `muon` (Jordan et al. 2024) is for networks of convolutions with batch normalisation: the kernels of all but the
+    first move by `kernel_lr` (half of lr if not given) along their orthogonalised gradients, all else as with sgd.
     `lr` is reached after `warmup` (a share of all steps) and then falls along the schedule to `final` (a share of lr),
     or stays. `one_cycle` (Smith and Topin 2018; warmup 0.3 if not given) rises from lr / 25 and falls again, each
     along half a cosine, while momentum (adamw: the first of `betas`), if there is any, goes down to `lowest_momentum`
     (null: a tenth lower, or half of it if that is more) and back.
     """
 
-    name: Literal["adamw", "sgd"]
+    name: Literal["adamw", "sgd", "muon"]
     weight_decay: float = Field(default=0.0, ge=0)
     decay_all: bool = True
     momentum: float = Field(default=0.0, ge=0, lt=1)
     nesterov: bool | None = None
     betas: Betas | None = None
     eps: float | None = Field(default=None, gt=0)
+    kernel_lr: float | None = Field(default=None, gt=0)
     schedule: Literal["cosine", "linear", "constant", "one_cycle"] = "cosine"
     warmup: float = Field(default=0.05, ge=0, lt=1)
     final: float = Field(default=0.0, ge=0, lt=1)
@@ -50,21 +53,30 @@ class Optimiser(Strict):
     @model_validator(mode="before")
     @classmethod
     def _has_defaults_of_its_kind(cls, given: Any) -> Any:
-        own = {"betas": [0.9, 0.999], "eps": 1e-8} if _value(given, "name") == "adamw" else {}
+        kinds = {"adamw": {"betas": [0.9, 0.999], "eps": 1e-8}, "muon": {"momentum": 0.9}}
+        own = kinds.get(str(_value(given, "name")), {})
         return _filled(given, own | ({"warmup": 0.3} if _value(given, "schedule") == "one_cycle" else {}))
 
     @model_validator(mode="after")
     def _has_no_idle_momentum(self) -> "Optimiser":
         if self.name == "adamw" and self.momentum:
-            raise ValueError("momentum belongs to sgd; adamw has its own")
+            raise ValueError("momentum belongs to sgd and muon; adamw has its own")
+        if self.nesterov is not None and self.name == "muon":
+            raise ValueError("nesterov belongs to sgd; muon always has it")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov belongs to sgd with a momentum above 0")
         return self
 
     @model_validator(mode="after")
     def _has_no_key_of_another_optimiser(self) -> "Optimiser":
-        if self.name == "sgd" and (self.betas or self.eps):
-            raise ValueError("betas and eps belong to adamw; leave them out with sgd")
+        if self.name != "adamw" and (self.betas or self.eps):
+            raise ValueError(f"betas and eps belong to adamw; leave them out with {self.name}")
+        if self.name != "muon" and self.kernel_lr:
+            raise ValueError("kernel_lr belongs to muon")
+        if self.name == "muon" and not self.decay_all:
+            raise ValueError("decay_all belongs to adamw and sgd; muon keeps its kernels at one length without decay")
+        if self.name == "muon" and self.schedule == "one_cycle":
+            raise ValueError("one_cycle moves one momentum, and muon has two: take cosine, linear or constant")
         if not (self.decay_all or self.weight_decay):
             raise ValueError("decay_all: false needs a weight_decay above 0")
         return self
