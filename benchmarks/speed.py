@@ -75,7 +75,8 @@ def feed_window_by_window() -> None:
 
 
 def feed_text() -> None:
-    for _ in texts.train_batches(TEXT, {"batch_size": 32, "window": WINDOW, "epoch_tokens": None}, seed=1, epoch=0):
+    options = {"batch_size": 32, "window": WINDOW, "epoch_tokens": None, "window_lengths": "fixed"}
+    for _ in texts.train_batches(TEXT, options, seed=1, epoch=0):
         pass
 
 

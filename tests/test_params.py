@@ -111,6 +111,7 @@ def test_smallest_file_is_read_with_the_defaults(tmp_path: Path) -> None:
     assert params.runs["first"].train.batch_size == 128
     assert params.runs["first"].train.optimiser.schedule == "cosine"
     assert params.runs["second"].evaluate.samples == 2
+    assert params.runs["second"].evaluate.dynamic is params.runs["second"].evaluate.cache is None
     assert params.datasets["letters"].vocabulary_size is None
 
 
@@ -130,6 +131,16 @@ def test_defaults_depend_on_the_kind_chosen(tmp_path: Path) -> None:
     assert (first.optimiser.betas, first.optimiser.eps, first.optimiser.warmup) == ([0.9, 0.999], 1e-8, 0.3)
     assert (second.average_decay, second.average_start) == (None, 0.75)
     assert (second.optimiser.betas, second.optimiser.warmup) == ([0.8, 0.9], 0.1)
+    changes = {
+        "runs.first.train.average": "nt_asgd",
+        "runs.first.train.optimiser": {"name": "sgd", "schedule": "plateau"},
+        "runs.second.train.optimiser": {"name": "sgd", "schedule": "exponential", "hold_epochs": 4},
+    }
+    params = read(tmp_path, changed(changes))
+    first, second = params.runs["first"].train, params.runs["second"].train
+    assert (first.average_decay, first.average_start, first.average_interval) == (None, None, 5)
+    assert (first.optimiser.factor, first.optimiser.hold_epochs, first.optimiser.warmup) == (0.25, None, 0.0)
+    assert (second.optimiser.factor, second.optimiser.hold_epochs, second.optimiser.warmup) == (0.5, 4, 0.0)
 
 
 def test_canvases_are_read(tmp_path: Path) -> None:
@@ -196,6 +207,35 @@ def test_number_is_read_as_dvc_reads_it(tmp_path: Path, written: str, value: flo
 
 TRAIN_KEYS = ["valid keys: ", "augment", "batch_size", "epochs", "lr", "optimiser", "precision"]
 REFUSED = [
+    # adapting to the test text
+    pytest.param(
+        {"runs.second.evaluate.dynamic": {"lr": 0.1}},
+        ["runs.second.evaluate.dynamic.lr", "list", "0.1"],
+        id="a step that is no list",
+    ),
+    pytest.param(
+        {"runs.second.evaluate.dynamic": {"lr": [-0.1]}},
+        ["runs.second.evaluate.dynamic.lr.0", "greater than or equal to 0", "-0.1"],
+        id="a step away from what was read",
+    ),
+    pytest.param(
+        {"runs.second.evaluate.cache": {"share": [0.1, 1.0]}},
+        ["runs.second.evaluate.cache.share.1", "less than 1", "1.0"],
+        id="all of the probability to the cache",
+    ),
+    pytest.param(
+        {"runs.second.evaluate.cache": {"size": 0}},
+        ["runs.second.evaluate.cache.size", "greater than 0", "0"],
+        id="a cache of nothing",
+    ),
+    pytest.param(
+        {"runs.second.evaluate.cache": {"theta": 1}},
+        ["runs.second.evaluate.cache.theta: unknown key", "flatness", "share", "size"],
+        id="unknown key of the cache",
+    ),
+    pytest.param(
+        {"runs.first.evaluate.cache": {}}, ["runs.first.evaluate.cache: unknown key"], id="a cache of pictures"
+    ),
     # unknown keys: the full path, and what there is
     pytest.param({"extra": 1}, ["extra: unknown key", "datasets", "runs"], id="unknown key at the top"),
     pytest.param({"datasets.pictures.sede": 1}, ["datasets.pictures.sede: unknown key", "seed"], id="in a data set"),
@@ -444,6 +484,66 @@ REFUSED = [
         {"runs.first.train.optimiser": {"name": "adamw", "schedule": "one_cycle", "lowest_momentum": 0.95}},
         ["runs.first.train.optimiser", "lowest_momentum", "0.9"],
         id="lowest momentum above the momentum",
+    ),
+    pytest.param(
+        {"runs.second.train.optimiser": {"name": "sgd", "schedule": "plateau", "factor": 1.0}},
+        ["runs.second.train.optimiser.factor", "less than 1", "1.0"],
+        id="factor of a plateau that does not fall",
+    ),
+    pytest.param(
+        {"runs.second.train.optimiser": {"name": "sgd", "factor": 0.5}},
+        ["runs.second.train.optimiser", "factor", "schedule: plateau or exponential"],
+        id="factor of cosine",
+    ),
+    pytest.param(
+        {"runs.second.train.optimiser": {"name": "sgd", "schedule": "plateau", "factor": None}},
+        ["runs.second.train.optimiser", "factor: a number with schedule: plateau"],
+        id="plateau without factor",
+    ),
+    pytest.param(
+        {"runs.second.train.optimiser": {"name": "sgd", "schedule": "plateau", "hold_epochs": 2}},
+        ["runs.second.train.optimiser", "hold_epochs", "schedule: exponential"],
+        id="held epochs of a plateau",
+    ),
+    pytest.param(
+        {"runs.second.train.optimiser": {"name": "sgd", "schedule": "exponential", "hold_epochs": 0}},
+        ["runs.second.train.optimiser.hold_epochs", "greater than 0", "0"],
+        id="no epoch at the whole rate",
+    ),
+    pytest.param(
+        {"runs.second.train.optimiser": {"name": "sgd", "schedule": "plateau", "warmup": 0.1}},
+        ["runs.second.train.optimiser", "warmup belongs to cosine, linear, constant and one_cycle", "plateau"],
+        id="warmup of a plateau",
+    ),
+    pytest.param(
+        {"runs.second.train.average": "nt_asgd", "runs.second.train.average_start": 0.5},
+        ["runs.second.train", "average_start", "average: ema or swa"],
+        id="start of a triggered average",
+    ),
+    pytest.param(
+        {"runs.second.train.average": "swa", "runs.second.train.average_interval": 5},
+        ["runs.second.train", "average_interval", "average: nt_asgd"],
+        id="interval of a plain average",
+    ),
+    pytest.param(
+        {"runs.second.train.average": "nt_asgd", "runs.second.train.average_interval": 0},
+        ["runs.second.train.average_interval", "greater than 0", "0"],
+        id="interval 0",
+    ),
+    pytest.param(
+        {"runs.second.train.window_lengths": "random"},
+        ["runs.second.train.window_lengths", "'fixed'", "'variable'", "'random'"],
+        id="unknown window lengths",
+    ),
+    pytest.param(
+        {"runs.second.train.window_lengths": "variable", "runs.second.train.window": 9},
+        ["runs.second.train", "window_lengths: variable", "window of at least 10, not 9"],
+        id="window too short to vary",
+    ),
+    pytest.param(
+        {"runs.first.train.window_lengths": "variable"},
+        ["runs.first.train.window_lengths: unknown key"],
+        id="window lengths of pictures",
     ),
     pytest.param(
         {"runs.first.train.average": "sma"},

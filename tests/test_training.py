@@ -172,11 +172,11 @@ def test_the_state_is_carried_from_window_to_window_and_its_past_is_cut(language
         whole = task.network(tokens[:, :8])[1]
     task.training_step((tokens[:, :4], tokens[:, 1:5], True)).backward()
     loss = task.training_step((tokens[:, 4:8], tokens[:, 5:9], False))
-    assert torch.allclose(task.state, whole, atol=1e-6)
-    assert not task.state.requires_grad
+    assert torch.allclose(task.state[0], whole[0], atol=1e-6)
+    assert not task.state[0].requires_grad
     loss.backward()  # would fail, had it to go through the first window again
     task.training_step((tokens[:, :4], tokens[:, 1:5], True))
-    assert torch.equal(task.state, task.network(tokens[:, :4])[1])
+    assert torch.equal(task.state[0], task.network(tokens[:, :4])[1][0])
 
 
 @both_halves
@@ -231,6 +231,110 @@ def test_undecayed_biases_train_and_resume(half: str, train: Callable[..., Train
     with pytest.raises(InterruptionError):
         train(half, resume="state", **options, **in_the_log(1))
     assert train(half, resume="state", **options).weights == whole.weights
+
+
+PLATEAU = {"optimiser": Optimiser(name="sgd", schedule="plateau", factor=0.5).model_dump(), "epochs": 5}
+STAIRS = {"optimiser": Optimiser(name="sgd", schedule="exponential", hold_epochs=2).model_dump(), "epochs": 4}
+SHORT = 500  # tokens of an epoch: three windows of each column
+SCORES = [3.0, 2.0, 2.5, 2.0, 1.0]
+schedules_by_epoch = pytest.mark.parametrize("options", [PLATEAU, STAIRS], ids=["plateau", "exponential"])
+
+
+@both_halves
+def test_a_plateau_lowers_the_rate_of_the_epochs_after_it(half: str, train: Callable[..., Trained]) -> None:
+    rows = train(half, task=scripted(SCORES), lr=0.1, epoch_tokens=SHORT, **PLATEAU).fitted.history
+    assert [row["lr"] for row in rows] == pytest.approx([0.1, 0.1, 0.1, 0.05, 0.025])
+
+
+@both_halves
+def test_an_exponential_rate_stays_for_its_epochs_and_then_falls(half: str, train: Callable[..., Trained]) -> None:
+    rows = train(half, lr=0.1, epoch_tokens=SHORT, **STAIRS).fitted.history
+    assert [row["lr"] for row in rows] == pytest.approx([0.1, 0.05, 0.025, 0.0125])  # of the epoch to come
+
+
+@pytest.mark.parametrize("where", ["log", "batches"])
+@pytest.mark.parametrize("epoch", [1, 3])
+@schedules_by_epoch
+def test_a_rate_by_epochs_survives_an_interruption(
+    options: dict[str, Any], epoch: int, where: str, train: Callable[..., Trained]
+) -> None:
+    options = options | {"task": scripted(SCORES), "epoch_tokens": SHORT}
+    whole = train("language", **options)
+    with pytest.raises(InterruptionError):
+        train(
+            "language",
+            resume="state",
+            **options,
+            **(in_the_log(epoch) if where == "log" else in_the_batches(epoch, "language")),
+        )
+    resumed = train("language", resume="state", **options)
+    assert resumed.weights == whole.weights
+    assert resumed.fitted.history == whole.fitted.history
+
+
+def test_the_gradient_is_no_longer_than_clip(train: Callable[..., Trained]) -> None:
+    norms: list[float] = []
+
+    def watching(task: Any) -> Any:
+        class Watching(task):
+            def on_before_zero_grad(self, optimizer: Any) -> None:
+                squares = [p.grad.square().sum() for p in self.network.parameters() if p.grad is not None]
+                norms.extend([math.sqrt(sum(squares))] if squares else [])
+
+        return Watching
+
+    train("language", task=watching, clip=0.01)
+    assert norms and max(norms) == pytest.approx(0.01, rel=1e-3)
+    norms.clear()
+    train("language", task=watching, clip=None)
+    assert max(norms) > 0.1
+
+
+VARIABLE = {
+    "window_lengths": "variable",
+    "optimiser": Optimiser(name="sgd", schedule="constant", warmup=0).model_dump(),
+}
+
+
+def test_the_rate_of_a_step_is_scaled_by_the_length_of_its_window(train: Callable[..., Trained]) -> None:
+    steps: list[tuple[int, float]] = []
+
+    def watching(task: Any) -> Any:
+        class Watching(task):
+            def on_before_optimizer_step(self, optimizer: Any) -> None:
+                steps.append((self.length, optimizer.param_groups[0]["lr"]))
+
+            def training_step(self, batch: Any) -> Any:
+                self.length = batch[0].shape[1]
+                return super().training_step(batch)
+
+        return Watching
+
+    rows = train("language", task=watching, lr=0.5, **VARIABLE).fitted.history
+    assert len(steps) == 3 * (1500 // 128)
+    assert len({length for length, _ in steps}) > 3
+    assert [rate for _, rate in steps] == pytest.approx([0.5 * length / 16 for length, _ in steps])
+    assert [row["lr"] for row in rows] == [0.5, 0.5, 0.5]
+    steps.clear()
+    train("language", task=watching, lr=0.5, **VARIABLE | {"window_lengths": "fixed"})
+    assert {rate for _, rate in steps} == {0.5}
+
+
+@pytest.mark.parametrize("where", ["log", "batches"])
+@pytest.mark.parametrize("part", [{"epoch_tokens": SHORT}, {"epoch_tokens": None, "batch_size": 64}])
+def test_variable_windows_survive_an_interruption(
+    part: dict[str, Any], where: str, train: Callable[..., Trained]
+) -> None:
+    options = VARIABLE | part
+    whole = train("language", **options)
+    interruption = in_the_log(1) if where == "log" else in_the_batches(1, "language")
+    with pytest.raises(InterruptionError):
+        train("language", resume="state", **options, **interruption)
+    torch.rand(7)
+    resumed = train("language", resume="state", **options)
+    assert resumed.weights == whole.weights
+    assert resumed.fitted.history == whole.fitted.history
+    assert whole.weights != train("language", **options | {"window_lengths": "fixed"}).weights
 
 
 def test_classes_are_weighed_by_their_rarity(train: Callable[..., Trained], tmp_path: Path) -> None:
@@ -424,6 +528,45 @@ def test_an_interrupted_average_ends_in_the_same_bytes(
         resumed = train(half, named=named, resume=f"state-{half}", **average)
         assert resumed.weights == whole.weights
         assert resumed.fitted.history == whole.fitted.history
+
+
+NT_ASGD = {"average": "nt_asgd", "average_decay": None, "average_start": None, "average_interval": 1, "epochs": 6}
+STALLING = [5.0, 4.0, 4.5, 4.2, 4.1, 3.0]  # worse than one of more than one epoch before for the first time in 3
+
+
+@both_halves
+def test_nt_asgd_averages_all_steps_after_the_trigger(half: str, train: Callable[..., Trained]) -> None:
+    states: list[dict[str, torch.Tensor]] = []
+    trained = train(half, task=watched(states, STALLING), epoch_tokens=SHORT, **NT_ASGD)
+    counted = states[4 * len(states) // 6 :]
+    for name, found in trained.network.named_parameters():
+        expected = torch.stack([state[name] for state in counted]).mean(0)
+        assert torch.allclose(found.cpu(), expected.cpu(), atol=1e-5), name
+
+
+def test_before_the_trigger_the_weights_themselves_are_kept(train: Callable[..., Trained]) -> None:
+    scores = [5.0, 4.0, 4.5, 3.9, 3.8, 3.0]  # never worse than one of more than one epoch before
+    plain = train("language", task=scripted(scores), epochs=6, epoch_tokens=SHORT)
+    assert train("language", task=scripted(scores), epoch_tokens=SHORT, **NT_ASGD).weights == plain.weights
+    scores = [5.0, 1.0, 4.5, 4.2, 4.1, 3.0]  # the best is before the trigger
+    plain = train("language", task=scripted(scores), epochs=6, epoch_tokens=SHORT)
+    assert train("language", task=scripted(scores), epoch_tokens=SHORT, **NT_ASGD).weights == plain.weights
+
+
+@pytest.mark.parametrize("where", ["log", "batches"])
+@pytest.mark.parametrize("epoch", [1, 3, 4, 5])
+def test_nt_asgd_ends_in_the_same_bytes_after_an_interruption(
+    epoch: int, where: str, train: Callable[..., Trained]
+) -> None:
+    """Before the trigger, at it, and after it."""
+    options = NT_ASGD | VARIABLE | {"task": scripted(STALLING), "epoch_tokens": SHORT}
+    whole = train("language", **options)
+    interruption = in_the_log(epoch) if where == "log" else in_the_batches(epoch, "language")
+    with pytest.raises(InterruptionError):
+        train("language", resume="state", **options, **interruption)
+    resumed = train("language", resume="state", **options)
+    assert resumed.weights == whole.weights
+    assert resumed.fitted.history == whole.fitted.history
 
 
 # Chance and interruption

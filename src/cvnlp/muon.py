@@ -33,7 +33,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         with torch.enable_grad():
             loss = closure() if closure is not None else None
         for group in self.param_groups:
@@ -54,7 +54,7 @@ class Muon(torch.optim.Optimizer):
         parameter.add_(update, alpha=-group["lr"])
 
 
-def hidden_kernels(network: nn.Module) -> list[nn.Parameter]:
+def hidden_kernels(network: nn.Module) -> list[Tensor]:
     """Of all convolutions but the first, in the order of the network."""
     if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
         raise ValueError("optimiser muon is for networks with batch normalisation; take sgd or adamw")

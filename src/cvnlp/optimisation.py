@@ -1,12 +1,13 @@
 """Optimisers, schedules of the learning rate, and averages of the weights."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn, update_bn
 
 from cvnlp.muon import Muon
@@ -71,6 +72,11 @@ def schedule(name: str, warmup: float, steps: int, final: float = 0.0) -> Callab
     return cycle if name == "one_cycle" else factor
 
 
+def staircase(factor: float, hold_epochs: int, epoch_steps: int, final: float = 0.0) -> Callable[[int], float]:
+    """The factor of the learning rate at a step: 1 for `hold_epochs`, then `factor` times as much with every epoch."""
+    return lambda step: max(final, factor ** max(0, step // epoch_steps + 1 - hold_epochs))
+
+
 def height(step: int, warmup: float, steps: int) -> float:
     """How high the cycle stands at a step: 0 at both ends, 1 after the share `warmup`, along half a cosine each."""
     peak = warmup * steps
@@ -106,20 +112,52 @@ class OneCycle(LambdaLR):
         return super().get_lr()
 
 
-def make_scheduler(optimiser: torch.optim.Optimizer, options: dict[str, Any], steps: int) -> LambdaLR:
-    """What sets the learning rate, and for one_cycle the momentum, before each of `steps` steps."""
-    name, warmup = options["schedule"], options["warmup"]
-    factor = schedule(name, warmup, steps, options["final"])
+def make_scheduler(
+    optimiser: torch.optim.Optimizer, options: dict[str, Any], *, steps: int, epoch_steps: int
+) -> LRScheduler:
+    """What sets the learning rate, and for one_cycle the momentum, before each of `steps` steps.
+
+    A `plateau` asks to be shown the validation score after each epoch instead.
+    """
+    name, warmup, final = options["schedule"], options["warmup"], options["final"]
+    if name == "plateau":
+        least = final * optimiser.param_groups[0]["lr"]
+        return ReduceLROnPlateau(optimiser, factor=options["factor"], patience=0, threshold=0.0, min_lr=least, eps=0.0)
+    if name == "exponential":
+        return LambdaLR(optimiser, staircase(options["factor"], options["hold_epochs"], epoch_steps, final))
+    factor = schedule(name, warmup, steps, final)
     if name == "one_cycle":
         return OneCycle(optimiser, factor, lowest=options["lowest_momentum"], warmup=warmup, steps=steps)
     return LambdaLR(optimiser, factor)
 
 
+@contextmanager
+def scaled(optimiser: torch.optim.Optimizer, factor: float) -> Iterator[None]:
+    """The learning rate is `factor` times what it was, and afterwards the same again."""
+    groups = [group for group in optimiser.param_groups if "lr" in group]
+    rates = [group["lr"] for group in groups]
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate * factor
+    yield
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate
+
+
 def make_average(network: nn.Module, *, average: str, decay: float | None) -> AveragedModel | None:
-    """A copy of the network whose weights are the exponential (ema) or the plain (swa) mean of those it is shown."""
+    """A copy of the network whose weights are a mean of those it is shown: exponential (ema) or plain (all others)."""
     if average == "none":
         return None
     return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay) if decay else get_swa_multi_avg_fn())
+
+
+def stalled(scores: Sequence[float], interval: int) -> bool:
+    """Whether the last score, of which less is better, is worse than one of more than `interval` before it.
+
+    So NT-ASGD's published program has it; the pseudocode of the paper compares with the last `interval` themselves
+    (Merity et al. 2018).
+    """
+    earlier = scores[: -1 - interval]
+    return bool(earlier) and scores[-1] > min(earlier)
 
 
 def renew_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> None:

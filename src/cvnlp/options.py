@@ -2,7 +2,15 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 NonNegativeInt = Annotated[int, Field(ge=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -34,16 +42,46 @@ class Block(BaseModel):
     dropout: Fraction = 0.0
 
 
+class DropoutPlaces(BaseModel):
+    """The shares that a recurrent network drops, each at its place.
+
+    `input`: of the embedded words. `between`: of what a layer hands to the next. `output`: of what the last layer says.
+    `embedding`: whole words. `weight`: of the recurrent matrices.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    input: Fraction = 0.0
+    between: Fraction = 0.0
+    output: Fraction = 0.0
+    embedding: Fraction = 0.0
+    weight: Fraction = 0.0
+
+
+def _share_or_places(given: Any, places: ValidatorFunctionWrapHandler) -> Any:
+    """One number, which stands for the places input, between and output, or a table."""
+    if isinstance(given, dict):
+        return places(given)
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given < 1:
+        return given
+    raise ValueError(f"must be a share from 0 to below 1, or a table of {', '.join(DropoutPlaces.model_fields)}")
+
+
 if TYPE_CHECKING:
-    Blocks = list[dict[str, Any]]  # what a constructor is given: as everything in a network's config, plain tables
+    # what a constructor is given: as everything in a network's config, plain tables
+    Blocks = list[dict[str, Any]]
+    Dropouts = float | dict[str, float]
 else:
     Blocks = Annotated[list[Block], Field(min_length=1)]
+    Dropouts = Annotated[DropoutPlaces, WrapValidator(_share_or_places)]
 
 __all__ = [
     "Activation",
     "AnyNumber",
     "Block",
     "Blocks",
+    "DropoutPlaces",
+    "Dropouts",
     "Fraction",
     "Literal",
     "NonNegativeFloat",

@@ -1,13 +1,11 @@
 """Precision, seeding, fit and resume; the same for both halves."""
 
-import itertools
 import logging
 import math
 import os
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,21 +14,17 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
-from torch import Tensor, nn
 
-from cvnlp import memory, optimisation
 from cvnlp.callbacks import EpochSeed, History, Stop
-from cvnlp.learning import Learner, NoGradient, check_learner
 from cvnlp.progress import Lines, Progress
+from cvnlp.task import MONITOR, BaseTask
 
 # What Lightning says of itself at every start; its warnings about loaders are about torch's DataLoader, unused here.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
 
-MONITOR = "validation_nll"  # nats per picture or per token: the best model has the least
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
-STATISTICS_BATCHES = 100  # from which the batch normalisation of averaged weights takes its means and variances
 
 
 @dataclass(frozen=True)
@@ -41,94 +35,6 @@ class Fitted:
     best_epoch: int
     seconds: float
     examples: int
-
-
-class BaseTask(pl.LightningModule):
-    """A network with its optimiser, the average of its weights, and means over an epoch without a synchronisation."""
-
-    def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
-        super().__init__()
-        if isinstance(network, Learner):
-            check_learner(network, options)
-        self.network, self.options = network, options
-        self.average = optimisation.make_average(network, average=options["average"], decay=options["average_decay"])
-        self.examples, self.seconds = 0, 0.0  # of all epochs, those before an interruption too
-        self._mark = 0.0
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-
-    def tally(self, name: str, total: Tensor, count: int) -> None:
-        """Add `total` over `count` examples to the epoch's mean of `name`."""
-        self._sums[name] = self._sums.get(name, torch.zeros((), device=total.device)) + total.detach().float()
-        self._counts[name] = self._counts.get(name, 0) + count
-
-    @property
-    def evaluated(self) -> nn.Module:
-        """What is validated and kept: the network, or the one of averaged weights as soon as there are any."""
-        return self.average.module if self.average is not None and self.average.n_averaged else self.network
-
-    def train_batches(self, half: Any, folder: Path, *, seed: int, epoch: int) -> Any:
-        """What an epoch trains on, from the half's module of batches."""
-        return half.train_batches(folder, self.options, seed=seed, epoch=epoch)
-
-    def inputs(self, batch: Any) -> Any:
-        """What the network reads of a batch."""
-        return batch[0]
-
-    def derived(self, means: dict[str, float]) -> dict[str, float]:
-        """More metrics, computed from the epoch's means."""
-        return {}
-
-    def on_train_epoch_start(self) -> None:
-        self._mark = time.perf_counter()
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        if self.average is not None and self.trainer.global_step > self.first_averaged:
-            self.average.update_parameters(self.network)
-
-    def on_validation_epoch_start(self) -> None:
-        if self.evaluated is not self.network:
-            optimisation.renew_statistics(self.evaluated, self._some_inputs())
-
-    def _some_inputs(self) -> Iterator[Any]:
-        batches: Any = self.trainer.train_dataloader
-        for batch in itertools.islice(batches, STATISTICS_BATCHES):
-            yield self.inputs(self.trainer.strategy.batch_to_device(batch, self.device))
-
-    def on_validation_epoch_end(self) -> None:
-        self.seconds += time.perf_counter() - self._mark
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self.examples += self._counts.get("train_loss", 0)
-        self._sums, self._counts = {}, {}
-        group = self.trainer.optimizers[0].param_groups[0]
-        # a network that learns without gradients has no rate
-        metrics = means | self.derived(means) | ({"lr": group["lr"]} if "lr" in group else {})
-        self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
-
-    def configure_optimizers(self) -> Any:
-        if isinstance(self.network, Learner):
-            return NoGradient(self.network)
-        optimiser = optimisation.make_optimiser(self.network, lr=self.options["lr"], **self.options["optimiser"])
-        steps = int(self.trainer.estimated_stepping_batches)
-        self.first_averaged = round((self.options["average_start"] or 0.0) * steps)
-        scheduler = optimisation.make_scheduler(optimiser, self.options["optimiser"], steps)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Any,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        # Lightning refuses to clip for a fused optimiser in mixed precision, for the sake of fp16's scaler, unused here
-        if gradient_clip_val:
-            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["examples"], checkpoint["seconds"] = self.examples, self.seconds
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.examples, self.seconds = checkpoint["examples"], checkpoint["seconds"]
 
 
 class Data(pl.LightningDataModule):
@@ -187,7 +93,6 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
     options = task.options
     if not options["epochs"]:
         return Fitted(history=[], best_epoch=0, seconds=0.0, examples=0)
-    memory.keep_freed()
     history = History()
     best = ModelCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
     trainer = _trainer(options, [EpochSeed(data.seed), history, best], run, resume, logger)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cvnlp import prepared
-from cvnlp.language.batches import IGNORED, Windows, split_batches, train_batches, whole_text
+from cvnlp.language.batches import IGNORED, Windows, split_batches, train_batches, whole_text, windows_in
 
 START = 99
 CASES = [
@@ -98,8 +98,81 @@ def test_the_state_is_forgotten_at_the_first_window_and_where_the_text_begins_an
     assert len(windows) == count
 
 
+# Windows of variable length
+
+
+VARIABLE = [(length, columns, window) for length in (60, 997, 3000) for columns in (1, 4) for window in (10, 16, 70)]
+both_seeds = pytest.mark.parametrize("seed", [0, 1, 7])
+
+
+@both_seeds
+@pytest.mark.parametrize(("length", "columns", "window"), VARIABLE)
+def test_windows_of_variable_length_hold_every_token_once_and_in_order(
+    length: int, columns: int, window: int, seed: int
+) -> None:
+    tokens = make_tokens(length)
+    windows = Windows(tokens, START, columns=columns, window=window, seed=seed)
+    assert len(list(windows)) == len(windows) == windows_in(length, columns, window)
+    inputs, targets = read(windows)
+    assert targets[targets != IGNORED].tolist() == tokens.tolist()
+    assert inputs[targets != IGNORED].tolist() == [START, *tokens[:-1].tolist()]
+    lengths = [inputs.shape[1] for inputs, _, _ in windows]
+    assert all(0 < length < 4 * window for length in lengths)
+
+
+def lengths_of(seed: int, turn: int = 0, *, window: int = 70, count: int = 4000) -> list[int]:
+    windows = Windows(
+        np.zeros(window * count, np.uint16), START, columns=1, window=window, first=turn * count, seed=seed
+    )
+    return [inputs.shape[1] for inputs, _, _ in windows]
+
+
+def test_the_lengths_are_spread_as_those_of_awd_lstm() -> None:
+    """Its words are: the window, in one of twenty cases half of it, and a normal deviation of 5 around that."""
+    lengths = np.array(lengths_of(1))
+    scale = 70 / (0.95 * 70 + 0.05 * 35)  # so much they are stretched
+    short = lengths < 54 * scale
+    assert short.mean() == pytest.approx(0.05, abs=0.01)
+    assert lengths[~short].mean() == pytest.approx(70 * scale, abs=0.3)
+    assert lengths[short].mean() == pytest.approx(35 * scale, abs=1.0)
+    assert lengths[~short].std() == pytest.approx(5 * scale, rel=0.1)
+    assert lengths.mean() == 70
+
+
+def test_every_pass_and_every_seed_cut_the_text_elsewhere() -> None:
+    assert lengths_of(1) == lengths_of(1)
+    assert lengths_of(1) != lengths_of(2)
+    assert lengths_of(1, turn=1) == lengths_of(1, turn=1)
+    assert lengths_of(1) != lengths_of(1, turn=1)
+
+
+def test_a_training_cuts_every_epoch_elsewhere(language_data: Path) -> None:
+    options = options_of(4, 16) | {"window_lengths": "variable"}
+    first, second, again = (
+        [targets.tolist() for _, targets, _ in train_batches(language_data, options, seed=1, epoch=epoch)]
+        for epoch in (0, 1, 0)
+    )
+    assert first == again
+    assert first != second
+    assert len(first) == len(second) == len(train_batches(language_data, options_of(4, 16), seed=1, epoch=0))
+
+
+def test_epochs_of_some_windows_of_variable_length_follow_each_other(language_data: Path) -> None:
+    options = options_of(4, 16, 640) | {"window_lengths": "variable"}
+    whole = options_of(4, 16) | {"window_lengths": "variable"}
+    expected = [batch for epoch in range(2) for batch in train_batches(language_data, whole, seed=1, epoch=epoch)]
+    epochs = [list(train_batches(language_data, options, seed=1, epoch=epoch)) for epoch in range(len(expected) // 10)]
+    assert {len(epoch) for epoch in epochs} == {10}
+    for found, wanted in zip(itertools.chain(*epochs), expected, strict=False):
+        assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
+    assert all(epoch[0][2] for epoch in epochs)  # as with windows of one length
+
+
+# The batches of a data set
+
+
 def options_of(columns: int, window: int, epoch_tokens: int | None = None) -> dict[str, Any]:
-    return {"batch_size": columns, "window": window, "epoch_tokens": epoch_tokens}
+    return {"batch_size": columns, "window": window, "epoch_tokens": epoch_tokens, "window_lengths": "fixed"}
 
 
 @pytest.mark.parametrize("epoch_tokens", [1, 64, 200, 100_000])

@@ -11,13 +11,22 @@ Numbers = Annotated[list[float], Field(min_length=1)]
 
 class LanguageInsight(Strict):
     """`excerpts` of the validation text of `length` tokens, whose end is predicted; the most frequent `words` are shown
-    with their nearest `neighbours`.
+    with their nearest `neighbours`. What the state keeps track of is looked for while it reads the first `tracked`
+    tokens of the validation text. At each of `temperatures` the network writes `samples` texts of `sample_tokens`.
+
+    In `recall_steps` of training a small network of the same kind of cell learns to remember one symbol; 0 leaves this
+    out, for it is the same for all runs of a kind.
     """
 
     excerpts: PositiveInt = 256
     length: int = Field(default=64, gt=1)
     words: PositiveInt = 100
     neighbours: PositiveInt = 5
+    tracked: PositiveInt = 20000
+    temperatures: Annotated[list[NonNegativeFloat], Field(min_length=1)] = [0.5, 0.8, 1.0]  # noqa: RUF012  (pydantic copies it)
+    samples: PositiveInt = 8
+    sample_tokens: PositiveInt = 300
+    recall_steps: NonNegativeInt = 300
 
 
 class VisionInsight(Strict):

@@ -4,93 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from cvnlp.params.base import Seed, Strict
+from cvnlp.params.base import Seed, Strict, check_own, with_defaults
 from cvnlp.params.insight import LanguageInsight, VisionInsight
+from cvnlp.params.optimiser import Optimiser
 
+Steps = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+Fractions = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
 AVERAGES: dict[str, dict[str, Any]] = {
     "ema": {"average_decay": 0.999, "average_start": 0.0},
     "swa": {"average_start": 0.75},
+    "nt_asgd": {"average_interval": 5},
 }
-Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
-
-
-def _value(given: Any, key: str) -> Any:
-    return given.get(key) if isinstance(given, dict) else None
-
-
-def _filled(given: Any, defaults: dict[str, Any]) -> Any:
-    """What is given, and the defaults of the keys that are not; what is no table is refused by its form."""
-    return {**given, **{key: defaults[key] for key in defaults if key not in given}} if defaults else given
-
-
-class Optimiser(Strict):
-    """AdamW, SGD or Muon, and the schedule of the learning rate over all steps.
-
-    `decay_all: false` spares biases and the weights of normalisation layers (all of fewer than two dimensions) the
-    decay. `nesterov` and `momentum` are sgd's, `betas` and `eps` adamw's; nesterov: null is true if there is momentum.
-    `muon` (Jordan et al. 2024) is for networks of convolutions with batch normalisation: the kernels of all but the
-    first move by `kernel_lr` (half of lr if not given) along their orthogonalised gradients, all else as with sgd.
-    `lr` is reached after `warmup` (a share of all steps) and then falls along the schedule to `final` (a share of lr),
-    or stays. `one_cycle` (Smith and Topin 2018; warmup 0.3 if not given) rises from lr / 25 and falls again, each
-    along half a cosine, while momentum (adamw: the first of `betas`), if there is any, goes down to `lowest_momentum`
-    (null: a tenth lower, or half of it if that is more) and back.
-    """
-
-    name: Literal["adamw", "sgd", "muon"]
-    weight_decay: float = Field(default=0.0, ge=0)
-    decay_all: bool = True
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    nesterov: bool | None = None
-    betas: Betas | None = None
-    eps: float | None = Field(default=None, gt=0)
-    kernel_lr: float | None = Field(default=None, gt=0)
-    schedule: Literal["cosine", "linear", "constant", "one_cycle"] = "cosine"
-    warmup: float = Field(default=0.05, ge=0, lt=1)
-    final: float = Field(default=0.0, ge=0, lt=1)
-    lowest_momentum: float | None = Field(default=None, gt=0, lt=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_defaults_of_its_kind(cls, given: Any) -> Any:
-        kinds = {"adamw": {"betas": [0.9, 0.999], "eps": 1e-8}, "muon": {"momentum": 0.9}}
-        own = kinds.get(str(_value(given, "name")), {})
-        return _filled(given, own | ({"warmup": 0.3} if _value(given, "schedule") == "one_cycle" else {}))
-
-    @model_validator(mode="after")
-    def _has_no_idle_momentum(self) -> "Optimiser":
-        if self.name == "adamw" and self.momentum:
-            raise ValueError("momentum belongs to sgd and muon; adamw has its own")
-        if self.nesterov is not None and self.name == "muon":
-            raise ValueError("nesterov belongs to sgd; muon always has it")
-        if self.nesterov and not self.momentum:
-            raise ValueError("nesterov belongs to sgd with a momentum above 0")
-        return self
-
-    @model_validator(mode="after")
-    def _has_no_key_of_another_optimiser(self) -> "Optimiser":
-        if self.name != "adamw" and (self.betas or self.eps):
-            raise ValueError(f"betas and eps belong to adamw; leave them out with {self.name}")
-        if self.name != "muon" and self.kernel_lr:
-            raise ValueError("kernel_lr belongs to muon")
-        if self.name == "muon" and not self.decay_all:
-            raise ValueError("decay_all belongs to adamw and sgd; muon keeps its kernels at one length without decay")
-        if self.name == "muon" and self.schedule == "one_cycle":
-            raise ValueError("one_cycle moves one momentum, and muon has two: take cosine, linear or constant")
-        if not (self.decay_all or self.weight_decay):
-            raise ValueError("decay_all: false needs a weight_decay above 0")
-        return self
-
-    @model_validator(mode="after")
-    def _has_no_key_of_another_schedule(self) -> "Optimiser":
-        if self.schedule == "constant" and self.final:
-            raise ValueError("final belongs to cosine, linear and one_cycle; constant stays at lr")
-        if self.schedule == "one_cycle" and not self.warmup:
-            raise ValueError("one_cycle rises over the share warmup, which must be above 0")
-        highest = self.betas[0] if self.betas else self.momentum
-        if self.lowest_momentum and not (self.schedule == "one_cycle" and self.lowest_momentum <= highest):
-            raise ValueError(f"lowest_momentum belongs to one_cycle, and is at most the momentum itself ({highest:g})")
-        return self
+LEAST_VARIABLE = 10  # tokens; lengths are drawn with a standard deviation of 5
 
 
 class Train(Strict):
@@ -99,7 +25,8 @@ class Train(Strict):
     `average` puts an average of the weights over the steps in their place where they are validated and kept: `ema`
     moves by 1 - `average_decay` a step towards the weights, `swa` (Izmailov et al. 2018) counts all steps alike. Both
     begin after `average_start`, a share of all steps; before it the weights themselves are validated. If not given,
-    they are 0.999, and 0 for ema, 0.75 for swa.
+    they are 0.999, and 0 for ema, 0.75 for swa. `nt_asgd` (Merity et al. 2018) counts alike all steps after the first
+    epoch whose validation score is worse than one of more than `average_interval` (5 if not given) epochs before.
     """
 
     epochs: int = Field(ge=0)
@@ -109,22 +36,19 @@ class Train(Strict):
     clip: float | None = Field(default=None, gt=0)
     patience: int | None = Field(default=None, gt=0)
     precision: Literal["32", "bf16"] = "32"
-    average: Literal["none", "ema", "swa"] = "none"
+    average: Literal["none", "ema", "swa", "nt_asgd"] = "none"
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     average_start: float | None = Field(default=None, ge=0, lt=1)
+    average_interval: int | None = Field(default=None, gt=0)
 
     @model_validator(mode="before")
     @classmethod
     def _has_defaults_of_its_average(cls, given: Any) -> Any:
-        average = _value(given, "average")
-        return _filled(given, AVERAGES[average] if isinstance(average, str) and average in AVERAGES else {})
+        return with_defaults(given, "average", AVERAGES)
 
     @model_validator(mode="after")
     def _has_no_key_of_another_average(self) -> "Train":
-        for key in ("average_decay", "average_start"):
-            users = [average for average, own in AVERAGES.items() if key in own]
-            if (self.average in users) != (getattr(self, key) is not None):
-                raise ValueError(f"{key}: a number with average: {' or '.join(users)}, and with no other")
+        check_own(self, "average", AVERAGES, "average_decay", "average_start", "average_interval")
         return self
 
 
@@ -169,10 +93,26 @@ class VisionTrain(Train):
 
 
 class LanguageTrain(Train):
-    """`window`: steps of backpropagation through time; `epoch_tokens`: an epoch's length, the whole text if null."""
+    """`window`: steps of backpropagation through time; `epoch_tokens`: an epoch's length, the whole text if null.
+
+    `window_lengths: variable` draws the length of each window around `window`, anew in every pass, and scales the
+    learning rate of its step by its length (Merity et al. 2018).
+
+    `activation_regularisation` and `temporal_regularisation` times the mean square of what the last layer says, and of
+    how that changes from token to token, are added to the loss (Merity et al. 2018: 2 and 1).
+    """
 
     window: int = Field(default=64, gt=0)
     epoch_tokens: int | None = Field(default=None, gt=0)
+    window_lengths: Literal["fixed", "variable"] = "fixed"
+    activation_regularisation: float = Field(default=0.0, ge=0)
+    temporal_regularisation: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _has_room_for_variable_windows(self) -> "LanguageTrain":
+        if self.window_lengths == "variable" and self.window < LEAST_VARIABLE:
+            raise ValueError(f"window_lengths: variable needs a window of at least {LEAST_VARIABLE}, not {self.window}")
+        return self
 
 
 class VisionEvaluate(Strict):
@@ -182,12 +122,42 @@ class VisionEvaluate(Strict):
     mistakes: int = Field(default=18, gt=0)
 
 
+class DynamicEvaluation(Strict):
+    """The weights move while the test text is read, after every `window` tokens (Krause et al. 2018).
+
+    `lr` towards what was read, `decay` back to where training left them; of several, those are taken that are best on
+    the validation text. `statistics`: tokens of the training text by which each weight's own steps are scaled.
+    """
+
+    lr: Steps = Field(default=[5e-5])
+    decay: Steps = Field(default=[0.002])
+    window: int = Field(default=5, gt=0)
+    statistics: int = Field(default=200_000, gt=0)
+
+
+class Cache(Strict):
+    """A cache of the last `size` tokens of the test text is asked, too (Grave et al. 2017).
+
+    It has the `share` of the probability; a higher `flatness` trusts the likest places alone. Of several, those are
+    taken that are best on the validation text.
+    """
+
+    size: int = Field(default=2000, gt=0)
+    flatness: Steps = Field(default=[0.1, 0.3, 1.0])
+    share: Fractions = Field(default=[0.05, 0.1, 0.2, 0.3])
+
+
 class LanguageEvaluate(Strict):
-    """Samples of generated text: how many, of how many tokens, at which temperature."""
+    """Samples of generated text: how many, of how many tokens, at which temperature.
+
+    `dynamic` and `cache`: scores beside the static one, of a model that adapts to the test text as it reads it.
+    """
 
     samples: int = Field(default=2, gt=0)
     sample_tokens: int = Field(default=400, gt=0)
     temperature: float = Field(default=0.8, gt=0)
+    dynamic: DynamicEvaluation | None = None
+    cache: Cache | None = None
 
 
 class VisionAttack(Strict):

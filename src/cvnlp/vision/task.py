@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from cvnlp.learning import Learner
 from cvnlp.networks import FASTEST
-from cvnlp.training import BaseTask
+from cvnlp.task import BaseTask
 from cvnlp.vision.batches import augment, class_weights
 
 
