@@ -256,3 +256,53 @@ def test_wrong_block_is_refused_before_torch_is_imported(tmp_path: Path) -> None
     )
     said = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert said.stdout.startswith("False params.yaml: runs.net.model.blocks.0.filter")
+
+
+# The dropout of a recurrent network -----------------------------------------------------------------------------------
+
+TEXT_RUN = """
+datasets:
+  plays:
+    {domain: language, source: shakespeare, seed: 1, tokens: characters, lowercase: false, vocabulary_size: null,
+     minimum_count: 1, validation: 0.1, test: 0.1, duplicates: keep}
+runs:
+  net:
+    {domain: language, dataset: plays, seed: 1, train: {epochs: 1}, evaluate: {}, attack: {shares: [0.1]}, insight: {},
+     model: MODEL}
+"""
+RECURRENT = ("rnn", "gru", "lstm")
+
+
+def read_recurrent(folder: Path, name: str, **options: Any) -> None:
+    path = folder / "params.yaml"
+    path.write_text(TEXT_RUN.replace("MODEL", json.dumps({"name": name, **options})), encoding="utf-8")
+    domain.read_params(path)
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+@pytest.mark.parametrize("dropout", [0, 0.5, {}, {"input": 0.1}, {"between": 0, "output": 0.2, "weight": 0.5}])
+def test_dropout_is_a_number_or_a_table_of_places(tmp_path: Path, name: str, dropout: Any) -> None:
+    read_recurrent(tmp_path, name, dropout=dropout)
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+@pytest.mark.parametrize(
+    ("dropout", "place", "parts"),
+    [
+        (1.0, "", ["a share from 0 to below 1, or a table of input, between, output, embedding, weight", "given: 1.0"]),
+        (-0.1, "", ["a share from 0 to below 1"]),
+        (True, "", ["a share from 0 to below 1"]),
+        ("half", "", ["a share from 0 to below 1", "given: 'half'"]),
+        ({"inputs": 0.1}, ".inputs", ["unknown key; valid keys: between, embedding, input, output, weight"]),
+        ({"output": 1.0}, ".output", ["less than 1", "given: 1.0"]),
+        ({"weight": None}, ".weight", ["valid number"]),
+    ],
+)
+def test_wrong_dropout_is_refused_by_its_path(
+    tmp_path: Path, name: str, dropout: Any, place: str, parts: list[str]
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        read_recurrent(tmp_path, name, dropout=dropout)
+    (line,) = str(caught.value).splitlines()
+    assert f"runs.net.model.dropout{place}: " in line
+    assert all(part in line for part in parts), line

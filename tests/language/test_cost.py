@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cvnlp.language.models import MODELS, multiply_adds
 
 
-@pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("lstm", 4)])
+@pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_each_weight_of_the_recurrence_and_of_the_output_counts_once(name: str, gates: int, layers: int) -> None:
     network = MODELS[name](11, embedding_size=3, hidden_size=5, layers=layers)
@@ -29,6 +29,18 @@ def test_the_output_s_share_is_what_torch_counts() -> None:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network.output(torch.zeros(1, 5))
     assert multiply_adds(network) == counter.get_total_flops() // 2 + 4 * 5 * 8
+
+
+def test_a_last_layer_of_its_own_size_is_counted_as_such() -> None:
+    network = MODELS["lstm"](11, embedding_size=3, hidden_size=5, layers=3, last_size=3, tied=True)
+    assert multiply_adds(network) == 4 * (5 * (3 + 5) + 5 * (5 + 5) + 3 * (5 + 3)) + 3 * 11
+
+
+def test_an_adaptive_output_counts_with_all_its_groups() -> None:
+    """As for a distribution; the nats of a frequent word need fewer."""
+    network = MODELS["rnn"](11, embedding_size=3, hidden_size=16, output="adaptive", cutoffs=[5, 8])
+    output = 16 * (5 + 2) + (16 * 4 + 4 * 3) + (16 * 1 + 1 * 3)
+    assert multiply_adds(network) == 16 * (3 + 16) + output
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

@@ -1,17 +1,29 @@
-"""Every recurrent network in the table MODELS: shapes, state, gradients, learning, and a cell loop as reference."""
+"""Every recurrent network in the table MODELS: shapes, state, gradients, learning, and references by torch and hand."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from cvnlp import networks
+from cvnlp.language.batches import IGNORED
 from cvnlp.language.models import MODELS, Recurrent
-from cvnlp.language.models.recurrent import Lstm, Rnn
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 VOCABULARY = 11
+TIED = {"embedding_size": 8, "hidden_size": 8, "tied": True}
+SHAPES: list[dict[str, Any]] = [
+    {},
+    {"layers": 2},
+    TIED,
+    {"layers": 3, "hidden_size": 12, "last_size": 8, "embedding_size": 8, "tied": True},
+    {"output": "chunked"},
+    {"output": "adaptive", "hidden_size": 32},
+]
 
 
 def build(name: str, **options: Any) -> Recurrent:
@@ -24,23 +36,25 @@ def make_tokens(count: int = 4, length: int = 9) -> Tensor:
 
 
 def parts_of(state: Any) -> tuple[Tensor, ...]:
-    return (state,) if isinstance(state, Tensor) else tuple(state)
+    return (state,) if isinstance(state, Tensor) else tuple(tensor for part in state for tensor in parts_of(part))
 
 
 def loss_of(network: Recurrent, tokens: Tensor) -> Tensor:
-    logits, _ = network(tokens[:, :-1])
-    return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+    return network.nats(tokens[:, :-1], tokens[:, 1:])[0].mean()
 
 
-@pytest.mark.parametrize("options", [{}, {"layers": 2}, {"embedding_size": 8, "hidden_size": 8, "tied": True}])
+@pytest.mark.parametrize("options", SHAPES)
 @pytest.mark.parametrize("name", RECURRENT)
 def test_every_token_gets_logits_for_the_next(name: str, options: dict[str, Any]) -> None:
     network = build(name, **options)
     logits, state = network(make_tokens())
     assert logits.shape == (4, 9, VOCABULARY)
     assert torch.isfinite(logits).all()
-    expected = (options.get("layers", 1), 4, options.get("hidden_size", 256))
-    assert all(part.shape == expected for part in parts_of(state))
+    assert len(state) == options.get("layers", 1)
+    hidden = options.get("hidden_size", 256)
+    sizes = [hidden] * (len(state) - 1) + [options.get("last_size", hidden)]
+    for own, size in zip(state, sizes, strict=True):
+        assert all(part.shape == (1, 4, size) for part in parts_of(own))
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -79,7 +93,7 @@ def test_texts_of_a_batch_do_not_mix(name: str) -> None:
         assert torch.allclose(network(tokens)[0], alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"layers": 2}, {"embedding_size": 8, "hidden_size": 8, "tied": True}])
+@pytest.mark.parametrize("options", SHAPES)
 @pytest.mark.parametrize("name", RECURRENT)
 def test_gradients_reach_every_parameter(name: str, options: dict[str, Any]) -> None:
     network = build(name, **options)
@@ -89,10 +103,10 @@ def test_gradients_reach_every_parameter(name: str, options: dict[str, Any]) -> 
         assert parameter.grad.any(), path
 
 
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("options", [{}, {"tied": True}, {"tied": True, "output": "chunked"}, {"output": "adaptive"}])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_one_batch_is_learnt_by_heart(name: str, tied: bool) -> None:
-    network = build(name, embedding_size=32, hidden_size=32, tied=tied)
+def test_one_batch_is_learnt_by_heart(name: str, options: dict[str, Any]) -> None:
+    network = build(name, embedding_size=32, hidden_size=32, **options)
     tokens = make_tokens()
     tokens[:, 0] = torch.arange(len(tokens))  # texts that begin alike could not be told apart
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.02)
@@ -104,13 +118,33 @@ def test_one_batch_is_learnt_by_heart(name: str, tied: bool) -> None:
     assert loss.item() < 0.05
 
 
+@pytest.mark.parametrize("options", SHAPES)
 @pytest.mark.parametrize("name", RECURRENT)
-def test_dropout_acts_in_training_alone(name: str) -> None:
-    network = build(name, dropout=0.5, layers=2)
-    tokens = make_tokens()
-    assert not torch.equal(network(tokens)[0], network(tokens)[0])
-    network.eval()
-    assert torch.equal(network(tokens)[0], network(tokens)[0])
+def test_nats_logits_and_hidden_agree_with_the_distribution(name: str, options: dict[str, Any]) -> None:
+    network, tokens = build(name, **options).eval(), make_tokens()
+    targets = tokens.roll(1, 1)
+    targets[0, 3] = IGNORED
+    with torch.no_grad():
+        _, state = network(tokens)  # one that has read something
+        found, after = network(tokens, state)
+        nats, end = network.nats(tokens, targets, state)
+        outputs, last = network.hidden(tokens, state)
+    expected = F.cross_entropy(found.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
+    assert nats.dtype == torch.float32
+    assert torch.allclose(nats, expected, atol=1e-6)
+    assert torch.equal(network.logits(outputs), found)
+    for mine, other, third in zip(parts_of(after), parts_of(end), parts_of(last), strict=True):
+        assert torch.equal(mine, other) and torch.equal(mine, third)
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_plain_and_chunked_are_one_network(name: str) -> None:
+    plain, chunked = build(name, **TIED), build(name, **TIED, output="chunked")
+    chunked.load_state_dict(plain.state_dict())
+    for network in (plain, chunked):
+        loss_of(network, make_tokens()).backward()
+    for mine, other in zip(plain.parameters(), chunked.parameters(), strict=True):
+        assert torch.allclose(mine.grad, other.grad, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", RECURRENT)
@@ -126,6 +160,8 @@ def test_tied_weights_share_their_memory(name: str) -> None:
 def test_tied_weights_of_unequal_sizes_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"model\.tied needs embedding_size \(8\) = hidden_size \(9\)"):
         build(name, embedding_size=8, hidden_size=9, tied=True)
+    with pytest.raises(ValueError, match=r"model\.tied: adaptive .* take output plain or chunked"):
+        build(name, embedding_size=16, hidden_size=16, tied=True, output="adaptive")
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -135,6 +171,19 @@ def test_first_weights_are_within_the_initial_range(name: str, tied: bool) -> No
     for path, parameter in network.named_parameters():
         if "bias" not in path and "weight_hh" not in path:  # those a kind of cell may choose for itself
             assert 0.04 < parameter.abs().max() <= 0.05, path
+
+
+@pytest.mark.parametrize("output", ["plain", "adaptive"])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_embedding_range_is_that_of_the_first_embedding_and_output_alone(name: str, output: str) -> None:
+    network = build(name, embedding_size=64, hidden_size=64, embedding_range=0.05, output=output)
+    for path, parameter in network.named_parameters():
+        if path.startswith("recurrent"):
+            assert parameter.abs().max() > 0.06, path  # torch's: an eighth
+        elif parameter.ndim == 1:
+            assert not parameter.any(), path
+        else:
+            assert 0.03 < parameter.abs().max() <= 0.05, path
 
 
 @pytest.mark.parametrize("name", RECURRENT)
@@ -151,7 +200,7 @@ def test_embedding_scale_multiplies_what_is_read_and_nothing_else(name: str) -> 
 def test_the_two_biases_of_the_forget_gate_add_up_to_1(initial_range: float | None) -> None:
     recurrent = build("lstm", hidden_size=6, layers=2, initial_range=initial_range, forget_bias=1.0).recurrent
     for layer in range(2):
-        biases = getattr(recurrent, f"bias_ih_l{layer}") + getattr(recurrent, f"bias_hh_l{layer}")
+        biases = recurrent[layer].bias_ih_l0 + recurrent[layer].bias_hh_l0
         enter, forget, candidate, leave = biases.chunk(4)
         assert torch.equal(forget, torch.ones(6))
         assert not any((gate == 1).any() for gate in (enter, candidate, leave))
@@ -161,52 +210,98 @@ def test_the_two_biases_of_the_forget_gate_add_up_to_1(initial_range: float | No
 def test_the_first_recurrence_of_the_rnn_keeps_the_length_of_a_state(initial_range: float | None) -> None:
     recurrent = build("rnn", hidden_size=6, layers=2, initial_range=initial_range).recurrent
     for layer in range(2):
-        weight = getattr(recurrent, f"weight_hh_l{layer}")
+        weight = recurrent[layer].weight_hh_l0
         assert torch.allclose(weight @ weight.T, torch.eye(6), atol=1e-5)
 
 
-def make_small(network: type[Recurrent], layers: int) -> Recurrent:
+@pytest.mark.parametrize("options", [*SHAPES, {"dropout": {"input": 0.1, "weight": 0.4}, "locked": True, "layers": 2}])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_a_saved_network_is_itself(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    config = {"domain": "language", "name": name, "data": {"vocabulary_size": VOCABULARY}, "options": options}
+    network = networks.build(config, seed=1).eval()
+    networks.save(tmp_path, network, config)
+    loaded = networks.load(tmp_path)[0].cpu()
+    assert torch.equal(loaded(make_tokens())[0], network(make_tokens())[0])
+    assert networks.parameter_count(loaded) == networks.parameter_count(network)
+
+
+def test_a_relu_network_begins_by_adding_up() -> None:
+    network = build("rnn", hidden_size=6, layers=2, activation="relu")
+    for layer in network.recurrent:
+        assert torch.equal(layer.weight_hh_l0, torch.eye(6))
+
+
+# References --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "options", "reference"),
+    [
+        ("rnn", {}, partial(nn.RNN, nonlinearity="tanh")),
+        ("rnn", {"activation": "relu"}, partial(nn.RNN, nonlinearity="relu")),
+        ("gru", {}, nn.GRU),
+        ("lstm", {}, nn.LSTM),
+    ],
+)
+def test_layers_are_torch_s(name: str, options: dict[str, Any], reference: Any, layers: int) -> None:
+    """One network of torch with all layers, and the same weights: outputs, states and gradients."""
+    network = build(name, layers=layers, embedding_size=5, hidden_size=7, **options)
+    twin = reference(5, 7, layers, batch_first=True)
+    twin.load_state_dict(
+        {
+            path.replace("_l0", f"_l{number}"): weight
+            for number, layer in enumerate(network.recurrent)
+            for path, weight in layer.state_dict().items()
+        }
+    )
+    embedded = network.embed(make_tokens()).detach()
+    found, state = network.read(embedded)
+    expected, end = twin(embedded)
+    assert torch.allclose(found, expected, atol=1e-6)
+    for part, whole in enumerate(parts_of(end)):
+        mine = torch.cat([parts_of(own)[part] for own in state])
+        assert torch.allclose(mine, whole, atol=1e-6)
+    for values in (found, expected):
+        values.square().sum().backward()
+    mine = [parameter.grad for layer in network.recurrent for parameter in layer.parameters()]
+    for own, other in zip(mine, twin.parameters(), strict=True):
+        assert torch.allclose(own, other.grad, atol=1e-5)
+
+
+def rnn_step(read: Tensor, kept: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (torch.tanh(read + kept),)
+
+
+def gru_step(read: Tensor, kept: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    (reset, update, candidate), (own_reset, own_update, own) = read.chunk(3, dim=1), kept.chunk(3, dim=1)
+    new = torch.tanh(candidate + (reset + own_reset).sigmoid() * own)
+    share = (update + own_update).sigmoid()
+    return ((1 - share) * new + share * state[0],)
+
+
+def lstm_step(read: Tensor, kept: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    enter, forget, candidate, leave = (read + kept).chunk(4, dim=1)
+    memory = forget.sigmoid() * state[1] + enter.sigmoid() * candidate.tanh()
+    return leave.sigmoid() * memory.tanh(), memory
+
+
+STEPS = {"rnn": rnn_step, "gru": gru_step, "lstm": lstm_step}
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_a_network_is_the_loop_of_its_formula(name: str, layers: int) -> None:
     torch.manual_seed(5)
-    return network(VOCABULARY, embedding_size=3, hidden_size=4, layers=layers, embedding_scale=2.0).double().eval()
-
-
-@pytest.mark.parametrize("layers", [1, 2])
-def test_rnn_is_the_loop_of_its_formula(layers: int) -> None:
-    network = make_small(Rnn, layers)
-    tokens = make_tokens(count=2, length=6)
-    weights = dict(network.recurrent.named_parameters())
-    hidden = [torch.zeros(2, 4, dtype=torch.float64) for _ in range(layers)]
+    network = MODELS[name](VOCABULARY, embedding_size=3, hidden_size=4, layers=layers, embedding_scale=2.0)
+    network, tokens = network.double().eval(), make_tokens(count=2, length=6)
+    states = [(torch.zeros(2, 4, dtype=torch.float64),) * 2 for _ in range(layers)]
     for step in range(6):
         below = network.embedding.weight[tokens[:, step]] * 2.0
-        for layer in range(layers):
-            below = hidden[layer] = torch.tanh(
-                below @ weights[f"weight_ih_l{layer}"].T
-                + weights[f"bias_ih_l{layer}"]
-                + hidden[layer] @ weights[f"weight_hh_l{layer}"].T
-                + weights[f"bias_hh_l{layer}"]
-            )
-        expected = below @ network.output.weight.T + network.output.bias
-        assert torch.allclose(network(tokens)[0][:, step], expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("layers", [1, 2])
-def test_lstm_is_the_loop_of_its_formula(layers: int) -> None:
-    network = make_small(Lstm, layers)
-    tokens = make_tokens(count=2, length=6)
-    weights = dict(network.recurrent.named_parameters())
-    hidden = [torch.zeros(2, 4, dtype=torch.float64) for _ in range(layers)]
-    memory = [torch.zeros(2, 4, dtype=torch.float64) for _ in range(layers)]
-    for step in range(6):
-        below = network.embedding.weight[tokens[:, step]] * 2.0
-        for layer in range(layers):
-            gates = (
-                below @ weights[f"weight_ih_l{layer}"].T
-                + weights[f"bias_ih_l{layer}"]
-                + hidden[layer] @ weights[f"weight_hh_l{layer}"].T
-                + weights[f"bias_hh_l{layer}"]
-            )
-            enter, forget, candidate, leave = gates.chunk(4, dim=1)
-            memory[layer] = forget.sigmoid() * memory[layer] + enter.sigmoid() * candidate.tanh()
-            below = hidden[layer] = leave.sigmoid() * memory[layer].tanh()
+        for number, layer in enumerate(network.recurrent):
+            read = below @ layer.weight_ih_l0.T + layer.bias_ih_l0
+            kept = states[number][0] @ layer.weight_hh_l0.T + layer.bias_hh_l0
+            states[number] = STEPS[name](read, kept, states[number])
+            below = states[number][0]
         expected = below @ network.output.weight.T + network.output.bias
         assert torch.allclose(network(tokens)[0][:, step], expected, atol=1e-12)

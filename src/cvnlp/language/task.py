@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.language.batches import IGNORED, whole_text
-from cvnlp.language.models.recurrent import State
+from cvnlp.language.models.recurrent import State, detached
 from cvnlp.learning import Learner
-from cvnlp.training import BaseTask
+from cvnlp.task import BaseTask
 
 
 class Task(BaseTask):
@@ -30,6 +29,11 @@ class Task(BaseTask):
             return whole_text(folder)
         return super().train_batches(half, folder, seed=seed, epoch=epoch)
 
+    def share(self, batch: tuple[Tensor, Tensor, bool]) -> float:
+        """The loss is a mean over the window: so every token of one of any length moves the weights alike."""
+        variable = self.options["window_lengths"] == "variable"
+        return batch[0].shape[1] / self.options["window"] if variable else 1.0
+
     def training_step(self, batch: tuple[Tensor, Tensor, bool]) -> Tensor | None:
         """The mean loss of a window; none for a network that learns without."""
         if isinstance(self.network, Learner):
@@ -37,21 +41,34 @@ class Task(BaseTask):
             self.network.learn(inputs, targets, epoch=self.current_epoch)
             self.examples += targets.numel()
             return None
-        total, count = self._read(batch)
-        self.tally("train_loss", total, count)
-        return total / count
+        inputs, targets, fresh = batch
+        nats, penalty, state = self._train_nats(inputs, targets, None if fresh else self.state)
+        self.state = detached(state)
+        return self._mean("train_loss", nats, targets) + penalty
 
     def validation_step(self, batch: tuple[Tensor, Tensor, bool]) -> None:
-        self.tally("validation_nll", *self._read(batch))
-
-    def _read(self, batch: tuple[Tensor, Tensor, bool]) -> tuple[Tensor, int]:
-        """The summed loss of a window and the number of its targets, in fp32; moves the state on and cuts its past."""
         inputs, targets, fresh = batch
-        network = self.network if self.training else self.evaluated
-        logits, state = network(inputs, None if fresh else self.state)
+        network: Any = self.evaluated
+        nats, state = network.nats(inputs, targets, None if fresh else self.state)
         self.state = detached(state)
-        total = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
-        return total, int((targets != IGNORED).sum())
+        self._mean("validation_nll", nats, targets)
+
+    def _train_nats(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor | float, State]:
+        """Nats of every target, what is added to their mean, and the state."""
+        network: Any = self.network
+        shares = self.options["activation_regularisation"], self.options["temporal_regularisation"]
+        if not any(shares):
+            nats, state = network.nats(inputs, targets, state)
+            return nats, 0.0, state
+        raw, state = network.read(network.embed(inputs), state)
+        outputs = network.drop_output(raw)
+        return network.output.nats(outputs, targets), regularisation(raw, outputs, *shares), state
+
+    def _mean(self, name: str, nats: Tensor, targets: Tensor) -> Tensor:
+        """Of all that is not IGNORED, in fp32; the epoch's mean counts it."""
+        total, count = nats.sum(), int((targets != IGNORED).sum())
+        self.tally(name, total, count)
+        return total / count
 
     def derived(self, means: dict[str, float]) -> dict[str, float]:
         # the perplexity of a model that went astray is still a number, also in float32
@@ -60,8 +77,13 @@ class Task(BaseTask):
         )
 
 
-def detached(state: State) -> State:
-    return state.detach() if isinstance(state, torch.Tensor) else tuple(part.detach() for part in state)
+def regularisation(raw: Tensor, outputs: Tensor, activation: float, temporal: float) -> Tensor:
+    """`activation` * mean square of `outputs` + `temporal` * mean square of the steps of `raw` in time (B, T, size).
+
+    What the last layer says after its dropout and before it (Merity et al. 2017, 2018). A window of one has no steps.
+    """
+    steps = raw.float().diff(dim=1) if raw.shape[1] > 1 else torch.zeros_like(raw)
+    return activation * outputs.float().square().mean() + temporal * steps.square().mean()
 
 
 def _check_learner(network: Learner, options: dict[str, Any]) -> None:

@@ -4,13 +4,13 @@ from typing import Any
 
 from cvnlp.language.models.cost import multiply_adds
 from cvnlp.language.models.ngram import Ngram
-from cvnlp.language.models.recurrent import Lstm, Recurrent, Rnn
+from cvnlp.language.models.recurrent import Gru, Lstm, Recurrent, Rnn
 
 __all__ = ["MODELS", "Network", "Ngram", "Recurrent", "multiply_adds", "network_arguments"]
 
 Network = Ngram | Recurrent
 
-MODELS: dict[str, type[Network]] = {"ngram": Ngram, "rnn": Rnn, "lstm": Lstm}
+MODELS: dict[str, type[Network]] = {"ngram": Ngram, "rnn": Rnn, "gru": Gru, "lstm": Lstm}
 
 
 def network_arguments(facts: dict[str, Any]) -> dict[str, Any]:

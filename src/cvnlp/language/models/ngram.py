@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cvnlp.language.models.output import cross_entropy
 from cvnlp.options import PositiveInt
 
 AT_ONCE = 128  # places of a text at which the probabilities of all tokens are computed together
@@ -69,6 +70,11 @@ class Ngram(nn.Module):
         for contexts, result in zip(found.split(AT_ONCE, dim=1), logits.split(AT_ONCE), strict=True):
             self._write_probabilities(contexts, unigrams, result)
         return logits.log_().view(*tokens.shape, -1), text[:, tokens.shape[1] :]
+
+    def nats(self, tokens: Tensor, targets: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The negative log-likelihood of every target (B, T) in fp32, 0 of those that are IGNORED."""
+        logits, state = self(tokens, state)
+        return cross_entropy(logits, targets), state
 
     def _back(self, text: Tensor) -> Iterator[Tensor]:
         """For 1, 2, ... order - 1 the tokens so far back (B, T) of all places after the first order - 1 of `text`.

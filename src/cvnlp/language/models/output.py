@@ -1,0 +1,95 @@
+"""From what the last layer says (B, T, size) to the next token: its distribution, or the nats of a given one alone.
+
+Over many words the logits of a window are by far the largest thing in memory, and their products most of the work.
+An output layer that is only asked for nats need not have them all at once (Chunked), or not make them all (Adaptive).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cvnlp.language.models.chunks import chunked_nats
+
+CUTOFFS = (0.1, 0.4)  # shares of the vocabulary at which the adaptive softmax begins a new group
+DIVISION = 4  # how many times narrower the adaptive softmax reads each group of rarer words
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Nats of every target (B, T) in fp32; 0 of those below 0, which are no tokens but what is ignored."""
+    known = targets.clamp(min=-1).flatten()
+    # the tokens in one row: over many words several times as fast as (B, vocabulary, T)
+    rows = logits.float().flatten(0, 1)
+    return F.cross_entropy(rows, known, ignore_index=-1, reduction="none").view(targets.shape)
+
+
+class Plain(nn.Linear):
+    """A linear layer: the logits of all positions together."""
+
+    def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """As cross_entropy of the logits."""
+        return cross_entropy(self(outputs), targets)
+
+
+class Chunked(Plain):
+    """The same, a few positions after the other, and the gradients with them while their logits are there.
+
+    `reduced`: in training of products in bfloat16, which some processors make faster; sums over all tokens are fp32.
+    """
+
+    def __init__(self, size: int, vocabulary_size: int, *, reduced: bool = False) -> None:
+        super().__init__(size, vocabulary_size)
+        self.reduced = reduced
+
+    def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        rows, known = outputs.flatten(0, 1).to(self.weight.dtype), targets.flatten()
+        dtype = torch.bfloat16 if self.reduced and self.training else rows.dtype
+        return chunked_nats(rows, self.weight, self.bias, known, dtype).view(targets.shape)
+
+
+class Adaptive(nn.Module):
+    """The adaptive softmax (Grave et al. 2017): rarer words in groups, each read with fewer features than the last.
+
+    A word's probability is that of its group times that within it; the words up to the first of `cutoffs` are no group
+    but stand beside them. So the nats of a frequent word need none of the rare ones. The tokens are numbered by how
+    often they are, as the data's are.
+    """
+
+    def __init__(self, size: int, vocabulary_size: int, *, cutoffs: Sequence[int]) -> None:
+        super().__init__()
+        if not (sorted({*cutoffs}) == [*cutoffs] and cutoffs[0] > 0 and cutoffs[-1] < vocabulary_size):
+            raise ValueError(f"model.cutoffs: {[*cutoffs]} must rise from above 0 to below {vocabulary_size} tokens")
+        if size < DIVISION ** len(cutoffs):
+            raise ValueError(
+                f"model.output: adaptive with {len(cutoffs)} cutoffs needs a last layer of {DIVISION ** len(cutoffs)} "
+                f"or more, not {size}"
+            )
+        self.groups = nn.AdaptiveLogSoftmaxWithLoss(size, vocabulary_size, [*cutoffs], div_value=DIVISION)
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """Log-probabilities (B, T, vocabulary)."""
+        return self.groups.log_prob(outputs.flatten(0, 1)).view(*outputs.shape[:2], -1)
+
+    def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """As cross_entropy, but of the words' own groups alone."""
+        known = targets >= 0
+        found = self.groups(outputs[known], targets[known]).output
+        return torch.zeros_like(targets, dtype=torch.float32).masked_scatter(known, -found.float())
+
+
+Output = Plain | Chunked | Adaptive
+
+
+def make_output(
+    size: int, vocabulary_size: int, *, kind: str, reduced: bool = False, cutoffs: Sequence[int] | None = None
+) -> Output:
+    """The layer that `kind` names; ValueError if the others' options are given."""
+    if reduced and kind != "chunked":
+        raise ValueError(f"model.output_precision: bf16 belongs to output: chunked, not to {kind}")
+    if cutoffs and kind != "adaptive":
+        raise ValueError(f"model.cutoffs: {cutoffs} belongs to output: adaptive, not to {kind}")
+    if kind == "adaptive":
+        fractions = sorted({max(1, int(share * vocabulary_size)) for share in CUTOFFS})
+        return Adaptive(size, vocabulary_size, cutoffs=cutoffs or fractions)
+    return Chunked(size, vocabulary_size, reduced=reduced) if kind == "chunked" else Plain(size, vocabulary_size)

@@ -1,0 +1,234 @@
+"""The output layers: one loss in three ways, its gradients, and what a distribution has to be."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cvnlp.language.batches import IGNORED
+from cvnlp.language.models import chunks
+from cvnlp.language.models.output import Adaptive, Chunked, Plain, cross_entropy, make_output
+
+SIZE, VOCABULARY = 16, 40
+KINDS = ("plain", "chunked", "adaptive")
+
+
+def build(kind: str, **options: Any) -> Any:
+    torch.manual_seed(3)
+    return make_output(SIZE, VOCABULARY, kind=kind, **options)
+
+
+def make_outputs(dtype: torch.dtype = torch.float32) -> Tensor:
+    """(3, 5, SIZE), what a last layer says."""
+    return torch.randn(3, 5, SIZE, generator=torch.Generator().manual_seed(1), dtype=dtype, requires_grad=True)
+
+
+def make_targets() -> Tensor:
+    """Of the frequent and of the rare tokens, two that are ignored, and some twice."""
+    targets = torch.randint(0, VOCABULARY, (3, 5), generator=torch.Generator().manual_seed(2))
+    targets[0, :3] = torch.tensor([0, VOCABULARY - 1, 0])
+    targets[1, 4] = targets[2, 0] = IGNORED
+    return targets
+
+
+def gradients(layer: Any, loss: Callable[[Tensor], Tensor], dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    """Of `loss` (of nats) by the outputs and every parameter."""
+    outputs = make_outputs(dtype)
+    return list(torch.autograd.grad(loss(layer.nats(outputs, make_targets())), [outputs, *layer.parameters()]))
+
+
+def twin_of(layer: Chunked) -> Plain:
+    twin = Plain(SIZE, VOCABULARY).to(layer.weight.dtype)
+    twin.load_state_dict(layer.state_dict())
+    return twin
+
+
+def test_cross_entropy_leaves_out_what_is_ignored() -> None:
+    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1))
+    nats = cross_entropy(logits, torch.tensor([[0, 1, IGNORED], [4, IGNORED, 2]]))
+    assert nats.shape == (2, 3)
+    assert nats[0, 2] == nats[1, 1] == 0
+    assert nats[0, 1].item() == pytest.approx(-logits[0, 1].log_softmax(0)[1].item(), rel=1e-5)
+    assert nats[1, 2].item() == pytest.approx(-logits[1, 2].log_softmax(0)[2].item(), rel=1e-5)
+
+
+# Every output layer
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nats_are_those_of_the_distribution(kind: str) -> None:
+    layer, outputs, targets = build(kind), make_outputs(), make_targets()
+    nats = layer.nats(outputs, targets)
+    probabilities = layer(outputs).double().softmax(2)
+    expected = -probabilities.gather(2, targets.clamp(min=0)[..., None])[..., 0].log() * (targets >= 0)
+    assert nats.shape == targets.shape and nats.dtype == torch.float32
+    assert torch.allclose(nats.double(), expected, atol=1e-5)
+    assert not nats[targets == IGNORED].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nats_are_the_same_with_and_without_gradients(kind: str) -> None:
+    layer, targets = build(kind), make_targets()
+    with torch.inference_mode():
+        alone = layer.nats(make_outputs(), targets)
+    assert torch.equal(layer.nats(make_outputs(), targets), alone)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_window_of_ignored_targets_costs_and_teaches_nothing(kind: str) -> None:
+    layer, outputs = build(kind), make_outputs()
+    nats = layer.nats(outputs, torch.full((3, 5), IGNORED))
+    assert not nats.any()
+    found = torch.autograd.grad(nats.sum(), [outputs, *layer.parameters()], allow_unused=True)
+    assert not any(gradient is not None and gradient.any() for gradient in found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_positions_do_not_mix(kind: str) -> None:
+    layer, outputs, targets = build(kind), make_outputs(), make_targets()
+    whole = layer.nats(outputs, targets)
+    for row in range(3):
+        single = layer.nats(outputs[row : row + 1, 2:], targets[row : row + 1, 2:])
+        assert torch.allclose(single, whole[row : row + 1, 2:], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mixed_precision_gives_nats_in_fp32(kind: str) -> None:
+    layer, outputs, targets = build(kind), make_outputs(), make_targets()
+    with torch.autocast("cpu", torch.bfloat16):
+        nats = layer.nats(outputs.bfloat16(), targets)
+        nats.sum().backward()
+    assert nats.dtype == torch.float32
+    assert torch.allclose(nats, layer.nats(outputs, targets), atol=0.05)
+    assert all(parameter.grad.dtype == torch.float32 for parameter in layer.parameters())
+
+
+# Chunks
+
+
+@pytest.mark.parametrize("rows", [1, 4, 15, 100])
+@pytest.mark.parametrize("scale", [1.0, 0.01, -3.0])
+def test_chunks_have_the_gradients_of_the_whole(rows: int, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "AT_ONCE", rows * VOCABULARY)
+    layer = build("chunked")
+    found = gradients(layer, lambda nats: scale * nats.sum())
+    expected = gradients(twin_of(layer), lambda nats: scale * nats.sum())
+    for mine, other in zip(found, expected, strict=True):
+        assert torch.allclose(mine, other, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [2, 100])
+def test_nats_may_weigh_differently(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "AT_ONCE", rows * VOCABULARY)
+    weights = torch.rand(3, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64) - 0.5
+    layer = build("chunked").double()
+    found = gradients(layer, lambda nats: (nats * weights).sum(), torch.float64)
+    expected = gradients(twin_of(layer), lambda nats: (nats * weights).sum(), torch.float64)
+    for mine, other in zip(found, expected, strict=True):
+        assert torch.allclose(mine, other, atol=1e-6)  # the other's loss is computed in fp32
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    layer = build("chunked").double()
+    inputs = (make_outputs(torch.float64).flatten(0, 1), layer.weight, layer.bias)
+    targets = make_targets().flatten()
+    assert torch.autograd.gradcheck(
+        lambda *values: chunks.chunked_nats(*values, targets, torch.float64), inputs, raise_exception=True
+    )
+
+
+def test_gradients_can_be_asked_for_twice() -> None:
+    layer, outputs = build("chunked"), make_outputs()
+    loss = layer.nats(outputs, make_targets()).sum()
+    first = torch.autograd.grad(loss, layer.weight, retain_graph=True)[0]
+    assert torch.equal(torch.autograd.grad(2 * loss, layer.weight)[0], 2 * first)
+
+
+def test_large_logits_neither_overflow_nor_vanish() -> None:
+    layer = build("chunked")
+    with torch.no_grad():
+        layer.weight.mul_(1e4)
+    found = layer.nats(make_outputs(), make_targets())
+    assert torch.isfinite(found).all()
+    assert torch.allclose(found, twin_of(layer).nats(make_outputs(), make_targets()), rtol=1e-5, atol=1e-2)
+    assert all(torch.isfinite(gradient).all() for gradient in gradients(layer, torch.sum))
+
+
+def test_reduced_products_are_as_near_as_bfloat16_is() -> None:
+    layer = build("chunked", reduced=True)
+    found, expected = (gradients(one, torch.sum) for one in (layer, twin_of(layer)))
+    nats, exact = (one.nats(make_outputs(), make_targets()) for one in (layer, twin_of(layer)))
+    assert 0 < (nats - exact).abs().max() < 0.03  # logits of at most 4 with 8 bits
+    for mine, other in zip(found, expected, strict=True):
+        assert mine.dtype == torch.float32
+        assert 0 < (mine - other).norm() < 0.01 * other.norm()
+
+
+def test_reduced_products_are_for_training_alone() -> None:
+    layer = build("chunked", reduced=True).eval()
+    exact = twin_of(layer).nats(make_outputs(), make_targets())
+    assert torch.allclose(layer.nats(make_outputs(), make_targets()), exact, atol=1e-6)
+
+
+def test_no_more_logits_than_stated_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, addmm = [], torch.addmm
+    monkeypatch.setattr(chunks, "AT_ONCE", 4 * VOCABULARY + 1)
+    monkeypatch.setattr(torch, "addmm", lambda *inputs: sizes.append(len(inputs[1])) or addmm(*inputs))
+    build("chunked").nats(make_outputs(), make_targets())
+    assert sizes == [4, 4, 4, 3]
+
+
+# Adaptive
+
+
+@pytest.mark.parametrize("cutoffs", [None, [1], [10], [5, 39]])
+def test_adaptive_is_a_distribution(cutoffs: list[int] | None) -> None:
+    found = build("adaptive", cutoffs=cutoffs)(make_outputs())
+    assert found.shape == (3, 5, VOCABULARY)
+    assert torch.allclose(found.exp().sum(2), torch.ones(3, 5), atol=1e-5)
+    assert (found < 0).all()
+
+
+def test_adaptive_is_the_product_of_group_and_word() -> None:
+    layer, outputs = build("adaptive", cutoffs=[10, 25]), make_outputs()
+    groups, found = layer.groups, layer(outputs)
+    head = groups.head(outputs).log_softmax(2)
+    assert torch.allclose(found[..., :10], head[..., :10], atol=1e-6)
+    for number, (start, end) in enumerate([(10, 25), (25, VOCABULARY)]):
+        tail = groups.tail[number](outputs).log_softmax(2)
+        assert torch.allclose(found[..., start:end], head[..., 10 + number, None] + tail, atol=1e-6)
+
+
+def test_groups_begin_by_default_at_a_tenth_and_two_fifths() -> None:
+    assert build("adaptive").groups.cutoffs == [4, 16, VOCABULARY]
+    assert make_output(64, 10_000, kind="adaptive").groups.cutoffs == [1000, 4000, 10_000]
+    assert make_output(SIZE, 3, kind="adaptive")(make_outputs()).shape == (3, 5, 3)
+
+
+def test_a_frequent_target_needs_no_group_of_rare_ones() -> None:
+    layer = build("adaptive", cutoffs=[10])
+    layer.groups.tail.register_module("0", nn.Module())  # which cannot be called
+    assert layer.nats(make_outputs(), torch.full((3, 5), 9)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "plain", "reduced": True}, r"model\.output_precision: bf16 belongs to output: chunked, not to plain"),
+        ({"kind": "adaptive", "reduced": True}, r"model\.output_precision: bf16 belongs to output: chunked"),
+        ({"kind": "chunked", "cutoffs": [3]}, r"model\.cutoffs: \[3\] belongs to output: adaptive, not to chunked"),
+        ({"kind": "adaptive", "cutoffs": [5, 5]}, r"model\.cutoffs: \[5, 5\] must rise"),
+        ({"kind": "adaptive", "cutoffs": [9, 5]}, r"model\.cutoffs: \[9, 5\] must rise"),
+        ({"kind": "adaptive", "cutoffs": [VOCABULARY]}, r"must rise from above 0 to below 40 tokens"),
+        ({"kind": "adaptive", "cutoffs": [5, 6, 7]}, r"model\.output: adaptive with 3 cutoffs needs .* 64 or more"),
+    ],
+)
+def test_options_of_another_output_layer_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_output(SIZE, VOCABULARY, **options)
+
+
+def test_kinds_are_classes() -> None:
+    assert [type(build(kind)) for kind in KINDS] == [Plain, Chunked, Adaptive]
