@@ -111,12 +111,16 @@ def _run(half: str, run: str, *, params: Path, inputs: Inputs, figures: Path, re
 
 
 def table(half: str, runs: list[str], settings: Params, inputs: Inputs) -> pd.DataFrame:
-    """One row per run, or for those that differ in nothing but their seed: what it is, what it cost, how it scored."""
+    """One row per run, or for those that differ in nothing but their seed: what it is, what it cost, how it scored.
+
+    A score that no run has has no column.
+    """
     chosen = {run: settings.runs[run] for run in runs}
     rows = comparison.compare(half, chosen, scores=inputs.scores, training=inputs.training)
     headline = domain.part(half, "scores").HEADLINE
+    known = {name: title for name, (title, _) in headline.items() if any(name in row.scores for row in rows)}
     return pd.DataFrame(
-        [_cells(row) | {title: str(row.scores.get(name, "")) for name, (title, _) in headline.items()} for row in rows]
+        [_cells(row) | {title: str(row.scores.get(name, "")) for name, title in known.items()} for row in rows]
     )
 
 

@@ -1,8 +1,8 @@
 """Evaluation of a language model: every token scored once given all before it, and what the model writes."""
 
 import math
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +11,6 @@ import torch.nn.functional as F
 
 from cvnlp import files, prepared
 from cvnlp.language import evaluation
-from cvnlp.language.batches import IGNORED
-from cvnlp.language.data.tokens import TOKENISERS
-from cvnlp.language.data.vocabulary import build_vocabulary
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.networks import device
 
@@ -21,9 +18,9 @@ RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, R
 VOCABULARY, START = 11, 3
 
 
-def make_network(name: str = "lstm", vocabulary: int = VOCABULARY) -> Recurrent:
+def make_network(name: str = "lstm", vocabulary: int = VOCABULARY, **options: Any) -> Recurrent:
     torch.manual_seed(0)
-    network = MODELS[name](vocabulary, embedding_size=8, hidden_size=16, initial_range=0.8)
+    network = MODELS[name](vocabulary, embedding_size=8, hidden_size=16, initial_range=0.8, **options)
     return network.to(device()).eval()
 
 
@@ -41,10 +38,11 @@ def at_once(network: Recurrent, tokens: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("window", [1, 3, 7, 99, 100, 101, 1000])
+@pytest.mark.parametrize("output", ["plain", "chunked", "adaptive"])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_the_window_changes_no_score(name: str, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_window_changes_no_score(name: str, output: str, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "WINDOW", window)
-    network, tokens = make_network(name), make_tokens()
+    network, tokens = make_network(name, output=output), make_tokens()
     nats = evaluation.token_nats(network, tokens, START)
     assert nats.shape == (100,) and nats.dtype == np.float32
     assert nats == pytest.approx(at_once(network, tokens), abs=1e-5)
@@ -60,74 +58,6 @@ def test_columns_forget_at_their_borders_alone(columns: int) -> None:
     assert nats[length] != pytest.approx(at_once(network, tokens)[length], abs=1e-5)
 
 
-def test_cross_entropy_leaves_out_what_is_ignored() -> None:
-    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1))
-    nats = evaluation.cross_entropy(logits, torch.tensor([[0, 1, IGNORED], [4, IGNORED, 2]]))
-    assert nats.shape == (2, 3)
-    assert nats[0, 2] == nats[1, 1] == 0
-    assert nats[0, 1].item() == pytest.approx(-logits[0, 1].log_softmax(0)[1].item(), rel=1e-5)
-    assert nats[1, 2].item() == pytest.approx(-logits[1, 2].log_softmax(0)[2].item(), rel=1e-5)
-
-
-def write(network: Recurrent, seed: int = 1, temperature: float = 1.0, tokens: int = 60) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return evaluation.generate(network, START, count=4, tokens=tokens, temperature=temperature, generator=generator)
-
-
-@pytest.mark.parametrize("name", RECURRENT)
-def test_what_is_written_is_of_known_tokens(name: str) -> None:
-    network = make_network(name)
-    with torch.no_grad():
-        network.output.bias[1:] -= 1e4  # a model that would write nothing but the unknown token
-    written = write(network)
-    assert written.shape == (4, 60) and written.dtype == torch.int64
-    assert written.min() >= 1 and written.max() < VOCABULARY
-
-
-def test_the_generator_decides_what_is_written() -> None:
-    network = make_network()
-    first = write(network)
-    torch.manual_seed(99)
-    assert torch.equal(first, write(network))
-    assert not torch.equal(first, write(network, seed=2))
-    assert not torch.equal(first[0], first[1])
-
-
-def test_a_cold_model_writes_the_likeliest_token() -> None:
-    network = make_network()
-    written = write(network, temperature=1e-4, tokens=20)
-    expected = []
-    text = [START]
-    for _ in range(20):
-        with torch.no_grad():
-            logits = network(torch.tensor([text], device=device()))[0][0, -1]
-        text.append(1 + int(logits[1:].argmax()))
-        expected.append(text[-1])
-    assert written.tolist() == [expected] * 4
-
-
-@pytest.mark.parametrize("kind", sorted(TOKENISERS))
-def test_tokens_become_the_text_that_they_were(kind: str) -> None:
-    tokeniser = TOKENISERS[kind]
-    tokens = list(tokeniser.split("HAMLET:\nTo be, or not to be:\n\n'Tis well-known; that's it!\n"))
-    vocabulary = build_vocabulary(Counter(tokens), tokeniser.line_end)
-    facts = {"token_kind": tokeniser.token_kind, "start": vocabulary.index(tokeniser.line_end)}
-    text = evaluation.as_text([vocabulary.index(token) for token in tokens], vocabulary, facts)
-    assert list(tokeniser.split(text)) == tokens
-
-
-def test_lines_of_words_have_no_space_at_their_ends() -> None:
-    vocabulary = ["<unk>", "to", "be", "<eos>"]
-    assert evaluation.as_text([1, 2, 3, 2, 1, 3], vocabulary, {"token_kind": "words", "start": 3}) == "to be\nbe to\n"
-
-
-def test_an_unknown_character_is_one_character() -> None:
-    assert (
-        evaluation.as_text([1, 0, 2], ["<unk>", "a", "b"], {"token_kind": "characters", "start": 1})
-        == "a\N{REPLACEMENT CHARACTER}b"
-    )
-
-
 @pytest.mark.parametrize("kind", ["characters", "words"])
 def test_evaluation_scores_every_token_of_the_test_text(
     kind: str, language_data: Path, words_data: Path, tmp_path: Path
@@ -135,7 +65,7 @@ def test_evaluation_scores_every_token_of_the_test_text(
     folder = {"characters": language_data, "words": words_data}[kind]
     facts = prepared.facts(folder)
     network = make_network(vocabulary=facts["vocabulary_size"])
-    options = {"samples": 3, "sample_tokens": 25, "temperature": 0.7}
+    options = {"samples": 3, "sample_tokens": 25, "temperature": 0.7, "dynamic": None, "cache": None}
     found = evaluation.evaluate(network, folder, facts, options, tmp_path)
     nats = evaluation.token_nats(network, prepared.load_array(folder, "test"), facts["start"])
     assert found["tokens"] == facts["counts"]["test"] == len(nats)
@@ -148,10 +78,32 @@ def test_evaluation_scores_every_token_of_the_test_text(
 def test_evaluation_writes_the_samples_asked_for(language_data: Path, tmp_path: Path) -> None:
     facts = prepared.facts(language_data)
     network = make_network(vocabulary=facts["vocabulary_size"])
-    options = {"samples": 3, "sample_tokens": 25, "temperature": 0.7}
+    options = {"samples": 3, "sample_tokens": 25, "temperature": 0.7, "dynamic": None, "cache": None}
     for name in ("one", "two"):
         evaluation.evaluate(network, language_data, facts, options, tmp_path / name)
     samples = files.read_json(tmp_path / "one" / "samples.json")
     assert samples["temperature"] == 0.7
     assert [len(text) for text in samples["texts"]] == [25] * 3
     assert (tmp_path / "one" / "samples.json").read_bytes() == (tmp_path / "two" / "samples.json").read_bytes()
+
+
+def test_what_adapts_is_scored_apart(words_data: Path, tmp_path: Path) -> None:
+    facts = prepared.facts(words_data)
+    network = make_network(vocabulary=facts["vocabulary_size"])
+    options = {"samples": 1, "sample_tokens": 5, "temperature": 0.7, "dynamic": None, "cache": None}
+    static = evaluation.evaluate(network, words_data, facts, options, tmp_path / "static")
+    options["dynamic"] = {"lr": [0.0], "decay": [0.1], "window": 50, "statistics": 100}
+    options["cache"] = {"size": 30, "flatness": [1.0], "share": [0.2]}
+    found = evaluation.evaluate(network, words_data, facts, options, tmp_path / "adapted")
+    assert {name: found[name] for name in static} == static
+    assert set(found) - set(static) == {
+        f"{score}_{method}" for score in ("nats_per_token", "perplexity") for method in ("dynamic", "cache")
+    }
+    assert found["perplexity_dynamic"] == pytest.approx(static["perplexity"], rel=1e-5)
+    assert not (tmp_path / "static" / "adapted.json").exists()
+    told = files.read_json(tmp_path / "adapted" / "adapted.json")
+    assert told["tokens"] == static["tokens"]
+    assert told["methods"]["cache"]["settings"] == {"size": 30, "flatness": 1.0, "share": 0.2}
+    assert told["methods"]["dynamic"]["saved"] == pytest.approx([0.0] * evaluation.PIECES, abs=1e-4)
+    saved = static["nats_per_token"] - found["nats_per_token_cache"]
+    assert np.mean(told["methods"]["cache"]["saved"]) == pytest.approx(saved, abs=0.02)

@@ -58,4 +58,15 @@ def test_a_model_that_went_astray_still_has_scores_that_can_be_written_down() ->
 
 
 def test_every_headline_is_a_score_of_some_text() -> None:
-    assert set(scores.HEADLINE) <= set(scores.summary(np.ones(3), unknown=0, token_kind="characters"))
+    found = scores.summary(np.ones(3), unknown=0, token_kind="characters")
+    for method in scores.ADAPTED:
+        found |= scores.adapted(method, np.ones(3), token_kind="characters")
+    assert set(scores.HEADLINE) <= set(found)
+
+
+def test_scores_of_an_adapting_model_have_names_of_their_own() -> None:
+    nats = np.array([math.log(2), math.log(8)], np.float32)
+    found = scores.adapted("cache", nats, token_kind="words")
+    assert found == pytest.approx({"nats_per_token_cache": math.log(4), "perplexity_cache": 4.0})
+    assert not set(found) & set(scores.summary(nats, unknown=0, token_kind="words"))
+    assert scores.adapted("dynamic", nats, token_kind="characters")["bits_per_character_dynamic"] == pytest.approx(2)

@@ -5,42 +5,75 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from cvnlp import files, prepared
 from cvnlp.language import scores
-from cvnlp.language.batches import IGNORED, Windows
+from cvnlp.language.adaptation import adapt
+from cvnlp.language.batches import Windows
+from cvnlp.language.generation import Sampling, generate
 from cvnlp.language.models import Network
+from cvnlp.language.text import as_text
 from cvnlp.networks import device
 
 EXCERPT = 480  # tokens from the middle of the test text whose cost the report shows one by one
+PIECES = 40  # of the test text, for each of which it is told what adapting to it saved
 WINDOW = 512  # of no influence on the result: the state is carried over
 
 
 def evaluate(
     network: Network, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path
 ) -> dict[str, float]:
-    """Scores of the test split, read as one text; into `details` go samples.json and excerpt.json."""
+    """Scores of the test split, read as one text; into `details` go samples.json, excerpt.json and adapted.json."""
+    adapted = adapt(network, data, facts["start"], options)
     tokens = prepared.load_array(data, "test")
     nats = token_nats(network, tokens, facts["start"])
     vocabulary = files.read_json(data / "vocabulary.json")
+    files.write_json(details / "excerpt.json", _excerpt(tokens, nats, vocabulary, facts))
+    files.write_json(details / "samples.json", _samples(network, vocabulary, facts, options))
+    found = scores.summary(nats, unknown=facts["unknown"]["test"], token_kind=facts["token_kind"])
+    for method, (_, costs) in adapted.items():
+        found |= scores.adapted(method, costs, token_kind=facts["token_kind"])
+    if adapted:
+        files.write_json(details / "adapted.json", _saved(nats, adapted))
+    return found
+
+
+def _excerpt(tokens: np.ndarray, nats: np.ndarray, vocabulary: list[str], facts: dict[str, Any]) -> dict[str, Any]:
+    """What the tokens from the middle of the text cost."""
     middle = slice(len(tokens) // 2, len(tokens) // 2 + EXCERPT)
-    excerpt = {"tokens": [vocabulary[token] for token in tokens[middle]], "nats": np.round(nats[middle], 4).tolist()}
-    files.write_json(
-        details / "excerpt.json", excerpt | {"token_kind": facts["token_kind"], "line_end": vocabulary[facts["start"]]}
-    )
-    samples = generate(
+    return {
+        "tokens": [vocabulary[token] for token in tokens[middle]],
+        "nats": np.round(nats[middle], 4).tolist(),
+        "token_kind": facts["token_kind"],
+        "line_end": vocabulary[facts["start"]],
+    }
+
+
+def _samples(network: Network, vocabulary: list[str], facts: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """What it writes."""
+    written = generate(
         network,
         facts["start"],
         count=options["samples"],
         tokens=options["sample_tokens"],
-        temperature=options["temperature"],
-        generator=torch.Generator().manual_seed(1),
+        sampling=Sampling(temperature=options["temperature"]),
+        seed=1,
     )
-    texts = [as_text(sample, vocabulary, facts) for sample in samples.tolist()]
-    files.write_json(details / "samples.json", {"temperature": options["temperature"], "texts": texts})
-    return scores.summary(nats, unknown=facts["unknown"]["test"], token_kind=facts["token_kind"])
+    texts = [as_text(sample, vocabulary, facts) for sample in written.tolist()]
+    return {"temperature": options["temperature"], "texts": texts}
+
+
+def _saved(nats: np.ndarray, adapted: dict[str, tuple[dict[str, Any], np.ndarray]]) -> dict[str, Any]:
+    """The settings of each method, and the nats per token that it saved in one piece of the text after the other."""
+    pieces = min(PIECES, len(nats))
+    methods = {
+        method: {
+            "settings": settings,
+            "saved": [round(float(piece.mean()), 4) for piece in np.array_split(nats - costs, pieces)],
+        }
+        for method, (settings, costs) in adapted.items()
+    }
+    return {"tokens": len(nats), "methods": methods}
 
 
 @torch.inference_mode()
@@ -51,37 +84,6 @@ def token_nats(network: Network, tokens: np.ndarray, start: int, *, columns: int
     """
     state, parts = None, []
     for inputs, targets, _ in Windows(tokens, start, columns=columns, window=WINDOW):
-        logits, state = network(inputs.to(device()), state)
-        parts.append(cross_entropy(logits, targets.to(device())).cpu())
+        nats, state = network.nats(inputs.to(device()), targets.to(device()), state)
+        parts.append(nats.cpu())
     return torch.cat(parts, dim=1).flatten()[: len(tokens)].numpy()
-
-
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Nats of every target (B, T) in fp32; 0 for what is IGNORED."""
-    # the tokens in one row: over many words several times as fast as (B, vocabulary, T)
-    rows = logits.float().flatten(0, 1), targets.flatten()
-    return F.cross_entropy(*rows, ignore_index=IGNORED, reduction="none").view(targets.shape)
-
-
-@torch.inference_mode()
-def generate(
-    network: Network, start: int, *, count: int, tokens: int, temperature: float, generator: torch.Generator
-) -> Tensor:
-    """`count` texts of so many token ids (count, tokens), each begun after the start token; never the unknown token."""
-    current, state = torch.full((count, 1), start, device=device()), None
-    written = []
-    for _ in range(tokens):
-        logits, state = network(current, state)
-        likely = logits[:, -1].float().cpu() / temperature
-        likely[:, 0] = -torch.inf  # the unknown token is always number 0
-        current = torch.multinomial(likely.softmax(1), 1, generator=generator).to(device())
-        written.append(current)
-    return torch.cat(written, dim=1).cpu()
-
-
-def as_text(ids: list[int], vocabulary: list[str], facts: dict[str, Any]) -> str:
-    """Token ids as people read them; number 0 is the unknown token, `start` in the facts the one that ends a line."""
-    if facts["token_kind"] == "characters":
-        return "".join(vocabulary[index] if index else "\N{REPLACEMENT CHARACTER}" for index in ids)
-    lines = " ".join("\n" if index == facts["start"] else vocabulary[index] for index in ids)
-    return "\n".join(line.strip() for line in lines.split("\n"))

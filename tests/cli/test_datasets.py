@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from cvnlp import cli
 from cvnlp.sources.catalogue import SOURCES
 
-SRC = Path(__file__).parents[1] / "src"
+SRC = Path(__file__).parents[2] / "src"
 EVERY_SOURCE = pytest.mark.parametrize("name", SOURCES)
 
 

@@ -1,7 +1,5 @@
-"""The command `cvnlp`: what people ask of the project outside the pipeline."""
+"""`cvnlp datasets`: the published data that params.yaml can name."""
 
-import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,29 +8,8 @@ from tabulate import tabulate
 from cvnlp.sources.catalogue import SOURCES, File, Source, origins_of, readable
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; bad input ends the process with exit code 1 and one line."""
-    options = vars(_parser().parse_args(arguments))
-    command = options.pop("command")
-    try:
-        print(command(**options))
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-
-
-def datasets(name: str | None = None) -> str:
-    """The table of published data sets, or all that is known of one."""
-    if name is None:
-        return _table()
-    if name not in SOURCES:
-        raise ValueError(f"{name!r} is no published data set; choose from {', '.join(SOURCES)}")
-    return _details(name, SOURCES[name])
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cvnlp", description="Image classifiers and language models as one pipeline.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser(
+def add_datasets(commands: Any) -> None:
+    parser = commands.add_parser(
         "datasets",
         help="list the published data sets, or show one",
         description="List the published data sets that params.yaml can name as `source`. With NAME: its files, "
@@ -41,9 +18,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Files are looked for in data/raw/<source>/, then in $CVNLP_MIRROR (a folder or an http(s) URL with the "
         "files as <source>/<file>, gzipped or not), then at their URLs. Proxies: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.",
     )
-    listing.add_argument("name", nargs="?", metavar="NAME", help=f"one of {', '.join(SOURCES)}")
-    listing.set_defaults(command=datasets)
-    return parser
+    parser.add_argument("name", nargs="?", metavar="NAME", help=f"one of {', '.join(SOURCES)}")
+    parser.set_defaults(command=datasets)
+
+
+def datasets(name: str | None = None) -> None:
+    """Print the table of published data sets, or all that is known of one."""
+    if name is not None and name not in SOURCES:
+        raise ValueError(f"{name!r} is no published data set; choose from {', '.join(SOURCES)}")
+    print(_table() if name is None else _details(name, SOURCES[name]))
 
 
 def _table() -> str:
@@ -99,7 +82,3 @@ def _yaml(value: Any) -> str:
 
 def _or_none(splits: Sequence[str]) -> str:
     return ", ".join(splits) or "none"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,34 @@
+"""The command `cvnlp`: what people ask of the project outside the pipeline."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from cvnlp.cli.datasets import add_datasets
+from cvnlp.cli.generate import add_generate
+
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C has ended
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; bad input ends the process with exit code 1 and one line, Ctrl-C without a word."""
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    try:
+        command(**options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # whoever read has seen enough, as in `cvnlp ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cvnlp", description="Image classifiers and language models as one pipeline.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (add_datasets, add_generate):
+        add(commands)
+    return parser

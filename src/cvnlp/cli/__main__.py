@@ -1,0 +1,5 @@
+"""`python -m cvnlp.cli`."""
+
+from cvnlp.cli import main
+
+main()

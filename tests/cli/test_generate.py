@@ -1,0 +1,203 @@
+"""`cvnlp generate` on tiny models: what it writes, how it ends, and what it refuses in one line."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cvnlp import cli, files, networks, prepared
+from cvnlp.language.generation import Sampling, generate
+from cvnlp.language.text import as_text
+
+SRC = Path(__file__).parents[2] / "src"
+RUN = """\
+  {name}:
+    {{domain: language, dataset: {data}, seed: 1, model: {{name: lstm, embedding_size: 8, hidden_size: 8}},
+     train: {{epochs: 1}}, evaluate: {{}}, attack: {{shares: [0.1]}}, insight: {{}}}}
+"""
+PARAMS = """\
+datasets:
+  digits: {domain: vision, source: mnist_sample, seed: 1, validation: 50, test: 50}
+  letters: {domain: language, source: shakespeare, seed: 1, tokens: characters, validation: [a], test: [b]}
+  words: {domain: language, source: shakespeare, seed: 1, tokens: words, validation: [a], test: [b]}
+runs:
+  pictures:
+    {domain: vision, dataset: digits, seed: 1, model: {name: cnn}, train: {epochs: 1},
+     evaluate: {}, attack: {eps: [0.1]}, insight: {}}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, language_data: Path, words_data: Path) -> Path:
+    """A folder with params.yaml, two prepared texts and a model of each; the run `untrained` has none."""
+    folder = tmp_path_factory.mktemp("project")
+    data = {"letters": language_data, "words": words_data, "untrained": language_data}
+    runs = "".join(RUN.format(name=name, data=name if name in ("letters", "words") else "letters") for name in data)
+    (folder / "params.yaml").write_text(PARAMS + runs, encoding="utf-8")
+    for name in ("letters", "words"):
+        shutil.copytree(data[name], folder / "data/prepared" / name)
+        model = {"name": "lstm", "embedding_size": 8, "hidden_size": 8}
+        config = networks.describe("language", model, prepared.facts(data[name]))
+        networks.save(folder / "data/models" / name, networks.build(config, seed=1), config)
+    return folder
+
+
+@pytest.fixture
+def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(project)
+    return project
+
+
+def start(folder: Path, *arguments: str, python: tuple[str, ...] = ()) -> Any:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is behind & with it ignored
+    return subprocess.Popen(
+        [sys.executable, *python, "-m", "cvnlp.cli", "generate", *arguments],
+        env={**os.environ, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "utf-8"},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def expected(folder: Path, run: str, begun: str, prompt: list[int], tokens: int, seed: int, **options: Any) -> str:
+    network, _ = networks.load(folder / "data/models" / run)
+    data = folder / "data/prepared" / run
+    facts, vocabulary = prepared.facts(data), files.read_json(data / "vocabulary.json")
+    sampling = Sampling(**{"temperature": 0.8} | options)
+    ids = generate(network, facts["start"], count=1, tokens=tokens, sampling=sampling, seed=seed, prompt=prompt)[0]
+    text = as_text([*prompt, *ids.tolist()], vocabulary, facts)
+    assert text.startswith(begun)
+    return text.removesuffix("\n") + "\n"
+
+
+def test_a_program_writes_what_the_library_does(project: Path) -> None:
+    done = start(project, "letters", "--prompt", "HAMLET:\nTo", "--tokens", "30", "--seed", "7", "--top-k", "5")
+    shown, warned = done.communicate(timeout=120)
+    vocabulary = files.read_json(project / "data/prepared/letters/vocabulary.json")
+    prompt = [vocabulary.index(letter) for letter in "HAMLET:\nTo"]
+    assert done.returncode == 0 and warned == ""
+    assert shown == expected(project, "letters", "HAMLET:\nTo", prompt, 30, 7, top_k=5)
+
+
+def test_words_are_read_as_the_data_was_and_unknown_ones_named(inside: Path, capsys: Any) -> None:
+    cli.main(
+        ["generate", "words", "--prompt", "Hamlet: Zephyr,  to", "--tokens", "20", "--temperature", "1", "--unknown"]
+    )
+    shown, warned = capsys.readouterr()
+    vocabulary = files.read_json(inside / "data/prepared/words/vocabulary.json")
+    prompt = [vocabulary.index(word) for word in ("hamlet", ":", "<unk>", ",", "to")]
+    begun = "hamlet: <unk>, to"
+    assert shown == expected(inside, "words", begun, prompt, 20, 1, temperature=1.0, unknown=True)
+    assert warned == "warning: unknown to words: 'zephyr'\n"
+
+
+def test_without_a_prompt_a_text_begins(inside: Path, capsys: Any) -> None:
+    cli.main(["generate", "letters", "--tokens", "12", "--top-p", "0.5"])
+    assert capsys.readouterr().out == expected(inside, "letters", "", [], 12, 1, top_p=0.5)
+
+
+def test_an_interrupt_ends_the_line_and_nothing_else(project: Path) -> None:
+    running = start(project, "letters", "--prompt", "well", "--tokens", "100000000", python=("-u",))
+    first = running.stdout.read(8)
+    running.send_signal(signal.SIGINT)
+    rest, warned = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert first.startswith("well") and rest.endswith("\n")
+    assert warned == ""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:
+    running = start(project, "letters", "--tokens", "100000000")
+    assert running.stdout.read(4)
+    running.stdout.close()
+    assert running.wait(timeout=60) == 0
+    assert running.stderr.read() == ""
+
+
+def refused(*arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["generate", *arguments])
+    return str(ended.value.code)
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        ("sonnets", "'sonnets' is no language run of params.yaml"),
+        ("pictures", "'pictures' is no language run of params.yaml"),
+        ("untrained", "'untrained' is not trained: `dvc repro train@untrained`"),
+    ],
+)
+def test_a_run_that_cannot_write_is_refused_with_those_that_can(inside: Path, run: str, reason: str) -> None:
+    assert refused(run) == f"error: {reason}; trained language runs: letters, words"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--temperature", "-1", "temperature: -1"), ("--top-k", "0", "top_k: 0"), ("--top-p", "1.5", "top_p: 1.5")],
+)
+def test_a_number_out_of_range_is_refused(inside: Path, option: str, value: str, said: str) -> None:
+    assert said in refused("letters", option, value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--tokens", "0"), ("--tokens", "many"), ("--seed", "-1"), ("--seed", "4294967296")]
+)
+def test_what_is_no_number_of_tokens_or_seed_is_refused(capsys: Any, option: str, value: str) -> None:
+    assert refused("letters", option, value) == "2"
+    assert f"argument {option}: {value!r} is not a whole number from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--params", "elsewhere: no such file"),
+        ("--prepared", "elsewhere/letters holds no prepared data"),
+        ("--models", "'letters' is not trained: `dvc repro train@letters`; trained language runs: none"),
+    ],
+)
+def test_a_place_without_what_is_needed_is_named(inside: Path, option: str, said: str) -> None:
+    assert refused("letters", option, "elsewhere").startswith(f"error: {said}")
+
+
+def test_a_model_of_other_data_is_refused(inside: Path, tmp_path: Path) -> None:
+    config = {"domain": "vision", "name": "linear", "options": {}}
+    config["data"] = {"shape": [1, 4, 4], "classes": 2, "mean": [0.5], "std": [0.5]}
+    networks.save(tmp_path / "words", networks.build(config), config)
+    shutil.copytree(inside / "data/models/words", tmp_path / "letters")
+    for run in ("letters", "words"):
+        said = f"error: {tmp_path / run} was trained for other data than are prepared now: run `dvc repro`"
+        assert refused(run, "--models", str(tmp_path)) == said
+
+
+def test_a_wrong_run_is_refused_before_torch_is_imported(project: Path) -> None:
+    done = start(project, "sonnets", python=("-X", "importtime"))
+    _, said = done.communicate(timeout=60)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in said.splitlines()}
+    assert done.returncode == 1
+    assert "pydantic" in imported and imported.isdisjoint({"torch", "mlflow"})
+
+
+def test_help_says_what_there_is(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["generate", "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert [option for option in ("--prompt", "--top-k", "--top-p", "--seed", "--unknown") if option not in shown] == []
+
+
+def test_nothing_is_drawn_from_the_seed_of_the_process(inside: Path, capsys: Any) -> None:
+    texts = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        cli.main(["generate", "letters", "--tokens", "20"])
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
