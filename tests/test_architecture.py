@@ -83,7 +83,9 @@ TORCH_FREE = [
     *of_halves("card"),
     *of_halves("insight_figures"),
     *of_halves("comparison_figures"),
-    *of_module("vision.laboratory_figures"),
+    *of_module("language.dependency_figures", "language.sample_figures", "language.tracking_figures"),
+    *of_module("language.vector_figures"),
+    *of_module("vision.laboratory_figures", "language.adaptation_figures", "language.text", "language.prompt"),
 ]
 RULES = [
     (of_halves("data"), tuple(f"cvnlp.{half}.{part}" for half in HALVES for part in ("task", "models"))),

@@ -28,6 +28,8 @@ METHODS = {
     "random": ("random", "#999999"),
     "fgsm": ("FGSM", "#E69F00"),
     "pgd": ("PGD", "#D55E00"),
+    "swap": ("neighbours swapped", "#0072B2"),
+    "typo": ("misspelled", "#009E73"),
     "hotflip": ("HotFlip", "#D55E00"),
 }
 
@@ -59,6 +61,12 @@ def panels(count: int, *, width: float = 4.2, height: float = 3.2, sharey: bool 
         1, count, figsize=(width * count, height), sharey=sharey, squeeze=False, layout="constrained"
     )
     return figure, list(axes[0])
+
+
+def stack(count: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A column of `count` plots, each of this size."""
+    figure, axes = plt.subplots(count, 1, figsize=(width, height * count), squeeze=False, layout="constrained")
+    return figure, list(axes[:, 0])
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,15 @@ from cvnlp import prepared
 from cvnlp.language import attacks
 from cvnlp.language.attacks import ATTACKS, verify
 from cvnlp.language.batches import Windows
-from cvnlp.language.models import MODELS, Recurrent
+from cvnlp.language.models import MODELS, Network, Ngram, Recurrent
 from cvnlp.language.models.recurrent import Lstm
 from cvnlp.networks import device
 
 SHARES = [0.05, 0.1, 0.29, 0.5, 1.0]
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 VOCABULARY = 9
+LETTERS = ["<unk>", *"abcdefgh"]
+REPLACING = ("hotflip", "random")  # the others move what is there
 
 
 def build(name: str, **options: object) -> Recurrent:
@@ -33,11 +35,12 @@ def make_texts(count: int = 5, length: int = 40) -> tuple[Tensor, Tensor]:
 
 
 def run(method: str, network: Recurrent, inputs: Tensor, targets: Tensor, share: float, seed: int = 1) -> Tensor:
-    return ATTACKS[method](network, inputs, targets, share=share, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    return ATTACKS[method](network, inputs, targets, share=share, generator=generator, vocabulary=LETTERS)
 
 
 @pytest.mark.parametrize("share", SHARES)
-@pytest.mark.parametrize("method", sorted(ATTACKS))
+@pytest.mark.parametrize("method", REPLACING)
 def test_an_attack_replaces_the_share_and_writes_no_unknown_token(method: str, share: float) -> None:
     network = build("lstm")
     inputs, targets = make_texts()
@@ -55,7 +58,60 @@ def test_short_texts_keep_the_share_too(method: str, length: int) -> None:
     inputs, targets = make_texts(length=length)
     for share in SHARES:
         attacked = run(method, build("rnn"), inputs, targets, share)
-        verify(inputs, attacked, share=share, vocabulary_size=VOCABULARY)
+        verify(inputs, attacked, share=share, vocabulary_size=VOCABULARY, exact=method in REPLACING)
+
+
+@pytest.mark.parametrize("method", ["swap", "typo"])
+@pytest.mark.parametrize("share", SHARES)
+def test_what_is_swapped_moves_by_one_place(method: str, share: float) -> None:
+    inputs, targets = make_texts(count=50)
+    attacked = run(method, build("lstm"), inputs, targets, share)
+    verify(inputs, attacked, share=share, vocabulary_size=VOCABULARY, exact=False)
+    for text, changed in zip(inputs.tolist(), attacked.tolist(), strict=True):
+        places = [place for place in range(len(text)) if text[place] != changed[place]]
+        pairs = list(zip(places[::2], places[1::2], strict=True))
+        assert all(after == before + 1 for before, after in pairs)
+        assert all([text[before], text[after]] == [changed[after], changed[before]] for before, after in pairs)
+
+
+def test_swaps_find_the_share_where_there_are_enough_places() -> None:
+    inputs = torch.arange(VOCABULARY).repeat(20, 6)
+    attacked = run("swap", build("rnn"), inputs, inputs, 0.5)
+    assert (attacked != inputs).sum(1).tolist() == [26] * 20  # of 54: 27, and a swap takes two
+
+
+def test_every_place_can_be_swapped() -> None:
+    inputs = torch.arange(VOCABULARY).repeat(200, 1)
+    assert (run("swap", build("rnn"), inputs, inputs, 0.25) != inputs).any(0).all()
+
+
+def test_typos_of_characters_stay_within_words() -> None:
+    letters = ["<unk>", " ", "a", "b", "c", ",", "\n", "d", "e"]
+    text = torch.tensor([[2, 3, 4, 1, 7, 8, 5, 1, 2, 7, 6, 3, 1, 4]] * 100)
+    generator = torch.Generator().manual_seed(0)
+    attacked = attacks.typos(build("rnn"), text, text, share=1.0, generator=generator, vocabulary=letters)
+    changed = (attacked != text).any(0).tolist()
+    assert changed == [True, True, True, False, True, True, False, False, True, True, False, False, False, False]
+
+
+WORDS = ["<unk>", "<eos>", "form", "from", ",", "a", "aa", "<url>"]
+
+
+def test_typos_of_words_swap_two_letters_and_are_mostly_unknown() -> None:
+    text = torch.tensor([[2, 3, 4, 5, 6, 7, 1, 0]] * 300)
+    generators = (torch.Generator().manual_seed(seed) for seed in range(9))
+    found = [attacks.typos(build("rnn"), text, text, share=1.0, generator=one, vocabulary=WORDS) for one in generators]
+    assert {tuple(row) for row in torch.cat(found)[:, 2:].tolist()} == {(4, 5, 6, 7, 1, 0)}  # nothing there to swap
+    assert {int(token) for token in torch.cat(found)[:, 0]} == {0, 3}  # "ofrm", "fomr" are no words, "from" is one
+    assert {int(token) for token in torch.cat(found)[:, 1]} == {0, 2}
+
+
+def test_typos_choose_among_words_by_chance_and_keep_to_the_share() -> None:
+    text = torch.tensor([[2, 4, 3, 4, 2, 4, 3, 4]] * 200)
+    generator = torch.Generator().manual_seed(0)
+    attacked = attacks.typos(build("rnn"), text, text, share=0.25, generator=generator, vocabulary=WORDS)
+    assert ((attacked != text).sum(1) == 2).all()
+    assert (attacked != text).any(0).tolist() == [True, False] * 4
 
 
 @pytest.mark.parametrize("method", sorted(ATTACKS))
@@ -160,7 +216,7 @@ def trained(language_data: Path) -> Lstm:
 OPTIONS = {"shares": [0.3, 0.1], "excerpts": 12, "length": 30}
 
 
-def attack(network: Recurrent, data: Path, **options: object):
+def attack(network: Network, data: Path, **options: object):
     return attacks.attack(network.to(device()), data, prepared.facts(data), OPTIONS | options)
 
 
@@ -174,7 +230,7 @@ def test_aim_hurts_more_than_chance_and_chance_more_than_nothing(trained: Lstm, 
 def test_more_replacements_hurt_more(trained: Lstm, language_data: Path) -> None:
     scores, _, _ = attack(trained, language_data)
     for method in ATTACKS:
-        assert scores[f"perplexity_{method}_0.1"] < scores[f"perplexity_{method}_0.3"]
+        assert scores["perplexity_clean"] < scores[f"perplexity_{method}_0.1"] < scores[f"perplexity_{method}_0.3"]
 
 
 def test_every_attack_is_made_at_every_share(trained: Lstm, language_data: Path) -> None:
@@ -195,7 +251,31 @@ def test_examples_are_one_text_and_its_attacked_forms(trained: Lstm, language_da
     for method in ATTACKS:
         attacked = str(examples[method])
         assert len(attacked) == len(clean) == 30
-        assert sum(mine != other for mine, other in zip(attacked, clean, strict=True)) == int(share * 30 + 1e-9)
+        changed = sum(mine != other for mine, other in zip(attacked, clean, strict=True))
+        assert changed == int(share * 30 + 1e-9) if method in REPLACING else 0 < changed <= int(share * 30 + 1e-9)
+
+
+def test_rows_tell_how_much_was_changed_indeed(trained: Lstm, language_data: Path) -> None:
+    _, rows, _ = attack(trained, language_data)
+    for row in rows:
+        allowed = int(row["share"] * 30 + 1e-9) / 30
+        assert row["changed"] == pytest.approx(allowed) if row["method"] in REPLACING else 0 < row["changed"] <= allowed
+
+
+def test_a_network_without_vectors_is_attacked_by_all_that_need_none(language_data: Path) -> None:
+    network = Ngram(prepared.facts(language_data)["vocabulary_size"], order=3)
+    scores, rows, examples = attack(network, language_data)
+    assert {row["method"] for row in rows} == set(ATTACKS) - {"hotflip"}
+    assert "hotflip" not in examples and not any("hotflip" in name for name in scores)
+
+
+def test_texts_read_a_few_at_a_time_give_the_same_scores(
+    trained: Lstm, language_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, _rows, _ = attack(trained, language_data)
+    monkeypatch.setattr(attacks, "AT_ONCE", 1)
+    again, _, _ = attack(trained, language_data)
+    assert again == pytest.approx(scores, rel=1e-4)
 
 
 def test_attacking_twice_gives_the_same_files(trained: Lstm, language_data: Path) -> None:

@@ -1,10 +1,11 @@
-"""Changed words before it: how much worse a text is predicted when part of what is read was replaced.
+"""Changed words before it: how much worse a text is predicted when part of what is read was changed.
 
-Each attack is (network, inputs, targets, ...) -> attacked inputs, all int64 (B, T): a share of the tokens that the
-model reads is replaced, what it has to predict stays. `verify` holds each attack to that share.
+Each attack is (network, inputs, targets, share, generator, vocabulary) -> attacked inputs, all int64 (B, T): a share of
+the tokens that the model reads is changed, what it has to predict stays. `verify` holds each attack to that share.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,16 @@ import torch
 from torch import Tensor
 
 from cvnlp import files, prepared
-from cvnlp.language.evaluation import as_text, cross_entropy
 from cvnlp.language.models import Network, Recurrent
+from cvnlp.language.text import as_text
 from cvnlp.networks import device
+
+Words = Sequence[str]  # of the vocabulary, by their numbers
+AT_ONCE = 2**22  # of a batch's tokens x vocabulary, in memory together
 
 
 def random_replacement(
-    network: Network,
-    inputs: Tensor,
-    targets: Tensor,
-    *,
-    share: float,
-    generator: torch.Generator,
+    network: Network, inputs: Tensor, targets: Tensor, *, share: float, generator: torch.Generator, vocabulary: Words
 ) -> Tensor:
     """As many tokens of each text, at places and of kinds that chance has it."""
     count, length = inputs.shape
@@ -42,7 +41,8 @@ def hotflip(
     targets: Tensor,
     *,
     share: float,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator,
+    vocabulary: Words,
     rounds: int = 4,
 ) -> Tensor:
     """The replacements that the gradient promises to hurt most (HotFlip, Ebrahimi et al. 2018).
@@ -62,60 +62,160 @@ def hotflip(
     return attacked
 
 
-ATTACKS: dict[str, Callable[..., Tensor]] = {"random": random_replacement, "hotflip": hotflip}
+def _promises(network: Recurrent, tokens: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest promised rise of the loss at every place (B, T), and the token that promises it."""
+    embedded = network.embed(tokens).detach().requires_grad_()
+    gradient = _gradient(network, embedded, targets)
+    with torch.no_grad():
+        every = network.embed(torch.arange(network.vocabulary_size, device=tokens.device))
+        size = _texts_at_once(network, tokens)
+        pieces = zip(tokens.split(size), gradient.split(size), embedded.split(size), strict=True)
+        values, indices = zip(*(_best(every, *piece) for piece in pieces), strict=True)
+    return torch.cat(values), torch.cat(indices)
+
+
+def _gradient(network: Recurrent, embedded: Tensor, targets: Tensor) -> Tensor:
+    """Of the summed loss, at the embedded inputs (B, T, D); through the output layer a few texts after the other."""
+    with torch.backends.cudnn.flags(enabled=False):  # cuDNN has no gradient of a recurrent network in eval mode
+        outputs, _ = network.read(embedded)
+    size = _texts_at_once(network, targets)
+    at_outputs = []
+    for piece, wanted in zip(outputs.detach().split(size), targets.split(size), strict=True):
+        piece.requires_grad_()
+        at_outputs += torch.autograd.grad(network.output.nats(piece, wanted).sum(), piece)
+    return torch.autograd.grad(outputs, embedded, torch.cat(at_outputs))[0]
+
+
+def _best(every: Tensor, tokens: Tensor, gradient: Tensor, embedded: Tensor) -> tuple[Tensor, Tensor]:
+    """As _promises, of all embedded tokens (V, D)."""
+    promise = gradient @ every.T - (gradient * embedded).sum(2, keepdim=True)
+    promise[..., 0] = -torch.inf  # the unknown token is no token to write
+    promise.scatter_(2, tokens[..., None], -torch.inf)
+    values, indices = promise.max(2)
+    return values, indices
+
+
+def _texts_at_once(network: Network, tokens: Tensor) -> int:
+    return max(1, AT_ONCE // (tokens.shape[1] * network.vocabulary_size))
+
+
+def swap_neighbours(
+    network: Network, inputs: Tensor, targets: Tensor, *, share: float, generator: torch.Generator, vocabulary: Words
+) -> Tensor:
+    """Tokens that change places with their neighbours, at places that chance has it: each swap changes two."""
+    return _swapped(inputs, torch.ones_like(inputs[:, 1:], dtype=torch.bool), share, generator)
+
+
+def typos(
+    network: Network, inputs: Tensor, targets: Tensor, *, share: float, generator: torch.Generator, vocabulary: Words
+) -> Tensor:
+    """Letters that change places with the next one in their word, as happens to who types fast.
+
+    Where the tokens are words, such a word is mostly unknown (number 0).
+    """
+    if all(len(token) == 1 for token in vocabulary[1:]):
+        letter = torch.tensor([token.isalpha() for token in vocabulary], device=inputs.device)[inputs]
+        return _swapped(inputs, letter[:, 1:] & letter[:, :-1], share, generator)
+    misspelled = torch.tensor(_misspelled(vocabulary, generator), device=inputs.device)[inputs]
+    chance = _chance(inputs.shape, generator, misspelled != inputs)
+    chosen, places = chance.topk(_changes(share, inputs.shape[1]), dim=1)
+    return inputs.scatter(1, places, torch.where(chosen > 0, misspelled.gather(1, places), inputs.gather(1, places)))
+
+
+ATTACKS: dict[str, Callable[..., Tensor]] = {
+    "random": random_replacement,
+    "swap": swap_neighbours,
+    "typo": typos,
+    "hotflip": hotflip,
+}
+EXACT = ("random", "hotflip")  # the others find fewer places than the share has, where a text has few of them
+
+
+def _swapped(inputs: Tensor, allowed: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Tokens swapped with the next one where it is allowed (B, T - 1) and another.
+
+    Of a text (B, T) either the even or the odd places may be chosen: so no token is moved twice.
+    """
+    count, length = inputs.shape
+    odd = torch.randint(0, 2, (count, 1), generator=generator).to(inputs.device)
+    places = torch.arange(length - 1, device=inputs.device)
+    free = allowed & (inputs[:, 1:] != inputs[:, :-1]) & (places % 2 == odd)
+    swaps = min(_changes(share, length) // 2, length - 1)
+    chosen, first = _chance(free.shape, generator, free).topk(swaps, dim=1)
+    order = torch.arange(length, device=inputs.device).repeat(count, 1)
+    moved = (chosen > 0).long()
+    return inputs.gather(1, order.scatter_add(1, first, moved).scatter_add(1, first + 1, -moved))
+
+
+def _chance(shape: Sequence[int], generator: torch.Generator, allowed: Tensor) -> Tensor:
+    """Random numbers above 0 (B, T) where it is allowed, 0 elsewhere."""
+    return (1 - torch.rand(*shape, generator=generator)).to(allowed.device) * allowed
+
+
+def _misspelled(vocabulary: Words, generator: torch.Generator) -> list[int]:
+    """For every token (V,) what it becomes when two letters of it change places, itself if it has no two to swap."""
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    chances = torch.rand(len(vocabulary), generator=generator).tolist()
+    found = []
+    for word, chance in zip(vocabulary, chances, strict=True):
+        pairs = enumerate(itertools.pairwise(word))
+        # <unk> and <eos> are no words
+        places = [at for at, (one, other) in pairs if one != other and f"{one}{other}".isalpha() and word[0] != "<"]
+        at = places[int(chance * len(places))] if places else 0
+        typed = f"{word[:at]}{word[at + 1]}{word[at]}{word[at + 2 :]}" if places else word
+        found.append(ids.get(typed, 0))
+    return found
 
 
 def _changes(share: float, length: int) -> int:
     return int(share * length + 1e-9)
 
 
-def _promises(network: Recurrent, tokens: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest promised rise of the loss at every place (B, T), and the token that promises it."""
-    embedded = network.embed(tokens).detach().requires_grad_()
-    with torch.backends.cudnn.flags(enabled=False):  # cuDNN has no gradient of a recurrent network in eval mode
-        logits, _ = network.forward_embedded(embedded)
-    gradient = torch.autograd.grad(cross_entropy(logits, targets).sum(), embedded)[0]
-    with torch.no_grad():
-        every = network.embed(torch.arange(network.vocabulary_size, device=tokens.device))
-        promise = gradient @ every.T - (gradient * embedded).sum(2, keepdim=True)
-        promise[..., 0] = -torch.inf  # the unknown token is no token to write
-        promise.scatter_(2, tokens[..., None], -torch.inf)
-    values = promise.max(2)
-    return values.values, values.indices
-
-
-def verify(inputs: Tensor, attacked: Tensor, *, share: float, vocabulary_size: int) -> None:
-    """AssertionError if an attack broke its own rules."""
+def verify(inputs: Tensor, attacked: Tensor, *, share: float, vocabulary_size: int, exact: bool = True) -> None:
+    """AssertionError if an attack broke its own rules. `exact`: it may change no less than the share either."""
     assert attacked.shape == inputs.shape
-    assert ((attacked != inputs).sum(1) == _changes(share, inputs.shape[1])).all(), (
-        f"not the share {share} was replaced"
-    )
+    changed, allowed = (attacked != inputs).sum(1), _changes(share, inputs.shape[1])
+    assert ((changed == allowed) if exact else (changed <= allowed)).all(), f"not the share {share} was changed"
     assert attacked.min() >= 0 and attacked.max() < vocabulary_size, "a token outside the vocabulary"
 
 
 def attack(
     network: Network, data: Path, facts: dict[str, Any], options: dict[str, Any]
 ) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Perplexity under every attack and share: scores (flat), rows (method, share, perplexity) and examples (texts).
+    """Perplexity under every attack and share: scores (flat), rows (method, share, what of it was `changed` indeed,
+    perplexity) and examples (texts).
 
-    HotFlip follows the gradient of an embedding: a network without one is attacked by chance alone.
+    HotFlip follows the gradient of an embedding: it is not made on a network without one.
     """
     inputs, targets = _choose(data, facts["start"], options["excerpts"], options["length"])
+    vocabulary = files.read_json(data / "vocabulary.json")
     rows: list[dict[str, Any]] = []
     texts = {"clean": inputs}
-    methods = ATTACKS if isinstance(network, Recurrent) else {"random": random_replacement}
     for share in sorted(options["shares"]):
-        for method, function in methods.items():
-            attacked = function(network, inputs, targets, share=share, generator=torch.Generator().manual_seed(1))
-            verify(inputs, attacked, share=share, vocabulary_size=network.vocabulary_size)
-            rows.append({"method": method, "share": share, "perplexity": _perplexity(network, attacked, targets)})
+        for method in _methods(network):
+            attacked = _attacked(method, network, inputs, targets, share, vocabulary)
+            row = {"method": method, "share": share, "changed": float((attacked != inputs).double().mean())}
+            rows.append(row | {"perplexity": _perplexity(network, attacked, targets)})
             if share == _shown(options["shares"]):
                 texts[method] = attacked
     scores = {f"perplexity_{row['method']}_{row['share']:g}": row["perplexity"] for row in rows}
     scores |= {"perplexity_clean": _perplexity(network, inputs, targets), "tokens": targets.numel()}
-    vocabulary = files.read_json(data / "vocabulary.json")
     examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
     return scores, rows, examples | {"share": np.array(_shown(options["shares"]))}
+
+
+def _methods(network: Network) -> list[str]:
+    return [method for method in ATTACKS if isinstance(network, Recurrent) or method != "hotflip"]
+
+
+def _attacked(
+    method: str, network: Network, inputs: Tensor, targets: Tensor, share: float, vocabulary: Words
+) -> Tensor:
+    """The inputs after an attack that kept to its rules."""
+    generator = torch.Generator().manual_seed(1)
+    attacked = ATTACKS[method](network, inputs, targets, share=share, generator=generator, vocabulary=vocabulary)
+    verify(inputs, attacked, share=share, vocabulary_size=network.vocabulary_size, exact=method in EXACT)
+    return attacked
 
 
 def _shown(shares: list[float]) -> float:
@@ -135,5 +235,6 @@ def _choose(data: Path, start: int, excerpts: int, length: int) -> tuple[Tensor,
 
 @torch.inference_mode()
 def _perplexity(network: Network, inputs: Tensor, targets: Tensor) -> float:
-    logits, _ = network(inputs)
-    return float(cross_entropy(logits, targets).double().mean().exp())
+    size = _texts_at_once(network, inputs)
+    pieces = zip(inputs.split(size), targets.split(size), strict=True)
+    return float(torch.cat([network.nats(*piece)[0] for piece in pieces]).double().mean().exp())

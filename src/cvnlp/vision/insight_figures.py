@@ -153,6 +153,12 @@ def _limits(details: Path, folder: Path) -> list[str]:
         "![Limits]({folder}/limits.png)",
         "",
     ]
+    if (details / "reading").is_dir():
+        lines += [
+            "This network knows background, and has learned to take for it what is moved out of the middle or grows "
+            "past the edge: these curves fall earlier than those of a network that must name a digit.",
+            "",
+        ]
     lines += [
         f"Each of {worst['pictures']:.0f} pictures turned by up to {worst['rotation']:g} degrees and moved by up to "
         f"{worst['shift']:g} pixels each way, {worst['points']:.0f} changes in all: {worst['accuracy']:.1%} are read "

@@ -43,10 +43,10 @@ def test_gradient_of_a_linear_network_falls_like_a_power() -> None:
     network = Rnn(5, embedding_size=1, hidden_size=1).to(device()).eval()
     with torch.no_grad():
         network.embedding.weight.fill_(1e-3)
-        network.recurrent.weight_ih_l0.fill_(1e-3)
-        network.recurrent.weight_hh_l0.fill_(0.5)
-        network.recurrent.bias_ih_l0.zero_()
-        network.recurrent.bias_hh_l0.zero_()
+        network.recurrent[0].weight_ih_l0.fill_(1e-3)
+        network.recurrent[0].weight_hh_l0.fill_(0.5)
+        network.recurrent[0].bias_ih_l0.zero_()
+        network.recurrent[0].bias_hh_l0.zero_()
         network.output.weight.copy_(torch.arange(5.0)[:, None])
     inputs = torch.zeros(3, 20, dtype=torch.int64, device=device())
     norms = gradient_norms(network, inputs, torch.tensor([0, 1, 4], device=device()))
@@ -56,7 +56,7 @@ def test_gradient_of_a_linear_network_falls_like_a_power() -> None:
 def test_gradient_that_has_vanished_can_still_be_drawn() -> None:
     network = make_network("rnn")
     with torch.no_grad():
-        network.recurrent.weight_hh_l0.zero_()
+        network.recurrent[0].weight_hh_l0.zero_()
     inputs = torch.ones(2, 6, dtype=torch.int64, device=device())
     norms = gradient_norms(network, inputs, torch.tensor([1, 2], device=device()))
     assert norms.tolist() == [1.0] + [GENTLE] * 5

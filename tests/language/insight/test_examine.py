@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,17 +11,30 @@ from cvnlp import files, networks, prepared
 from cvnlp.language.insight import examine
 from cvnlp.language.insight_figures import draw_insight
 
-OPTIONS = {"excerpts": 6, "length": 24, "words": 15, "neighbours": 3}
-TABLES = {"gradients.csv", "context.csv", "neighbours.csv", "projection.csv"}
+OPTIONS = {
+    "excerpts": 6,
+    "length": 24,
+    "words": 15,
+    "neighbours": 3,
+    "tracked": 900,
+    "temperatures": [0.5, 1.0],
+    "samples": 3,
+    "sample_tokens": 30,
+    "recall_steps": 1,
+}
+OF_ALL = {"context.csv", "prefixes.csv", "positions.csv", "frequencies.csv", "samples.json"}
+OF_VECTORS = {"neighbours.csv", "projection.csv", "similarity.csv", "relations.csv"}
+OF_STATES = {"gradients.csv", "units.csv", "states.json", "recall.csv"}
+SIZES = {"embedding_size": 8, "hidden_size": 12}
 
 
-def look(data: Path, folder: Path, **changes: Any) -> dict[str, float]:
+def look(data: Path, folder: Path, name: str = "lstm", **changes: Any) -> dict[str, float]:
     facts = files.read_json(data / "facts.json")
     config = {
         "domain": "language",
-        "name": "lstm",
+        "name": name,
         "data": {"vocabulary_size": facts["vocabulary_size"]},
-        "options": {"embedding_size": 8, "hidden_size": 12},
+        "options": {} if name == "ngram" else SIZES,
     }
     trained, fresh = (networks.build(config, seed=seed).to(networks.device()).eval() for seed in (1, 2))
     return examine(trained, fresh, data, facts, OPTIONS | changes, folder)
@@ -30,11 +44,14 @@ def look(data: Path, folder: Path, **changes: Any) -> dict[str, float]:
 def test_tables_and_scores_are_written(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     data = request.getfixturevalue(name)
     scores = look(data, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == TABLES
-    assert set(scores) == {
+    assert {path.name for path in tmp_path.iterdir()} == OF_ALL | OF_VECTORS | OF_STATES
+    assert set(scores) > {
         *(f"gradient_{steps}{when}" for steps in (10, 20) for when in ("", "_start")),
         *(f"nats_context_{tokens}" for tokens in (1, 2, 4, 8, 16)),
+        *(f"copied_{text}" for text in ("0.5", "1", "validation")),
+        *("extra_nats_1_at_1", "extra_nats_4_at_16", "nats_position_1", "recall_20", "unit_position_in_the_line"),
     }
+    assert all(isinstance(value, float) for value in scores.values())
     vocabulary = files.read_json(data / "vocabulary.json")
     projection = pd.read_csv(tmp_path / "projection.csv", keep_default_na=False)
     assert projection["token"].tolist() == vocabulary[1:16]
@@ -43,10 +60,71 @@ def test_tables_and_scores_are_written(name: str, tmp_path: Path, request: pytes
     assert "<unk>" not in set(neighbours["neighbour"])
 
 
+@pytest.mark.parametrize(("name", "gates"), [("rnn", 0), ("gru", 2), ("lstm", 3)])
+def test_states_are_shown_over_lines_of_the_text(name: str, gates: int, language_data: Path, tmp_path: Path) -> None:
+    look(language_data, tmp_path, name)
+    strip = files.read_json(tmp_path / "states.json")
+    text = "".join(
+        files.read_json(language_data / "vocabulary.json")[token] for token in read_validation(language_data)
+    )
+    assert f"\n{''.join(strip['tokens'])}" in text
+    assert len(strip["gates"]) == gates
+    values = [*strip["gates"].values(), *strip["units"].values()]
+    assert all(len(of_strip) == len(strip["tokens"]) for of_strip in values)
+    units = pd.read_csv(tmp_path / "units.csv")
+    assert set(strip["units"]) == set(units["feature"][units["judged"].abs() >= 0.5])
+    assert (units["layer"] == 1).all() and units["unit"].between(0, 11).all()
+
+
+def read_validation(data: Path) -> np.ndarray:
+    return np.concatenate(([prepared.facts(data)["start"]], prepared.load_array(data, "validation")))
+
+
+def test_costs_are_those_of_the_text_and_count_every_token_once(language_data: Path, tmp_path: Path) -> None:
+    look(language_data, tmp_path)
+    frequencies = pd.read_csv(tmp_path / "frequencies.csv")
+    assert 700 < frequencies["tokens"].sum() <= 900
+    assert frequencies["share"].sum() == pytest.approx(1, abs=0.1)  # decades with few tokens are left out
+    mean = (frequencies["nats"] * frequencies["tokens"]).sum() / frequencies["tokens"].sum()
+    assert mean == pytest.approx(
+        np.log(prepared.facts(language_data)["vocabulary_size"]), rel=0.1
+    )  # it learned nothing
+
+
+def test_a_copied_span_stands_in_the_training_text(language_data: Path, tmp_path: Path) -> None:
+    scores = look(language_data, tmp_path)
+    vocabulary = files.read_json(language_data / "vocabulary.json")
+    train = "".join(vocabulary[token] for token in prepared.load_array(language_data, "train"))
+    rows = files.read_json(tmp_path / "samples.json")
+    assert set(rows) == {"0.5", "1", "validation"}
+    for name, row in rows.items():
+        assert len(row["text"]) == 30 and len(row["copied"]) == row["longest"] and row["copied"] in train
+        assert row["median"] == scores[f"copied_{name}"] <= row["longest"]
+    assert rows["validation"]["longest"] == 30  # the made plays repeat themselves
+
+
+@pytest.mark.parametrize("name", ["language_data", "words_data"])
+def test_a_network_without_vectors_is_looked_into_as_far_as_it_goes(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    scores = look(request.getfixturevalue(name), tmp_path / "in", "ngram")
+    assert {path.name for path in (tmp_path / "in").iterdir()} == OF_ALL
+    assert not any(key.startswith(("gradient", "unit", "recall")) for key in scores)
+    text = "\n".join(draw_insight(tmp_path / "in", tmp_path / "out"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"dependencies.png", "losses.png"}
+    assert "Written at temperature 0.5" in text
+
+
 def test_looking_twice_gives_the_same_bytes(language_data: Path, tmp_path: Path) -> None:
     assert look(language_data, tmp_path / "first") == look(language_data, tmp_path / "second")
-    for name in TABLES:
-        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+
+
+def test_the_experiment_of_remembering_can_be_left_out(language_data: Path, tmp_path: Path) -> None:
+    scores = look(language_data, tmp_path, recall_steps=0)
+    assert not (tmp_path / "recall.csv").exists()
+    assert not any(key.startswith("recall") for key in scores)
 
 
 def test_excerpts_longer_than_the_text_are_refused(language_data: Path, tmp_path: Path) -> None:
@@ -69,6 +147,7 @@ def test_test_text_is_not_read(language_data: Path, tmp_path: Path, monkeypatch:
 def test_section_links_to_its_figures(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     look(request.getfixturevalue(name), tmp_path / "in")
     text = "\n".join(draw_insight(tmp_path / "in", tmp_path / "out"))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"dependencies.png", "embedding.png"}
-    assert all(f"{{folder}}/{path.name}" in text for path in (tmp_path / "out").iterdir())
-    assert "| token" in text
+    drawn = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"dependencies.png", "losses.png", "gates.png", "embedding.png", "similarity.png"} <= drawn
+    assert all(f"{{folder}}/{path}" in text for path in drawn)
+    assert "| token" in text and "| quantity" in text and "| temperature 0.5" in text

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cvnlp.language.insight.words import nearest, project
+from cvnlp.language.insight.words import nearest, project, units
 
-VECTORS = np.array([[1.0, 0.0], [1.0, 0.1], [2.0, 0.3], [0.0, 1.0], [-1.0, 0.0]])
+VECTORS = units(np.array([[1.0, 0.0], [1.0, 0.1], [2.0, 0.3], [0.0, 1.0], [-1.0, 0.0]]))
 
 
 def test_nearest_is_the_smallest_angle_whatever_the_length() -> None:
@@ -15,6 +15,10 @@ def test_nearest_is_the_smallest_angle_whatever_the_length() -> None:
 def test_cosine_is_that_of_the_angle() -> None:
     ((_, cosine),) = nearest(VECTORS, 3, 1)
     assert cosine == pytest.approx(0.3 / np.hypot(2, 0.3))
+
+
+def test_unit_vectors_have_the_length_1_but_for_zeros() -> None:
+    assert units(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [[0.6, 0.8], [0.0, 0.0]]
 
 
 def test_no_more_neighbours_than_there_are() -> None:

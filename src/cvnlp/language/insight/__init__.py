@@ -1,4 +1,6 @@
-"""What a language model has learned, as arrays and numbers: how far back it looks, and what its words are near to."""
+"""What a language model has learned, as arrays and numbers: how far back it looks, what it keeps track of, what its
+vectors say, and what it writes.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,11 @@ from torch import Tensor
 
 from cvnlp import files, prepared
 from cvnlp.language.insight.dependencies import context_losses, gradient_norms
-from cvnlp.language.insight.words import nearest, project
+from cvnlp.language.insight.prefixes import changed_prefixes
+from cvnlp.language.insight.recall import recall
+from cvnlp.language.insight.tracking import begin_reading, save_losses, save_states
+from cvnlp.language.insight.vectors import save_vectors
+from cvnlp.language.insight.writing import save_samples
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
 
@@ -18,8 +24,8 @@ from cvnlp.networks import device
 def examine(
     network: Network, fresh: Network, data: Path, facts: dict[str, Any], options: dict[str, Any], folder: Path
 ) -> dict[str, float]:
-    """Scores, flat; context.csv goes into `folder`, and if the network has an embedding, gradients.csv, neighbours.csv
-    and projection.csv.
+    """Scores, flat, and tables in `folder`: of every network context.csv, prefixes.csv, positions.csv, frequencies.csv
+    and samples.json; of a recurrent one also gradients.csv, units.csv, states.json, recall.csv and its vectors' tables.
 
     `fresh` is the network as it was before training. All of the validation text: the test text is evaluate's.
     """
@@ -28,10 +34,23 @@ def examine(
     context = context_losses(network, inputs, targets)
     files.write_table(folder / "context.csv", context)
     scores = {f"nats_context_{tokens}": nats for tokens, nats in zip(context["tokens"], context["nats"], strict=True)}
+    scores |= _save_prefixes(network, inputs, targets, folder)
+    reading = begin_reading(data, facts, options["tracked"])
+    scores |= save_losses(network, reading, data, folder)
+    scores |= save_samples(network, data, facts, options, folder)
     if isinstance(network, Recurrent) and isinstance(fresh, Recurrent):
         scores |= _save_gradients(network, fresh, inputs, targets, folder)
-        _save_words(network, files.read_json(data / "vocabulary.json"), options, folder)
+        scores |= save_states(network, fresh, reading, folder)
+        scores |= save_vectors(network, fresh, files.read_json(data / "vocabulary.json"), options, folder)
+        scores |= _save_recall(network, options["recall_steps"], folder)
     return scores
+
+
+def _save_prefixes(network: Network, inputs: Tensor, targets: Tensor, folder: Path) -> dict[str, float]:
+    table = changed_prefixes(network, inputs, targets)
+    files.write_table(folder / "prefixes.csv", table)
+    rows = zip(table["prefix"], table["distance"], table["extra"], strict=True)
+    return {f"extra_nats_{prefix}_at_{distance}": extra for prefix, distance, extra in rows}
 
 
 def _save_gradients(
@@ -45,6 +64,15 @@ def _save_gradients(
     }
 
 
+def _save_recall(network: Recurrent, steps: int, folder: Path) -> dict[str, float]:
+    """Nothing if it is trained for no steps."""
+    if not steps:
+        return {}
+    table = recall(type(network), steps=steps)
+    files.write_table(folder / "recall.csv", table)
+    return {f"recall_{steps}": share for steps, share in zip(table["steps_back"], table["accuracy"], strict=True)}
+
+
 def _excerpts(data: Path, start: int, count: int, length: int) -> tuple[Tensor, Tensor]:
     """Pieces of the validation text, spread evenly over it: what is read (N, length), and the token after it (N,)."""
     tokens = np.concatenate(([start], prepared.load_array(data, "validation"))).astype(np.int64)
@@ -53,18 +81,3 @@ def _excerpts(data: Path, start: int, count: int, length: int) -> tuple[Tensor, 
     begins = np.linspace(0, len(tokens) - length - 1, count).astype(int)
     pieces = torch.from_numpy(np.stack([tokens[begin : begin + length + 1] for begin in begins])).to(device())
     return pieces[:, :-1].contiguous(), pieces[:, -1].contiguous()
-
-
-def _save_words(network: Recurrent, vocabulary: list[str], options: dict[str, Any], folder: Path) -> None:
-    """The most frequent tokens; the unknown, number 0, is left out."""
-    vectors = network.embedding.weight.detach().cpu().double().numpy()
-    frequent = range(1, min(options["words"], len(vocabulary) - 1) + 1)
-    rows = [
-        {"token": vocabulary[index], "rank": rank, "neighbour": vocabulary[other], "cosine": cosine}
-        for index in frequent
-        for rank, (other, cosine) in enumerate(nearest(vectors, index, options["neighbours"]), start=1)
-    ]
-    files.write_table(folder / "neighbours.csv", pd.DataFrame(rows))
-    places = project(vectors[list(frequent)])
-    table = pd.DataFrame({"token": [vocabulary[index] for index in frequent], "x": places[:, 0], "y": places[:, 1]})
-    files.write_table(folder / "projection.csv", table)

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp.language.models import Network, Recurrent
+from cvnlp.language.models.output import cross_entropy
 
 GENTLE = 1e-30  # what a gradient that has vanished altogether counts, for a logarithmic axis
 AT_ONCE = 64  # excerpts: the logits of all their tokens are in memory together
@@ -27,8 +27,8 @@ def _norms(network: Recurrent, inputs: Tensor, targets: Tensor) -> Tensor:
     """The norm of the gradient at every input (N, T)."""
     embedded = network.embed(inputs).detach().requires_grad_()
     with torch.backends.cudnn.flags(enabled=False):  # cuDNN has no gradient of a recurrent network in eval mode
-        logits, _ = network.forward_embedded(embedded)
-    loss = F.cross_entropy(logits[:, -1].float(), targets, reduction="sum")
+        outputs, _ = network.read(embedded)
+    loss = network.output.nats(outputs[:, -1:], targets[:, None]).sum()
     return torch.autograd.grad(loss, embedded)[0].double().norm(dim=2)
 
 
@@ -42,5 +42,8 @@ def context_losses(network: Network, inputs: Tensor, targets: Tensor) -> pd.Data
 
 
 def _nats(network: Network, inputs: Tensor, targets: Tensor) -> float:
+    if isinstance(network, Recurrent):  # the output layer is asked for the last token alone
+        outputs, _ = network.hidden(inputs)
+        return float(network.output.nats(outputs[:, -1:], targets[:, None]).double().sum())
     logits, _ = network(inputs)
-    return float(F.cross_entropy(logits[:, -1].double(), targets, reduction="sum"))
+    return float(cross_entropy(logits[:, -1:], targets[:, None]).double().sum())

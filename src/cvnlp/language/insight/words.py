@@ -3,12 +3,19 @@
 import numpy as np
 
 
-def nearest(vectors: np.ndarray, index: int, count: int) -> list[tuple[int, float]]:
-    """The `count` tokens of the smallest angle to token `index`, and its cosine; the unknown, number 0, is left out."""
-    lengths = np.linalg.norm(vectors, axis=1).clip(min=1e-12)
-    cosines = vectors @ vectors[index] / (lengths * lengths[index])
+def units(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (N, D) at the length 1, whose products are cosines; a vector of zeros stays one."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
+
+
+def nearest(directions: np.ndarray, index: int, count: int) -> list[tuple[int, float]]:
+    """The `count` tokens of the smallest angle to token `index`, and its cosine, of vectors of length 1.
+
+    The unknown, number 0, is left out.
+    """
+    cosines = directions @ directions[index]
     cosines[[0, index]] = -np.inf
-    best = np.argsort(-cosines, kind="stable")[: min(count, len(vectors) - 2)]
+    best = np.argsort(-cosines, kind="stable")[: min(count, len(directions) - 2)]
     return [(int(other), float(cosines[other])) for other in best]
 
 
