@@ -337,6 +337,17 @@ def test_variable_windows_survive_an_interruption(
     assert whole.weights != train("language", **options | {"window_lengths": "fixed"}).weights
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_an_output_bias_at_the_frequencies_is_begun_with_once(epoch: int, train: Callable[..., Trained]) -> None:
+    options = {"model": {"output_bias": "frequencies"}}
+    whole = train("language", **options)
+    with pytest.raises(InterruptionError):
+        train("language", resume="state", **options, **in_the_batches(epoch, "language"))
+    resumed = train("language", resume="state", **options)
+    assert resumed.weights == whole.weights
+    assert whole.fitted.history[0]["train_loss"] < train("language").fitted.history[0]["train_loss"]
+
+
 def test_classes_are_weighed_by_their_rarity(train: Callable[..., Trained], tmp_path: Path) -> None:
     """Nine pictures of ten are of one class and alike: balanced, the classifier no longer prefers it."""
     folder = tmp_path / "unbalanced"

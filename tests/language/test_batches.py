@@ -9,7 +9,16 @@ import pytest
 import torch
 
 from cvnlp import prepared
-from cvnlp.language.batches import IGNORED, Windows, split_batches, train_batches, whole_text, windows_in
+from cvnlp.language import batches
+from cvnlp.language.batches import (
+    IGNORED,
+    Windows,
+    count_tokens,
+    split_batches,
+    train_batches,
+    whole_text,
+    windows_in,
+)
 
 START = 99
 CASES = [
@@ -234,3 +243,9 @@ def test_the_whole_text_is_one_window(language_data: Path) -> None:
     assert fresh
     assert targets.tolist() == [tokens]
     assert inputs.tolist() == [[prepared.facts(language_data)["start"], *tokens[:-1]]]
+
+
+def test_tokens_are_counted_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = np.random.default_rng(0).integers(0, 7, 100).astype(np.uint16)
+    monkeypatch.setattr(batches, "AT_ONCE", 13)
+    assert count_tokens(tokens, 9).tolist() == np.bincount(tokens, minlength=9).tolist()

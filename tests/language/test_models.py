@@ -186,6 +186,30 @@ def test_embedding_range_is_that_of_the_first_embedding_and_output_alone(name: s
             assert 0.03 < parameter.abs().max() <= 0.05, path
 
 
+@pytest.mark.parametrize("kind", ["zero", "frequencies"])
+@pytest.mark.parametrize("output", ["plain", "chunked"])
+def test_an_output_bias_that_is_not_drawn_starts_at_0_and_all_else_as_it_does(output: str, kind: str) -> None:
+    drawn = build("lstm", initial_range=0.1, output=output).state_dict()
+    for path, tensor in build("lstm", initial_range=0.1, output=output, output_bias=kind).state_dict().items():
+        assert torch.equal(tensor, drawn[path] * (path != "output.bias")), path
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_begun_at_counts_it_predicts_their_shares_where_nothing_is_read(name: str) -> None:
+    network = build(name, output_bias="frequencies")
+    counts = torch.randint(2, 100, (VOCABULARY,), generator=torch.Generator().manual_seed(2))
+    counts[3] = 0
+    network.begin_at(counts)
+    found = network.logits(torch.zeros(1, 1, 256)).softmax(2)[0, 0]
+    counts[3] = 1
+    assert torch.allclose(found, counts / counts.sum(), rtol=1e-5)
+
+
+def test_an_adaptive_output_has_no_bias_to_begin_with() -> None:
+    with pytest.raises(ValueError, match=r"model\.output_bias: zero needs a bias of every token.*plain or chunked"):
+        build("lstm", output="adaptive", output_bias="zero")
+
+
 @pytest.mark.parametrize("name", RECURRENT)
 def test_embedding_scale_multiplies_what_is_read_and_nothing_else(name: str) -> None:
     options = {"embedding_size": 8, "hidden_size": 8, "tied": True}

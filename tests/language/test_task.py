@@ -1,11 +1,15 @@
 """The steps of training and validation: which loss, of which targets, and what regularisation adds to it."""
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from cvnlp import prepared
 from cvnlp.language.batches import IGNORED
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.language.task import Task, regularisation
@@ -111,3 +115,29 @@ def test_validation_is_neither_dropped_nor_regularised() -> None:
 def test_a_negative_regularisation_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match=key):
         LanguageTrain(epochs=1, **{key: -1.0})
+
+
+# The output bias that begins at the words' frequencies
+
+
+def begun(folder: Path, output_bias: str, scores: list[float]) -> Tensor:
+    """The bias with which a training on the data in `folder` begins, after as many epochs as there are scores."""
+    torch.manual_seed(0)
+    network = MODELS["lstm"](prepared.facts(folder)["vocabulary_size"], output_bias=output_bias)
+    task = Task(network, LanguageTrain(epochs=1).model_dump())
+    task.scores = scores
+    task.trainer = SimpleNamespace(datamodule=SimpleNamespace(folder=folder))
+    task.on_fit_start()
+    return network.output.bias.detach()
+
+
+def test_training_begins_at_the_log_frequencies_of_its_text(language_data: Path) -> None:
+    tokens = prepared.load_array(language_data, "train")
+    size = prepared.facts(language_data)["vocabulary_size"]
+    often = np.bincount(tokens, minlength=size).clip(min=1)
+    assert begun(language_data, "frequencies", []).tolist() == pytest.approx(np.log(often / often.sum()), rel=1e-6)
+    assert not begun(language_data, "zero", []).any()
+
+
+def test_a_training_that_goes_on_keeps_its_bias(language_data: Path) -> None:
+    assert not begun(language_data, "frequencies", [5.0]).any()

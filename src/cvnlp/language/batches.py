@@ -21,6 +21,7 @@ from torch import Tensor
 from cvnlp import prepared
 
 IGNORED = -100  # what torch's cross entropy leaves out
+AT_ONCE = 2**22  # tokens of a text that are counted together
 VALIDATION_COLUMNS = 64  # columns read side by side between epochs: fast; the final score reads one
 SHORTEST, SPREAD, HALVED = 5, 5.0, 0.05  # of windows of variable length (Merity et al. 2018)
 
@@ -103,6 +104,14 @@ def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: in
     count = max(1, part // (columns * window)) if part else windows_in(len(tokens), columns, window)
     lengths = {"seed": seed} if options["window_lengths"] == "variable" else {}
     return Windows(tokens, _start(folder), columns=columns, window=window, first=epoch * count, count=count, **lengths)
+
+
+def count_tokens(tokens: np.ndarray, vocabulary_size: int) -> np.ndarray:
+    """How often each token stands in a text (V,), which need not fit into memory."""
+    counts = np.zeros(vocabulary_size, dtype=np.int64)
+    for begin in range(0, len(tokens), AT_ONCE):
+        counts += np.bincount(tokens[begin : begin + AT_ONCE], minlength=vocabulary_size)
+    return counts
 
 
 def whole_text(folder: Path) -> Windows:

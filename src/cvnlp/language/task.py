@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvnlp.language.batches import IGNORED, whole_text
-from cvnlp.language.models.recurrent import State, detached
+from cvnlp import prepared
+from cvnlp.language.batches import IGNORED, count_tokens, whole_text
+from cvnlp.language.models.recurrent import Recurrent, State, detached
 from cvnlp.learning import Learner
 from cvnlp.task import BaseTask
 
@@ -23,6 +24,13 @@ class Task(BaseTask):
         if isinstance(network, Learner):
             _check_learner(network, options)
         super().__init__(network, options)
+
+    def on_fit_start(self) -> None:
+        """Before the first step of all, which an interrupted training has behind it, as its scores tell."""
+        network = self.network
+        if isinstance(network, Recurrent) and network.output_bias == "frequencies" and not self.scores:
+            tokens = prepared.load_array(self.trainer.datamodule.folder, "train")  # type: ignore[attr-defined]
+            network.begin_at(torch.from_numpy(count_tokens(tokens, network.vocabulary_size)))
 
     def train_batches(self, half: Any, folder: Path, *, seed: int, epoch: int) -> Any:
         if isinstance(self.network, Learner):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from cvnlp.language.insight import losses
-from cvnlp.language.insight.losses import LEAST_TOKENS, by_frequency, by_position, count_tokens
+from cvnlp.language.insight.losses import LEAST_TOKENS, by_frequency, by_position
 
 
 def test_each_place_has_its_mean() -> None:
@@ -22,9 +21,3 @@ def test_tokens_are_taken_together_by_decades_and_the_unknown_apart() -> None:
     assert table["nats"].tolist() == [0, 3, 2.5, 4]  # a token that is never in the training text counts as rare
     assert table["share"].sum() == pytest.approx(1)
     assert table["share"][1] == pytest.approx(240 / 600)
-
-
-def test_tokens_are_counted_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens = np.random.default_rng(0).integers(0, 7, 100).astype(np.uint16)
-    monkeypatch.setattr(losses, "AT_ONCE", 13)
-    assert count_tokens(tokens, 9).tolist() == np.bincount(tokens, minlength=9).tolist()

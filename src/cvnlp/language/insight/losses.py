@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 LEAST_TOKENS = 30  # of which a mean is shown
-AT_ONCE = 2**22  # tokens of the training text that are counted together
 
 
 def by_position(nats: np.ndarray, positions: np.ndarray) -> pd.DataFrame:
@@ -21,14 +20,6 @@ def by_frequency(nats: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> p
     decades[0] = 0
     table = _means("times", decades[targets], nats)
     return table.assign(share=table["nats"] * table["tokens"] / nats.sum(dtype=float))
-
-
-def count_tokens(tokens: np.ndarray, vocabulary_size: int) -> np.ndarray:
-    """How often each token stands in a text (V,), which need not fit into memory."""
-    counts = np.zeros(vocabulary_size, dtype=np.int64)
-    for begin in range(0, len(tokens), AT_ONCE):
-        counts += np.bincount(tokens[begin : begin + AT_ONCE], minlength=vocabulary_size)
-    return counts
 
 
 def _means(name: str, groups: np.ndarray, nats: np.ndarray) -> pd.DataFrame:

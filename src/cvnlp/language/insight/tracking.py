@@ -11,10 +11,11 @@ import pandas as pd
 import torch
 
 from cvnlp import files, prepared
+from cvnlp.language.batches import count_tokens
 from cvnlp.language.insight.cells import mean_gates, read_states
 from cvnlp.language.insight.counting import CLEAR, find_units
 from cvnlp.language.insight.features import features, positions
-from cvnlp.language.insight.losses import by_frequency, by_position, count_tokens
+from cvnlp.language.insight.losses import by_frequency, by_position
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
 
