@@ -1,0 +1,111 @@
+"""Word models trained by the pipeline beside word_recipe.py, in a process of their own.
+
+    python benchmarks/word_pipeline.py rounds DATA MODEL ROUNDS WINDOWS
+    python benchmarks/word_pipeline.py train DATA MODEL TOKENS FOLDER
+
+MODEL is `same`, the recipe's network, or `own`. `rounds` trains on WINDOWS windows for each of as many lines that it
+reads, and writes the seconds; `train` trains on TOKENS tokens, writes seconds and tokens, and saves the network.
+"""
+
+import contextlib
+import itertools
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from torch import nn
+
+from cvnlp import domain, memory, networks, prepared, training
+from cvnlp.language import batches
+from cvnlp.params.runs import LanguageTrain
+
+SEED = 1
+LSTM = {
+    "name": "lstm",
+    "embedding_size": 200,
+    "hidden_size": 200,
+    "layers": 2,
+    "initial_range": 0.1,
+    "output": "chunked",
+}
+MODELS: dict[str, dict[str, Any]] = {
+    "same": LSTM | {"dropout": 0.2, "output_bias": "zero"},
+    # As lstm_words in params.yaml. In three minutes no text is read so often that dropout would help.
+    "own": LSTM | {"tied": True, "embedding_scale": 4.0, "forget_bias": 1.0, "output_bias": "frequencies"},
+}
+TRAIN: dict[str, Any] = {
+    "epochs": 1,
+    "batch_size": 20,
+    "window": 35,
+    "lr": 20.0,
+    "clip": 0.25,
+    "optimiser": {"name": "sgd", "schedule": "cosine", "warmup": 0.05},
+}
+
+
+class Rounds:
+    """Windows of which `count` at a time are handed out, once a line is read; after the last its seconds are written.
+
+    Who trains on them asks for the next window when the step of the one before is done; so there is one beyond the
+    last round.
+    """
+
+    def __init__(self, windows: batches.Windows, count: int) -> None:
+        self.windows, self.count = windows, count
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __iter__(self) -> Iterator[Any]:
+        windows = iter(self.windows)
+        for _ in range(len(self) // self.count):
+            sys.stdin.readline()
+            started = time.perf_counter()
+            yield from itertools.islice(windows, self.count)
+            print(time.perf_counter() - started, file=sys.__stdout__, flush=True)
+        yield from windows
+
+
+def fit(name: str, data: Path, source: Any, **changes: Any) -> tuple[nn.Module, dict[str, Any], training.Fitted]:
+    """Train a model on what `source` (a module of batches) gives, as the stage does, but told to nobody."""
+    options = LanguageTrain.model_validate(TRAIN | changes).model_dump()
+    config = networks.describe("language", MODELS[name], prepared.facts(data))
+    training.seed_everything(SEED)
+    network = networks.build(config)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        fitted = training.fit(
+            domain.part("language", "task").Task(network, options),
+            training.Data(source, data, options, SEED),
+            run=name,
+            resume=Path(folder),
+            logger=training.EpochLogger(lambda metrics, epoch: None),
+        )
+    return network, config, fitted
+
+
+def run_rounds(name: str, data: Path, rounds: int, count: int) -> None:
+    def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Rounds:
+        return Rounds(batches.train_batches(folder, options, seed=seed, epoch=epoch), count)
+
+    source = SimpleNamespace(train_batches=train_batches, split_batches=batches.split_batches)
+    fit(name, data, source, epoch_tokens=(rounds * count + 1) * TRAIN["batch_size"] * TRAIN["window"])
+
+
+def run_whole(name: str, data: Path, tokens: int, folder: Path) -> None:
+    started = time.perf_counter()
+    network, config, fitted = fit(name, data, batches, epoch_tokens=tokens)
+    print(time.perf_counter() - started, fitted.examples, flush=True)
+    networks.save(folder, network, config)
+
+
+if __name__ == "__main__":
+    memory.keep_freed()  # as the stages do
+    what, data, name, amount, last = sys.argv[1:]
+    if what == "rounds":
+        run_rounds(name, Path(data), int(amount), int(last))
+    else:
+        run_whole(name, Path(data), int(amount), Path(last))

@@ -1,0 +1,138 @@
+"""The recipe that word models are measured beside: its step is hand-written SGD, and it is scored as ours are."""
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from cloning import ROOT
+from cvnlp import networks, prepared
+
+FOLDER = ROOT / "benchmarks"
+WORDS = 11
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+word_recipe, word_pipeline, language_speed = load("word_recipe"), load("word_pipeline"), load("language_speed")
+
+
+def make_model(monkeypatch: pytest.MonkeyPatch, dropout: float = 0.0) -> Any:
+    monkeypatch.setattr(word_recipe, "DROPOUT", dropout)
+    torch.manual_seed(0)
+    return word_recipe.Model(WORDS, size=6)
+
+
+def make_text(length: int = 41) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, WORDS, length).astype(np.uint16)
+
+
+def test_columns_are_read_downwards_and_what_is_left_is_left_out() -> None:
+    data = word_recipe.in_columns(np.arange(11), 3)
+    assert data.tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
+    ((inputs, targets),) = word_recipe.windows(data)
+    assert inputs.tolist() == [[0, 3, 6], [1, 4, 7]]
+    assert targets.tolist() == [1, 4, 7, 2, 5, 8]
+
+
+@pytest.mark.parametrize("clip", [0.01, 1e9])
+def test_a_step_goes_down_the_clipped_gradient_of_the_mean(clip: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_recipe, "CLIP", clip)
+    model = make_model(monkeypatch)
+    inputs, targets = next(word_recipe.windows(word_recipe.in_columns(make_text(), 4)))
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    outputs, _ = model.rnn(model.encoder(inputs))
+    loss = functional.cross_entropy(model.decoder(outputs).flatten(0, 1), targets)
+    gradients = torch.autograd.grad(loss, [*model.parameters()])
+    norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients))
+    word_recipe.step(model, inputs, targets, model.first_state(4), 2.0)
+    for parameter, old, gradient in zip(model.parameters(), before, gradients, strict=True):
+        assert torch.allclose(parameter, old - 2.0 * min(1.0, clip / norm) * gradient, atol=1e-6)
+
+
+def test_the_rate_is_a_quarter_after_an_epoch_that_is_not_the_best(
+    language_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([3.0, 2.0, 2.5, 1.0])
+    monkeypatch.setattr(word_recipe, "validate", lambda *_: next(losses))
+    training = word_recipe.Training(language_data)
+    rates = []
+    for _ in range(4):
+        training._end_epoch()
+        rates.append(training.rate)
+    assert rates == [20.0, 20.0, 5.0, 5.0]
+
+
+def test_an_epoch_has_every_target_and_the_next_begins_anew(
+    language_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(word_recipe, "step", lambda model, inputs, targets, state, rate: seen.append(targets))
+    monkeypatch.setattr(word_recipe, "validate", lambda *_: 1.0)
+    training = word_recipe.Training(language_data)
+    count = len([*word_recipe.windows(training.train)])
+    for _ in range(count + 1):
+        training.advance()
+    assert training.tokens - len(seen[-1]) == (len(training.train) - 1) * word_recipe.COLUMNS
+    assert torch.equal(seen[count], seen[0])
+
+
+def test_the_recipe_s_model_is_scored_as_the_pipeline_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With dropout in its layers: no score has any."""
+    model = make_model(monkeypatch, dropout=0.5).eval()
+    network = language_speed.as_network(model.state_dict())
+    tokens = torch.from_numpy(make_text().astype(np.int64)).view(1, -1)
+    found, _ = network(tokens)
+    expected, _ = model(tokens.t(), model.first_state(1))
+    assert torch.allclose(found[0].log_softmax(1), expected, atol=1e-6)
+
+
+def test_perplexity_is_of_every_validation_token(language_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, facts = prepared.load_array(language_data, "validation"), prepared.facts(language_data)
+    torch.manual_seed(0)
+    model = word_recipe.Model(facts["vocabulary_size"], size=6).eval()
+    read = torch.from_numpy(np.concatenate(([facts["start"]], tokens[:-1])).astype(np.int64))[:, None]
+    nats = functional.nll_loss(model(read, model.first_state(1))[0], torch.from_numpy(tokens.astype(np.int64)))
+    found = language_speed.perplexity(language_speed.as_network(model.state_dict()), language_data)
+    assert found == pytest.approx(math.exp(nats.item()), rel=1e-4)
+
+
+def test_the_same_network_has_the_recipe_s_weights() -> None:
+    config = networks.describe("language", word_pipeline.MODELS["same"], {"vocabulary_size": WORDS})
+    ours = networks.build(config)
+    recipe = language_speed.as_network(word_recipe.Model(WORDS).state_dict())
+    shapes = {name: tensor.shape for name, tensor in recipe.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in ours.state_dict().items()} == shapes
+    assert {*ours.dropout.values()} == {0.0, word_recipe.DROPOUT}
+
+
+def test_rounds_hand_out_what_is_asked_for_and_say_when_it_is_done(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(sys.stdin, "readline", lambda: asked.append(len(seen)) or "\n", raising=False)
+    monkeypatch.setattr(sys, "__stdout__", sys.stdout)
+    seen: list[int] = []
+    for number in word_pipeline.Rounds(list(range(7)), 3):
+        seen.append(number)
+    assert seen == list(range(7))
+    assert asked == [0, 3]
+    assert len(capfd.readouterr().out.split()) == 2
+
+
+def test_without_the_data_it_is_said_how_to_get_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    language_speed.measure(tmp_path / "ptb", 1.0)
+    assert "dvc repro prepare@ptb" in capsys.readouterr().out
