@@ -4,7 +4,8 @@
     python benchmarks/timing.py --runs cnn_mnist --again
 
 Each is trained for two epochs (a network that learns a stage in each: for all of its stages), and the result thrown
-away. The first epoch warms up and is not counted; an epoch is the training split once and the validation split once.
+away. The first epoch warms up and is not counted; an epoch is the training split once, or what epoch_tokens says of it,
+and the validation split once. Runs of fewer than two epochs are left out: rules are not trained, n-grams counted once.
 Needs the prepared data of `make benchmarks`, or of `dvc repro prepare` in benchmarks/.
 """
 
@@ -18,6 +19,7 @@ from cvnlp import benchmark, comparison, domain, files, memory, networks, prepar
 from cvnlp.params import Params, pick
 
 FOLDER = Path(__file__).parent
+EPOCHS = 2
 
 
 def main() -> None:
@@ -39,12 +41,15 @@ def measure_all(params: Path, data: Path, timings: Path, runs: list[str] | None,
     settings = domain.read_params(params)
     groups = comparison.seeds(settings.runs)
     done = files.read_json(timings) if timings.is_file() else {}
-    # what has no epochs cannot be timed, and what the params no longer hold is of no use
+    # what the params no longer hold is of no use
     kept = {name: timing for name, timing in done.items() if name in groups}
     chosen = {name: pick(params, "runs", groups, name)[0] for name in runs or groups}
     for name, run in chosen.items():
+        if settings.runs[run].train.epochs < EPOCHS:
+            print(f"{name}: left out, a run of fewer than {EPOCHS} epochs", flush=True)
+            continue
         key = benchmark.configuration(settings, run)
-        if not settings.runs[run].train.epochs or (not again and kept.get(name, {}).get("configuration") == key):
+        if not again and kept.get(name, {}).get("configuration") == key:
             continue
         kept[name] = measure(settings, run, data) | {"configuration": key}
         files.write_json(timings, kept)
@@ -56,7 +61,7 @@ def measure(settings: Params, run: str, data: Path) -> dict[str, Any]:
     block, folder = settings.runs[run], data / settings.runs[run].dataset
     training.seed_everything(block.seed)
     network = networks.build(networks.describe(block.domain, block.model, prepared.facts(folder)))
-    epochs = max(2, getattr(network, "least_epochs", 2))
+    epochs = max(EPOCHS, getattr(network, "least_epochs", EPOCHS))
     options = block.train.model_dump() | {"epochs": epochs, "patience": None}
     task = domain.part(block.domain, "task").Task(network, options)
     batches = training.Data(domain.part(block.domain, "batches"), folder, options, block.seed)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cvnlp import benchmark, domain, files
+from cvnlp.comparison import Size
 from cvnlp.params import Params
 
 PARAMS = """\
@@ -29,6 +30,16 @@ digits,a network,about 60k,error_rate,0.95,"Someone, 1998"
 plays,another,,perplexity,82.7,Somebody 2014
 not trained here,a third,,accuracy,99,Anybody
 """
+LARGER = """\
+datasets:
+  plays: {domain: language, source: shakespeare, seed: 1, tokens: characters, validation: [a], test: [b]}
+runs:
+  large_1: &large
+    {domain: language, dataset: plays, seed: 1, model: {name: lstm, hidden_size: 1500}, train: {epochs: 55},
+     evaluate: {}, attack: {shares: [0.1]}, insight: {}}
+  large_2: {<<: *large, seed: 2}
+"""
+SIZES = {"large_1": Size(66_034_000, 51_000_000), "large_2": Size(66_034_000, 51_000_000)}
 TRAINED = {
     "rules": {"parameters": 0, "multiply_adds": 0, "epochs": 0, "best_epoch": 0},
     "mlp_1": {"parameters": 101770, "multiply_adds": 101632, "epochs": 2, "best_epoch": 1},
@@ -58,8 +69,9 @@ MACHINE = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """params.yaml, published.csv and the results of all runs, none of them timed."""
+    """params.yaml, larger.yaml, published.csv and the results of all runs, none of them timed."""
     (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    (tmp_path / "larger.yaml").write_text(LARGER, encoding="utf-8")
     (tmp_path / "published.csv").write_text(PUBLISHED, encoding="utf-8")
     for run, trained in TRAINED.items():
         files.write_json(tmp_path / "training" / f"{run}.json", trained)
@@ -81,9 +93,15 @@ def write(folder: Path, out: str = "out") -> str:
         folder / "timings.json",
         folder / "published.csv",
     )
-    written = folder / out
+    written, larger = folder / out, benchmark.read_larger(folder / "larger.yaml", settings(folder))
     benchmark.write_comparison(
-        settings(folder), inputs, report=written / "table.md", table=written / "table.csv", figures=written / "figures"
+        settings(folder),
+        inputs,
+        larger,
+        SIZES,
+        report=written / "table.md",
+        table=written / "table.csv",
+        figures=written / "figures",
     )
     return (written / "table.md").read_text(encoding="utf-8")
 
@@ -108,7 +126,8 @@ def test_seeds_are_one_row_beside_what_was_published(folder: Path) -> None:
     assert table["mlp"]["error, %"] == "3.50 ± 0.71 (2)"
     assert table["mlp"]["parameters"] == "101,770"
     assert table["mlp"]["multiply-adds"] == "101,632"
-    assert table["mlp"]["seconds of training"] == "800"
+    assert table["mlp"]["minutes of training"] == "13.3"  # 800 seconds
+    assert table["rules"]["minutes of training"] == "0.00"
     assert table["rules"]["accuracy, %"] == "50.00"
     assert {table[name]["source"] for name in ("rules", "mlp")} == {"here"}
 
@@ -125,7 +144,53 @@ def test_language_models_stand_in_a_table_of_the_same_kind(folder: Path) -> None
     table = rows(write(folder), "plays")
     assert table["lstm"]["perplexity"] == "4.50"
     assert table["lstm"]["bits per character"] == "2.25"
+    assert table["lstm"]["nats per token"] == "1.50"
+    assert table["lstm"]["minutes of training"] == "1.00"
     assert table["another"]["perplexity"] == "82.7"
+
+
+def test_scores_that_adapt_to_the_text_stand_apart_from_the_static_ones(folder: Path) -> None:
+    files.write_json(folder / "scores/lstm.json", SCORES["lstm"] | {"perplexity_cache": 4.25})
+    published = PUBLISHED + "plays,with a cache,,perplexity_cache,52.8,Somebody 2018\n"
+    (folder / "published.csv").write_text(published, encoding="utf-8")
+    table = rows(write(folder), "plays")
+    assert (table["lstm"]["perplexity"], table["lstm"]["perplexity, continuous cache"]) == ("4.50", "4.25")
+    cited = table["with a cache"]
+    assert (cited["perplexity"], cited["perplexity, continuous cache"]) == ("", "52.8")
+    assert "perplexity, dynamic evaluation" not in cited
+
+
+def test_what_waits_for_a_larger_machine_is_not_run_in_all_that_a_training_tells(folder: Path) -> None:
+    add_timing(folder, "lstm", "lstm")
+    large = rows(write(folder), "plays")["large"]
+    known = {"run": "large", "network": "lstm", "parameters": "66,034,000", "multiply-adds": "51,000,000"}
+    known |= {"epochs": "55", "source": "here"}
+    assert {column: cell for column, cell in large.items() if cell != "not run"} == known
+    assert {"perplexity", "bits per character", "tokens per second", "minutes of training"} <= large.keys() - known
+
+
+def test_a_data_set_of_which_nothing_is_run_has_a_table_and_no_figure(folder: Path) -> None:
+    params = PARAMS.replace("dataset: plays", "dataset: others").replace(
+        "runs:\n", PARAMS.split("\n")[2].replace("plays", "others") + "\nruns:\n"
+    )
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    text = write(folder)
+    assert rows(text, "plays")["large"]["perplexity"] == "not run"
+    assert not (folder / "out/figures/plays.png").exists()
+    assert "figures/plays.png" not in text
+
+
+def test_what_is_trained_cannot_wait_too(folder: Path) -> None:
+    (folder / "larger.yaml").write_text(LARGER.replace("large_2", "lstm"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"larger\.yaml: runs\.lstm .*params\.yaml"):
+        write(folder)
+
+
+@pytest.mark.parametrize(("before", "after"), [("tokens: characters", "tokens: words"), ("plays", "verses")])
+def test_what_waits_is_of_the_data_that_is_prepared(folder: Path, before: str, after: str) -> None:
+    (folder / "larger.yaml").write_text(LARGER.replace(before, after), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"larger\.yaml: datasets\.(plays|verses) is not that of params\.yaml"):
+        write(folder)
 
 
 def test_figures_of_data_sets_that_are_not_trained_are_left_out(folder: Path) -> None:
@@ -133,8 +198,8 @@ def test_figures_of_data_sets_that_are_not_trained_are_left_out(folder: Path) ->
 
 
 def test_a_half_without_runs_has_no_section(folder: Path) -> None:
-    params = folder / "params.yaml"
-    params.write_text(PARAMS.split("  lstm:")[0], encoding="utf-8")
+    (folder / "params.yaml").write_text(PARAMS.split("  lstm:")[0], encoding="utf-8")
+    (folder / "larger.yaml").write_text("datasets: {}\nruns: {}\n", encoding="utf-8")
     text = write(folder)
     assert "## Image classification" in text
     assert "## Language modelling" not in text
@@ -148,7 +213,7 @@ def test_seconds_per_epoch_are_shown_where_they_were_measured(folder: Path) -> N
     add_timing(folder, "mlp", "mlp_1")
     text = write(folder)
     table = rows(text, "digits")
-    assert (table["mlp"]["seconds per epoch"], table["mlp"]["examples per second"]) == ("12.3", "4,322")
+    assert (table["mlp"]["seconds per epoch"], table["mlp"]["pictures per second"]) == ("12.3", "4,322")
     assert table["rules"]["seconds per epoch"] == ""
     assert "Seconds per epoch:\n\n- 1 measurement: Abacus 3" in text
 
@@ -174,7 +239,9 @@ def test_the_csv_has_every_score_unrounded(folder: Path) -> None:
     add_timing(folder, "mlp", "mlp_1")
     write(folder)
     table = pd.read_csv(folder / "out/table.csv").set_index("run")
-    assert list(table.index) == ["rules", "mlp", "lstm"]
+    assert list(table.index) == ["rules", "mlp", "lstm", "large"]
+    assert tuple(table.loc["large", ["seeds", "parameters", "epochs"]]) == (0, 66_034_000, 55)
+    assert pd.isna(table.loc["large", ["seconds", "perplexity"]]).all()
     mlp = table.loc["mlp"]
     assert (mlp["seeds"], mlp["nll"], mlp["seconds"], mlp["seconds_per_epoch"]) == (2, 0.1875, 800, 12.34)
     assert mlp["accuracy_std"] == pytest.approx(0.00707107)

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from cloning import ROOT, Clone, clone_project
-from cvnlp import benchmark, comparison, domain, files
+from cvnlp import benchmark, comparison, domain, files, networks
 from cvnlp.sources.catalogue import SOURCES
 
 FOLDER = ROOT / "benchmarks"
@@ -24,6 +24,7 @@ def read(path: Path) -> Any:
 
 PIPELINE, PROJECT = read(FOLDER / "dvc.yaml"), read(ROOT / "dvc.yaml")
 SETTINGS = domain.read_params(FOLDER / "params.yaml")
+LARGER = benchmark.read_larger(FOLDER / "larger.yaml", SETTINGS)
 SHARED = sorted(PIPELINE["stages"].keys() & PROJECT["stages"].keys())
 
 
@@ -86,11 +87,45 @@ def test_seeds_are_counted_from_1(name: str) -> None:
 def test_published_figures_are_of_known_data_and_have_a_source() -> None:
     published = pd.read_csv(FOLDER / "published.csv", dtype=str, keep_default_na=False)
     assert tuple(published.columns) == benchmark.PUBLISHED
-    assert set(SETTINGS.datasets) <= set(published["dataset"]) <= set(SOURCES)
+    halves = {name: source.domain for name, source in SOURCES.items()}
+    halves |= {name: dataset.domain for name, dataset in SETTINGS.datasets.items()}
+    assert set(SETTINGS.datasets) <= set(published["dataset"]) <= set(halves)
     for line in published.to_dict("records"):
-        assert line["metric"] in domain.part(SOURCES[line["dataset"]].domain, "scores").COMPARED
+        assert line["metric"] in domain.part(halves[line["dataset"]], "scores").COMPARED
         assert line["source"]
         assert re.fullmatch(r"(about )?\d+(\.\d+)?", line["figure"])
+
+
+WHOLE_BLOCK = r"(?ms)^  {}:$.*?(?=^  \S|\Z)"  # a run's lines, before the next one's comment
+
+
+@pytest.mark.parametrize("name", LARGER.runs)
+def test_a_block_that_waits_is_trained_once_it_is_moved(name: str, tmp_path: Path) -> None:
+    larger = (FOLDER / "larger.yaml").read_text(encoding="utf-8")
+    block = re.search(WHOLE_BLOCK.format(name), larger)
+    assert block is not None
+    params = (FOLDER / "params.yaml").read_text(encoding="utf-8") + "\n" + block[0]
+    (tmp_path / "params.yaml").write_text(params, encoding="utf-8")
+    (tmp_path / "larger.yaml").write_text(larger.replace(block[0], ""), encoding="utf-8")
+    settings = domain.read_params(tmp_path / "params.yaml")
+    assert settings.runs[name] == LARGER.runs[name]
+    assert name not in benchmark.read_larger(tmp_path / "larger.yaml", settings).runs
+
+
+# Zaremba et al. 2014 and Merity et al. 2018, as they state them
+PUBLISHED_SIZES = {
+    "zaremba_small_ptb_1": 4.65e6,
+    "zaremba_medium_ptb_1": 20e6,
+    "zaremba_large_ptb_1": 66e6,
+    "awd_lstm_ptb_1": 24e6,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED_SIZES)
+def test_published_networks_have_the_published_size(name: str) -> None:
+    run = {**SETTINGS.runs, **LARGER.runs}[name]
+    network = networks.build(networks.describe("language", run.model, {"vocabulary_size": 10_000}))
+    assert networks.parameter_count(network) == pytest.approx(PUBLISHED_SIZES[name], rel=0.02)
 
 
 def test_merge_keys_are_read_and_what_a_run_says_itself_counts(tmp_path: Path) -> None:
@@ -98,7 +133,7 @@ def test_merge_keys_are_read_and_what_a_run_says_itself_counts(tmp_path: Path) -
     runs = domain.read_params(tmp_path / "params.yaml").runs
     assert (runs["linear_1"].seed, runs["linear_2"].seed) == (1, 2)
     assert runs["linear_1"].train == runs["linear_2"].train
-    assert (runs["slow"].train.lr, runs["slow"].train.epochs, runs["slow"].seed) == (0.25, 1, 2)
+    assert (runs["slow"].train.lr, runs["slow"].train.epochs, runs["slow"].seed) == (0.25, 2, 2)
 
 
 MERGED = """\
@@ -110,7 +145,7 @@ runs:
     dataset: digits
     seed: 1
     model: {name: linear}
-    train: &train {epochs: 1, batch_size: 100}
+    train: &train {epochs: 2, batch_size: 100}
     evaluate: {}
     attack: {eps: [0.1]}
     insight: {}
@@ -148,13 +183,23 @@ def measure(timing: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return call
 
 
-RULES = "  rules: {<<: *linear, model: {name: rules}, train: {epochs: 0}}\n"
+RULES = """\
+  rules: {<<: *linear, model: {name: rules}, train: {epochs: 0}}
+  once: {<<: *linear, train: {<<: *train, epochs: 1}}
+"""
 
 
 def test_each_configuration_is_measured_once(measure: Callable[..., list[str]], tmp_path: Path) -> None:
-    assert measure() == ["linear_1", "slow"]  # rules have no epoch
+    assert measure() == ["linear_1", "slow"]  # the others have no second epoch
     assert measure() == []
     assert list(files.read_json(tmp_path / "timings.json")) == ["linear", "slow"]
+
+
+def test_what_is_left_out_is_named(measure: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    assert measure("once", "rules", again=True) == []
+    assert capsys.readouterr().out.splitlines() == [
+        f"{name}: left out, a run of fewer than 2 epochs" for name in ("once", "rules")
+    ]
 
 
 def test_what_is_measured_is_measured_again_if_asked(measure: Callable[..., list[str]]) -> None:
@@ -176,7 +221,7 @@ def test_what_has_changed_is_measured_again_and_what_is_gone_forgotten(
 def test_an_unknown_name_is_refused_before_anything_is_trained(
     measure: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="'linear_1' is unknown; valid choices: linear, rules, slow"):
+    with pytest.raises(ValueError, match="'linear_1' is unknown; valid choices: linear, once, rules, slow"):
         measure("slow", "linear_1")
     assert not (tmp_path / "timings.json").exists()
 
@@ -201,6 +246,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     project = clone_project(place)
     made = Clone(project.folder / "benchmarks", place / "mirror")
     files.write_text(made.folder / "params.yaml", MERGED.split("  slow:")[0])
+    files.write_text(made.folder / "larger.yaml", MERGED.split("  linear_2:")[0].replace("linear_1", "longer"))
     files.write_json(made.folder / "reports/timings.json", {})
     project.commit()
     made.ran = made.repro()
@@ -218,6 +264,7 @@ def test_the_table_is_of_the_runs(clone: Clone) -> None:
     table = (clone.folder / "reports/table.md").read_text(encoding="utf-8")
     assert comparison.spread(scores).scaled(100).shown(2) in table
     assert "7,840" in table
+    assert re.search(r"^\| longer +\| linear +\| 7,850 +\| 7,840 +\| 2 +\| not run ", table, re.MULTILINE)
     commit = clone("git", "rev-parse", "HEAD").strip()
     assert f"commit {commit[:8]}\n" in table
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cvnlp import comparison, files
-from cvnlp.comparison import Spread
+from cvnlp.comparison import Size, Spread
 from cvnlp.params import Params
 
 DATA = {"domain": "vision", "source": "mnist_sample", "seed": 1, "validation": 500, "test": 500}
@@ -133,3 +133,12 @@ def test_a_score_is_of_all_seeds_or_absent_and_one_of_the_headline(results: Path
     runs = settings(mlp_1={}, mlp_2={"seed": 2}).runs
     (row,) = comparison.compare("vision", runs, scores=results / "scores", training=results / "training")
     assert set(row.scores) == {"accuracy"}
+
+
+def test_what_is_not_trained_has_its_size_and_the_epochs_asked_for() -> None:
+    runs = settings(mlp_1={}, mlp_2={"seed": 2}, other={"train": {"epochs": 9}}).runs
+    sizes = {"mlp_1": Size(5, 7), "mlp_2": Size(5, 7), "other": Size(6, 8)}
+    first, second = comparison.planned("vision", runs, sizes)
+    assert (first.name, first.runs, first.epochs, first.scores) == ("mlp", ("mlp_1", "mlp_2"), [2, 2], {})
+    assert (second.name, second.parameters, second.multiply_adds, second.epochs) == ("other", 6, 8, [9])
+    assert comparison.planned("language", runs, sizes) == []

@@ -1,8 +1,11 @@
-"""The runs of a params.yaml beside published figures: tables, a figure for each data set, machines and versions."""
+"""The runs of a params.yaml beside published figures: tables, a figure for each data set, machines and versions.
+
+Runs of a second file of the same form, too large for the machine, stand among them as not run.
+"""
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +13,14 @@ from typing import Any
 import pandas as pd
 
 from cvnlp import comparison, domain, files, plots, provenance
-from cvnlp.comparison import Row, Spread
+from cvnlp.comparison import Row, Size, Spread
 from cvnlp.params import Params
 
 INTRO = (
     "Every score is of the test split, which no training has seen: the mean, after ± the standard deviation of the "
     "sample, in brackets the number of seeds. Multiply-adds are those of one picture or token, read once."
 )
+NOT_RUN = "not run"
 PUBLISHED = ("dataset", "what", "parameters", "metric", "figure", "source")
 MARKERS = "osD^vP*X"
 PLACE = (
@@ -38,19 +42,44 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the tables: `seconds` of training; `timing` is of an idle machine, empty if there is none."""
+    """A row of the tables: `seconds` of training, None of what is not run; `timing` is of an idle machine, or empty."""
 
     row: Row
-    seconds: Spread
+    seconds: Spread | None
     timing: dict[str, Any]
 
 
-def write_comparison(settings: Params, inputs: Inputs, *, report: Path, table: Path, figures: Path) -> None:
-    """Write the tables as Markdown (`report`) and as CSV (`table`), and a figure for each data set into `figures`."""
+def read_larger(path: Path, settings: Params) -> Params:
+    """The runs that are not trained; ValueError unless one could move into the file of `settings` as it stands."""
+    larger = domain.read_params(path)
+    for name in larger.runs:
+        if name in settings.runs:
+            raise ValueError(f"{path}: runs.{name} is trained, for it stands in params.yaml; take it out of here")
+    for name, dataset in larger.datasets.items():
+        if dataset != settings.datasets.get(name):
+            raise ValueError(f"{path}: datasets.{name} is not that of params.yaml; let it say the same there and here")
+    return larger
+
+
+def write_comparison(
+    settings: Params,
+    inputs: Inputs,
+    larger: Params,
+    sizes: Mapping[str, Size],
+    *,
+    report: Path,
+    table: Path,
+    figures: Path,
+) -> None:
+    """Write the tables as Markdown (`report`) and as CSV (`table`), and a figure for each data set into `figures`.
+
+    The runs of `larger`, whose networks have these `sizes`, are not trained.
+    """
     published = _read_published(inputs.published)
     lines, numbers = ["# Benchmarks", "", INTRO, ""], []
     for half in domain.HALVES:
         entries = _entries(half, settings, inputs)
+        entries += [Entry(row, None, {}) for row in comparison.planned(half, larger.runs, sizes)]
         numbers += [_numbers(half, entry) for entry in entries]
         lines += _half(half, entries, published, inputs.published, figures, report) if entries else []
     lines += ["## Machines and versions", "", *_machines(settings, inputs)]
@@ -86,18 +115,18 @@ def _entries(half: str, settings: Params, inputs: Inputs) -> list[Entry]:
 
 
 def _numbers(half: str, entry: Entry) -> dict[str, Any]:
-    """A line of the CSV: every score of the half's HEADLINE, unrounded."""
+    """A line of the CSV: every score of the half's HEADLINE, unrounded; of what is not run no seed was trained."""
     row = entry.row
     about = {
         "domain": half,
         "dataset": row.dataset,
         "run": row.name,
         "network": row.network,
-        "seeds": len(row.runs),
+        "seeds": len(row.runs) if entry.seconds else 0,
         "parameters": row.parameters,
         "multiply_adds": row.multiply_adds,
         "epochs": comparison.spread(row.epochs).mean,
-        "seconds": entry.seconds.mean,
+        "seconds": entry.seconds.mean if entry.seconds else None,
     }
     about |= {name: entry.timing.get(name) for name in ("seconds_per_epoch", "examples_per_second")}
     for name, score in row.scores.items():
@@ -112,22 +141,28 @@ def _half(
     lines = [f"## {domain.part(half, 'figures').TITLE}", ""]
     for dataset in dict.fromkeys(entry.row.dataset for entry in entries):
         own = [entry for entry in entries if entry.row.dataset == dataset]
-        rows = [_cells(entry, compared) for entry in own]
-        rows += [
-            _cited(line, compared, source) for line in published[published["dataset"] == dataset].to_dict("records")
-        ]
-        figure = figures / f"{dataset}.png"
-        _draw(own, compared, dataset, figure)
-        link = Path(os.path.relpath(figure, report.parent)).as_posix()
-        table = pd.DataFrame(rows).fillna("")
-        shown = table.loc[:, (table != "").any()]  # a column of which nothing is known says nothing
-        lines += [f"### {dataset}", "", shown.to_markdown(index=False, disable_numparse=True), ""]
-        lines += [f"![Score against cost]({link})", ""]
+        cited = published[published["dataset"] == dataset].to_dict("records")
+        rows = [_cells(half, entry) for entry in own] + [_cited(line, compared, source) for line in cited]
+        table = _shown(pd.DataFrame(rows).fillna(""), waiting=[entry.seconds is None for entry in own])
+        lines += [f"### {dataset}", "", table.to_markdown(index=False, disable_numparse=True), ""]
+        if trained := [entry for entry in own if entry.seconds is not None]:
+            figure = figures / f"{dataset}.png"
+            _draw(trained, compared, dataset, figure)
+            lines += [f"![Score against cost]({Path(os.path.relpath(figure, report.parent)).as_posix()})", ""]
     return lines
 
 
-def _cells(entry: Entry, compared: dict[str, tuple[str, float]]) -> dict[str, str]:
-    row, timing = entry.row, entry.timing
+def _shown(table: pd.DataFrame, waiting: list[bool]) -> pd.DataFrame:
+    """The columns of which something is known; what is not known of rows that wait to be run is NOT_RUN."""
+    known = table.loc[:, (table != "").any()].copy()
+    rows = known.index[: len(waiting)][waiting]
+    known.loc[rows] = known.loc[rows].replace("", NOT_RUN)
+    return known
+
+
+def _cells(half: str, entry: Entry) -> dict[str, str]:
+    """Every column of the table, empty where nothing is known."""
+    row, timing, scored = entry.row, entry.timing, domain.part(half, "scores")
     about = {
         "run": row.name,
         "network": row.network,
@@ -135,15 +170,20 @@ def _cells(entry: Entry, compared: dict[str, tuple[str, float]]) -> dict[str, st
         "multiply-adds": f"{row.multiply_adds:,}",
         "epochs": ", ".join(map(str, sorted(set(row.epochs)))),
         "seconds per epoch": f"{timing['seconds_per_epoch']:,.1f}" if timing else "",
-        "examples per second": f"{timing['examples_per_second']:,.0f}" if timing else "",
-        "seconds of training": f"{entry.seconds.mean:,.0f}",
+        f"{scored.EXAMPLES} per second": f"{timing['examples_per_second']:,.0f}" if timing else "",
+        "minutes of training": "" if entry.seconds is None else _minutes(entry.seconds),
     }
     scores = {
-        title: row.scores[name].scaled(factor).shown(2)
-        for name, (title, factor) in compared.items()
-        if name in row.scores
+        title: row.scores[name].scaled(factor).shown(2) if name in row.scores else ""
+        for name, (title, factor) in scored.COMPARED.items()
     }
     return about | scores | {"source": "here"}
+
+
+def _minutes(seconds: Spread) -> str:
+    """To the second where they are few."""
+    minutes = seconds.mean / 60
+    return f"{minutes:,.{1 if minutes >= 10 else 2}f}"
 
 
 def _cited(line: dict[Any, str], compared: dict[str, tuple[str, float]], source: Path) -> dict[str, str]:
@@ -158,7 +198,10 @@ def _cited(line: dict[Any, str], compared: dict[str, tuple[str, float]], source:
 
 
 def _draw(entries: list[Entry], compared: dict[str, tuple[str, float]], title: str, path: Path) -> None:
-    """The first of the compared scores against both costs; what costs nothing has no place on a logarithmic axis."""
+    """The first of the compared scores of what was trained, against both costs.
+
+    What costs nothing has no place on a logarithmic axis.
+    """
     name, (label, factor) = next(iter(compared.items()))
     figure, axes = plots.panels(2, width=4.4, height=3.8, sharey=True)
     for place, entry in enumerate(entries):
@@ -167,10 +210,11 @@ def _draw(entries: list[Entry], compared: dict[str, tuple[str, float]], title: s
             "color": plots.COLOURS[place % len(plots.COLOURS)],
             "marker": MARKERS[place % len(MARKERS)],
         }
-        for axis, cost in zip(axes, (entry.row.multiply_adds, entry.seconds.mean), strict=True):
+        minutes = entry.seconds.mean / 60 if entry.seconds else 0.0
+        for axis, cost in zip(axes, (entry.row.multiply_adds, minutes), strict=True):
             if cost:
                 axis.errorbar(cost, score.mean, yerr=score.std or 0, linestyle="", label=entry.row.name, **look)
-    for axis, what in zip(axes, ("multiply-adds", "seconds of training"), strict=True):
+    for axis, what in zip(axes, ("multiply-adds", "minutes of training"), strict=True):
         axis.set(title=title, xscale="log", xlabel=what)
     axes[0].set_ylabel(label)
     axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvnlp import domain, files, provenance
-from cvnlp.params.runs import Run
+from cvnlp.params.runs import LanguageRun, Run, VisionRun
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,19 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Size:
+    """Of a network; `multiply_adds` are of one picture or token."""
+
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
 class Row:
-    """Runs that differ in nothing but their seed; `epochs` and `best_epochs` (from 1) are of each of them."""
+    """Runs that differ in nothing but their seed; `epochs` and `best_epochs` (from 1) are of each of them.
+
+    Of runs that were not trained `epochs` are those asked for, and there are no `best_epochs` and no `scores`.
+    """
 
     name: str
     runs: tuple[str, ...]
@@ -70,6 +81,25 @@ def compare(half: str, runs: Mapping[str, Run], *, scores: Path, training: Path)
         )
         rows.append(row)
     return rows
+
+
+def planned(half: str, runs: Mapping[str, VisionRun | LanguageRun], sizes: Mapping[str, Size]) -> list[Row]:
+    """A row for all runs of the half that differ in nothing but their seed, none of them trained."""
+    own = {name: run for name, run in runs.items() if run.domain == half}
+    return [
+        Row(
+            name=name,
+            runs=tuple(members),
+            network=own[members[0]].model["name"],
+            dataset=own[members[0]].dataset,
+            parameters=sizes[members[0]].parameters,
+            multiply_adds=sizes[members[0]].multiply_adds,
+            epochs=[own[member].train.epochs for member in members],
+            best_epochs=[],
+            scores={},
+        )
+        for name, members in seeds(own).items()
+    ]
 
 
 def seeds(runs: Mapping[str, Run]) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ CONTRACT = {
     "batches": ("split_batches", "train_batches"),
     "models": ("MODELS", "multiply_adds", "network_arguments"),
     "task": ("Task",),
-    "scores": ("COMPARED", "HEADLINE"),
+    "scores": ("COMPARED", "EXAMPLES", "HEADLINE"),
     "evaluation": ("evaluate",),
     "attacks": ("ATTACKS", "attack"),
     "serving": ("example", "predict"),

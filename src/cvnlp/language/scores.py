@@ -16,8 +16,10 @@ HEADLINE = {
 }
 # the scores set beside published ones: name -> what it is called there, and by how much it is multiplied
 COMPARED = {
-    name: (HEADLINE[name][0], 1.0) for name in HEADLINE if name.startswith(("perplexity", "bits_per_character"))
+    name: (HEADLINE[name][0], 1.0)
+    for name in (*(name for name in HEADLINE if name.startswith("perplexity")), "nats_per_token", "bits_per_character")
 }
+EXAMPLES = "tokens"  # what a training counts
 
 
 def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, float]:

@@ -17,6 +17,7 @@ HEADLINE = {
 }
 # the scores set beside published ones: name -> what it is called there, and by how much it is multiplied
 COMPARED = {"accuracy": ("accuracy, %", 100.0), "error_rate": ("error, %", 100.0)}
+EXAMPLES = "pictures"  # what a training counts
 
 
 def summary(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> dict[str, float]:
