@@ -39,7 +39,8 @@ runs:
      evaluate: {}, attack: {shares: [0.1]}, insight: {}}
   large_2: {<<: *large, seed: 2}
 """
-SIZES = {"large_1": Size(66_034_000, 51_000_000), "large_2": Size(66_034_000, 51_000_000)}
+SIZES = {"mlp_1": Size(101_770, 101_632), "mlp_2": Size(101_770, 101_632)}
+SIZES |= {"large_1": Size(66_034_000, 51_000_000), "large_2": Size(66_034_000, 51_000_000)}
 TRAINED = {
     "rules": {"parameters": 0, "multiply_adds": 0, "epochs": 0, "best_epoch": 0},
     "mlp_1": {"parameters": 101770, "multiply_adds": 101632, "epochs": 2, "best_epoch": 1},
@@ -94,10 +95,11 @@ def write(folder: Path, out: str = "out") -> str:
         folder / "published.csv",
     )
     written, larger = folder / out, benchmark.read_larger(folder / "larger.yaml", settings(folder))
+    trained, untrained = benchmark.split_trained(settings(folder), inputs)
     benchmark.write_comparison(
-        settings(folder),
+        trained,
         inputs,
-        larger,
+        untrained.runs | larger.runs,
         SIZES,
         report=written / "table.md",
         table=written / "table.csv",
@@ -167,6 +169,22 @@ def test_what_waits_for_a_larger_machine_is_not_run_in_all_that_a_training_tells
     known |= {"epochs": "55", "source": "here"}
     assert {column: cell for column, cell in large.items() if cell != "not run"} == known
     assert {"perplexity", "bits per character", "tokens per second", "minutes of training"} <= large.keys() - known
+
+
+def test_what_no_seed_has_trained_yet_is_not_run(folder: Path) -> None:
+    for run in ("mlp_1", "mlp_2"):
+        (folder / f"scores/{run}.json").unlink()
+    table = rows(write(folder), "digits")
+    assert (table["mlp"]["accuracy, %"], table["mlp"]["parameters"]) == ("not run", "101,770")
+    assert table["rules"]["accuracy, %"] == "50.00"
+
+
+def test_seeds_that_are_trained_count_without_the_others(folder: Path) -> None:
+    (folder / "scores/mlp_1.json").unlink()
+    table = rows(write(folder), "digits")
+    assert table["mlp_2"]["accuracy, %"] == "97.00"
+    assert "mlp" not in table
+    assert "mlp_1" not in table
 
 
 def test_a_data_set_of_which_nothing_is_run_has_a_table_and_no_figure(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The runs of a params.yaml beside published figures: tables, a figure for each data set, machines and versions.
 
-Runs of a second file of the same form, too large for the machine, stand among them as not run.
+What is not trained yet, and the runs of a second file of the same form, too large for the machine, stand among them as
+not run.
 """
 
 import os
@@ -15,6 +16,7 @@ import pandas as pd
 from cvnlp import comparison, domain, files, plots, provenance
 from cvnlp.comparison import Row, Size, Spread
 from cvnlp.params import Params
+from cvnlp.params.runs import LanguageRun, VisionRun
 
 INTRO = (
     "Every score is of the test split, which no training has seen: the mean, after ± the standard deviation of the "
@@ -61,10 +63,22 @@ def read_larger(path: Path, settings: Params) -> Params:
     return larger
 
 
+def split_trained(settings: Params, inputs: Inputs) -> tuple[Params, Params]:
+    """The same settings with the runs that have results, and with those of which no seed has."""
+    trained = {name: run for name, run in settings.runs.items() if (inputs.scores / f"{name}.json").is_file()}
+    waiting = {
+        name: settings.runs[name]
+        for members in comparison.seeds(settings.runs).values()
+        for name in members
+        if trained.keys().isdisjoint(members)
+    }
+    return settings.model_copy(update={"runs": trained}), settings.model_copy(update={"runs": waiting})
+
+
 def write_comparison(
     settings: Params,
     inputs: Inputs,
-    larger: Params,
+    waiting: Mapping[str, VisionRun | LanguageRun],
     sizes: Mapping[str, Size],
     *,
     report: Path,
@@ -73,13 +87,13 @@ def write_comparison(
 ) -> None:
     """Write the tables as Markdown (`report`) and as CSV (`table`), and a figure for each data set into `figures`.
 
-    The runs of `larger`, whose networks have these `sizes`, are not trained.
+    The runs of `settings` have results; those `waiting`, whose networks have these `sizes`, have none.
     """
     published = _read_published(inputs.published)
     lines, numbers = ["# Benchmarks", "", INTRO, ""], []
     for half in domain.HALVES:
         entries = _entries(half, settings, inputs)
-        entries += [Entry(row, None, {}) for row in comparison.planned(half, larger.runs, sizes)]
+        entries += [Entry(row, None, {}) for row in comparison.planned(half, waiting, sizes)]
         numbers += [_numbers(half, entry) for entry in entries]
         lines += _half(half, entries, published, inputs.published, figures, report) if entries else []
     lines += ["## Machines and versions", "", *_machines(settings, inputs)]
@@ -217,7 +231,8 @@ def _draw(entries: list[Entry], compared: dict[str, tuple[str, float]], title: s
     for axis, what in zip(axes, ("multiply-adds", "minutes of training"), strict=True):
         axis.set(title=title, xscale="log", xlabel=what)
     axes[0].set_ylabel(label)
-    axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    if axes[1].containers:
+        axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     plots.save(figure, path)
 
 

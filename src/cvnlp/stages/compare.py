@@ -1,10 +1,11 @@
 """All results of benchmarks/ -> its tables beside published figures, and the figures."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from cvnlp import benchmark, command, domain, prepared
 from cvnlp.comparison import Size
-from cvnlp.params import Params
+from cvnlp.params.runs import LanguageRun, VisionRun
 
 
 def compare(
@@ -22,20 +23,22 @@ def compare(
 ) -> None:
     """Set all runs, those that differ in nothing but their seed as one, beside published figures."""
     settings = domain.read_params(params)
-    waiting = benchmark.read_larger(larger, settings)
     inputs = benchmark.Inputs(training, scores, durations, timings, published)
+    too_large = benchmark.read_larger(larger, settings)
+    trained, untrained = benchmark.split_trained(settings, inputs)
+    waiting = {**untrained.runs, **too_large.runs}
     benchmark.write_comparison(
-        settings, inputs, waiting, _sizes(waiting, data), report=report, table=table, figures=figures
+        trained, inputs, waiting, _sizes(waiting, data), report=report, table=table, figures=figures
     )
     print(f"compared: {report}")
 
 
-def _sizes(settings: Params, data: Path) -> dict[str, Size]:
+def _sizes(runs: Mapping[str, VisionRun | LanguageRun], data: Path) -> dict[str, Size]:
     """Of the network of every run, built and thrown away."""
     from cvnlp import networks
 
     sizes = {}
-    for name, run in settings.runs.items():
+    for name, run in runs.items():
         network = networks.build(networks.describe(run.domain, run.model, prepared.facts(data / run.dataset)))
         multiply_adds = domain.part(run.domain, "models").multiply_adds(network)
         sizes[name] = Size(networks.parameter_count(network), multiply_adds)
