@@ -581,6 +581,10 @@ REFUSED = [
         ["runs.second.train.class_weights: unknown key"],
         id="class weights of text",
     ),
+    pytest.param({"runs.first.train.prune": {"skip": 1}}, ["runs.first.train.prune.skip", "less than 1"], id="skip 1"),
+    pytest.param(
+        {"runs.first.train.prune": {"share": 0.5}}, ["runs.first.train.prune.share: unknown key"], id="share pruned"
+    ),
     pytest.param({"runs.first.train.augment": {"flip": 1}}, ["runs.first.train.augment.flip", "boolean"], id="flip 1"),
     pytest.param(
         {"runs.first.train.augment": {"crop": 1.5}}, ["runs.first.train.augment.crop", "integer", "1.5"], id="crop 1.5"

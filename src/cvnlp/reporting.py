@@ -1,7 +1,9 @@
 """Scores and histories -> tables, figures and report.md. Knows neither torch nor MLflow."""
 
 import itertools
+import operator
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +16,15 @@ from ruamel.yaml import YAML
 from cvnlp import comparison, domain, files, plots
 from cvnlp.params import Params
 from cvnlp.prepared import SPLITS
+
+INTRO = (
+    "# Report",
+    "",
+    "Every score is of the test split, which no training has seen; the runs are those of params.yaml.",
+    "",
+    "## Data",
+    "",
+)
 
 
 @dataclass(frozen=True)
@@ -33,26 +44,29 @@ class Inputs:
 
 def write_report(settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path) -> None:
     """Draw every figure into `figures/<run>` and write `report`, which links to them."""
-    intro = "Every score is of the test split, which no training has seen; the runs are those of params.yaml."
-    lines = ["# Report", "", intro, "", *_data(settings, params, inputs, figures, report)]
+    places: dict[str, Any] = {"inputs": inputs, "figures": figures, "report": report}
+    sections: list[Callable[[], list[str]]] = [
+        partial(_card, name, settings, params, **places) for name in settings.all_datasets
+    ]
     for half in domain.HALVES:
         runs = [name for name, run in settings.runs.items() if run.domain == half]
         if runs:
-            lines += _half(half, runs, settings, params, inputs, figures, report)
+            sections.append(partial(_overview, half, runs, settings, **places))
+            sections += [partial(_run, half, run, params, **places) for run in runs]
+    with ProcessPoolExecutor() as pool:  # matplotlib keeps one core busy, a section needs no other
+        lines = [*INTRO, *itertools.chain.from_iterable(pool.map(operator.call, sections))]
     files.write_text(report, "\n".join(lines).rstrip() + "\n")
 
 
-def _data(settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
-    """The cards of all data sets."""
-    lines = ["## Data", ""]
-    for name, dataset in settings.all_datasets.items():
-        data, folder = inputs.prepared / name, figures / f"data-{name}"  # no run has a name with a hyphen
-        facts = files.read_json(data / "facts.json")
-        card = domain.part(dataset.domain, "card").draw_card(data, facts, folder)
-        table = "own" if name in settings.own else "datasets"
-        lines += [f"### {name}", "", _link_to_params(params, table, name, report), "", *_about(facts)]
-        lines += [line.replace("{folder}", _link(folder, report)) for line in card]
-    return lines
+def _card(name: str, settings: Params, params: Path, *, inputs: Inputs, figures: Path, report: Path) -> list[str]:
+    """What a data set is, with its figures."""
+    dataset = settings.all_datasets[name]
+    data, folder = inputs.prepared / name, figures / f"data-{name}"  # no run has a name with a hyphen
+    facts = files.read_json(data / "facts.json")
+    card = domain.part(dataset.domain, "card").draw_card(data, facts, folder)
+    table = "own" if name in settings.own else "datasets"
+    lines = [f"### {name}", "", _link_to_params(params, table, name, report), "", *_about(facts)]
+    return [*lines, *(line.replace("{folder}", _link(folder, report)) for line in card)]
 
 
 def _about(facts: dict[str, Any]) -> list[str]:
@@ -72,19 +86,17 @@ def _about(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _half(
-    half: str, runs: list[str], settings: Params, params: Path, inputs: Inputs, figures: Path, report: Path
+def _overview(
+    half: str, runs: list[str], settings: Params, *, inputs: Inputs, figures: Path, report: Path
 ) -> list[str]:
-    drawing = domain.part(half, "figures")
+    """All runs of a half side by side."""
     groups = {run: settings.runs[run].dataset for run in runs}
-    lines = [f"## {drawing.TITLE}", ""]
+    lines = [f"## {domain.part(half, 'figures').TITLE}", ""]
     lines += [table(half, runs, settings, inputs).to_markdown(index=False, disable_numparse=True), ""]
     drawn = _draw_comparison(half, groups, inputs, figures / f"all-{half}")  # no run has a name with a hyphen
     for caption, path in drawn.items():
         lines += [f"![{caption}]({_link(path, report)})", "", f"*{caption}.*", ""]
-    with ProcessPoolExecutor() as pool:  # matplotlib keeps one core busy, a run's section needs no other
-        sections = pool.map(partial(_run, half, params=params, inputs=inputs, figures=figures, report=report), runs)
-        return [*lines, *itertools.chain.from_iterable(sections)]
+    return lines
 
 
 def _draw_comparison(half: str, groups: dict[str, str], inputs: Inputs, folder: Path) -> dict[str, Path]:
@@ -101,7 +113,7 @@ def _draw_comparison(half: str, groups: dict[str, str], inputs: Inputs, folder: 
     return drawn | domain.part(half, "comparison_figures").draw_comparison(learned, groups, folder)
 
 
-def _run(half: str, run: str, *, params: Path, inputs: Inputs, figures: Path, report: Path) -> list[str]:
+def _run(half: str, run: str, params: Path, *, inputs: Inputs, figures: Path, report: Path) -> list[str]:
     section = domain.part(half, "figures").draw_run(inputs.details / run, inputs.examples / run, figures / run)
     section += ["#### What it has learned", ""]
     section += domain.part(half, "insight_figures").draw_insight(inputs.learned / run, figures / run)

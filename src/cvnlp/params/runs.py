@@ -84,12 +84,25 @@ class Augment(Strict):
         return self
 
 
+class Prune(Strict):
+    """Of the share `easy` of the pictures, those whose loss was smallest when they were last read, an epoch leaves the
+    share `skip` out, drawn anew each time; those that stay count for them (Qin et al. 2024).
+    """
+
+    easy: float = Field(default=0.75, gt=0, lt=1)
+    skip: float = Field(default=0.6, gt=0, lt=1)
+
+
 class VisionTrain(Train):
-    """`class_weights: balanced` weighs the loss by the inverse frequency of the classes in the training labels."""
+    """`class_weights: balanced` weighs the loss by the inverse frequency of the classes in the training labels.
+
+    `prune` makes epochs shorter: {} takes its defaults, and leaves 45 % of the pictures out; null reads all.
+    """
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = "none"
     augment: Augment = Augment()
+    prune: Prune | None = None
 
 
 class LanguageTrain(Train):

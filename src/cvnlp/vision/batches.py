@@ -1,4 +1,4 @@
-"""Batches of pictures from the memory maps, their augmentation, and the weights of their classes.
+"""Batches of pictures from the memory maps, their augmentation, and what each of them counts.
 
 A batch: images float (B, C, H, W) in [0, 1], labels int64 (B,).
 """
@@ -16,6 +16,7 @@ from torch import Tensor
 from cvnlp import prepared
 
 EVALUATION_BATCH = 512
+FINISH = 0.125  # share of the epochs, the last ones, whose pruning draws from all pictures alike (Qin et al. 2024)
 
 
 class Batches:
@@ -152,6 +153,28 @@ def class_weights(folder: Path) -> Tensor:
     counts = np.bincount(labels, minlength=len(prepared.facts(folder)["classes"]))
     weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)) * (counts > 0)
     return torch.from_numpy(weights).float()
+
+
+def prune(
+    losses: np.ndarray, *, easy: float, skip: float, epoch: int, epochs: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which pictures an epoch reads, bool (N,), and how much each counts, (N,): together as much as all N.
+
+    Dynamic data pruning: InfoBatch of Qin et al. 2024, where easy is what costs less than the mean; here it is a fixed
+    share, so that all epochs are equally long and a schedule knows its end.
+
+    `losses` (N,) are those when each picture was last read, infinite before. Of the share `easy` with the smallest, the
+    share `skip` is left out, drawn anew every time, and the others of them count for these. In the first epoch, when
+    nothing is known, and in the last ones as many are left out of all.
+    """
+    count = len(losses)
+    left_out = round(count * easy * skip)
+    known = 0 < epoch < round((1 - FINISH) * epochs)
+    candidates = np.argsort(losses, kind="stable")[: round(count * easy)] if known else np.arange(count)
+    read, weights = np.ones(count, dtype=bool), np.ones(count, dtype=np.float32)
+    read[np.random.default_rng((seed, epoch, 1)).permutation(candidates)[:left_out]] = False
+    weights[candidates] = len(candidates) / max(1, len(candidates) - left_out)
+    return read, weights
 
 
 def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Batches:
