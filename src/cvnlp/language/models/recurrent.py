@@ -220,3 +220,11 @@ class Lstm(Recurrent):
         with torch.no_grad():
             layer.bias_ih_l0[gate] = self.forget_bias
             layer.bias_hh_l0[gate] = 0.0
+
+    def _read_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """In float32 where bfloat16 is asked for and the processor's library has no LSTM of it: torch would fail."""
+        able = values.is_cuda or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        if able or not torch.is_autocast_enabled(values.device.type):
+            return super()._read_layer(layer, values, state)
+        with torch.autocast(values.device.type, enabled=False):
+            return super()._read_layer(layer, values.float(), state)
