@@ -129,6 +129,7 @@ def test_seeds_are_one_row_beside_what_was_published(folder: Path) -> None:
     assert table["mlp"]["parameters"] == "101,770"
     assert table["mlp"]["multiply-adds"] == "101,632"
     assert table["mlp"]["minutes of training"] == "13.3"  # 800 seconds
+    assert table["mlp"]["trained on"] == "cpu, 1 of 2"
     assert table["rules"]["minutes of training"] == "0.00"
     assert table["rules"]["accuracy, %"] == "50.00"
     assert {table[name]["source"] for name in ("rules", "mlp")} == {"here"}

@@ -25,6 +25,7 @@ INTRO = (
 NOT_RUN = "not run"
 PUBLISHED = ("dataset", "what", "parameters", "metric", "figure", "source")
 MARKERS = "osD^vP*X"
+WHERE = "{device}, {threads} of {processors}"
 PLACE = (
     "{processor} (processors: {processors}, threads: {threads}), device {device}, {system}, "
     "torch {torch}, Python {python}"
@@ -44,11 +45,15 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the tables: `seconds` of training, None of what is not run; `timing` is of an idle machine, or empty."""
+    """A row of the tables: `seconds` of training, None of what is not run, and `where`: on what it was trained.
+
+    `timing` is of an idle machine, or empty.
+    """
 
     row: Row
     seconds: Spread | None
     timing: dict[str, Any]
+    where: str = ""
 
 
 def read_larger(path: Path, settings: Params) -> Params:
@@ -121,10 +126,11 @@ def _entries(half: str, settings: Params, inputs: Inputs) -> list[Entry]:
     timings = files.read_json(inputs.timings)
     entries = []
     for row in comparison.compare(half, runs, scores=inputs.scores, training=inputs.training):
-        seconds = [files.read_json(inputs.durations / f"{run}.json")["seconds"] for run in row.runs]
+        spent = [files.read_json(inputs.durations / f"{run}.json") for run in row.runs]
+        where = ", ".join(sorted({WHERE.format(**one) for one in spent}))
         timing = timings.get(row.name, {})
         valid = timing.get("configuration") == configuration(settings, row.runs[0])
-        entries.append(Entry(row, comparison.spread(seconds), timing if valid else {}))
+        entries.append(Entry(row, comparison.spread(one["seconds"] for one in spent), timing if valid else {}, where))
     return entries
 
 
@@ -141,6 +147,7 @@ def _numbers(half: str, entry: Entry) -> dict[str, Any]:
         "multiply_adds": row.multiply_adds,
         "epochs": comparison.spread(row.epochs).mean,
         "seconds": entry.seconds.mean if entry.seconds else None,
+        "trained_on": entry.where or None,
     }
     about |= {name: entry.timing.get(name) for name in ("seconds_per_epoch", "examples_per_second")}
     for name, score in row.scores.items():
@@ -186,6 +193,7 @@ def _cells(half: str, entry: Entry) -> dict[str, str]:
         "seconds per epoch": f"{timing['seconds_per_epoch']:,.1f}" if timing else "",
         f"{scored.EXAMPLES} per second": f"{timing['examples_per_second']:,.0f}" if timing else "",
         "minutes of training": "" if entry.seconds is None else _minutes(entry.seconds),
+        "trained on": entry.where,
     }
     scores = {
         title: row.scores[name].scaled(factor).shown(2) if name in row.scores else ""
