@@ -28,6 +28,7 @@ from cvnlp.language.models.recurrent import Lstm
 FOLDER = Path(__file__).parent
 DATA = FOLDER / "data/prepared/ptb"
 ROUNDS, WINDOWS = 5, 60
+SECONDS = 180.0  # of each training
 WINDOW_TOKENS = 20 * 35
 RESERVE = 0.05  # of the seconds, for the start and for the validation at the end
 
@@ -134,7 +135,7 @@ def measure(data: Path, seconds: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=180.0, help="of each training; default: 180")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"of each training; default: {SECONDS:g}")
     parser.add_argument("--data", type=Path, default=DATA, help=f"prepared Penn Treebank; default: {DATA}")
     given = parser.parse_args()
     measure(given.data, given.seconds)

@@ -4,6 +4,7 @@ Feeding: the batches of prepared pictures against torchvision's ImageFolder in a
 PNG files, and those of prepared text against windows one by one in a DataLoader.
 Training: a step of the pipeline's `cnn` through Lightning against the same network in a bare loop.
 Preparing: a folder of PNG files against one process that decodes them with Pillow in a loop (see preparing.py).
+Word models: against the usual recipe (see language_speed.py), if the Penn Treebank is prepared in benchmarks/.
 Needs the prepared data of `make repro`.
 """
 
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import language_speed
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -134,3 +136,4 @@ if __name__ == "__main__":
     compare("feeding text, beside window by window", feed_text, feed_window_by_window, tokens, "tokens")
     compare("training, beside a bare loop", train_pipeline, train_bare, 2 * images, "pictures")
     measure(70_000)
+    language_speed.measure(language_speed.DATA, language_speed.SECONDS)
