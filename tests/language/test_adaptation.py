@@ -65,7 +65,7 @@ def test_where_nothing_moves_the_score_is_the_static_one(
     assert found == pytest.approx(static, abs=1e-5)
 
 
-@pytest.mark.parametrize("output", ["plain", "chunked", "adaptive"])
+@pytest.mark.parametrize("output", ["plain", "chunked", "grouped", "adaptive"])
 @pytest.mark.parametrize(("method", "settings"), [("dynamic", STILL), ("cache", UNUSED)])
 def test_every_output_layer_can_adapt(output: str, method: str, settings: dict[str, Any], data: Path) -> None:
     network = make_network(output=output, hidden_size=16)

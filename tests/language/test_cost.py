@@ -43,6 +43,11 @@ def test_an_adaptive_output_counts_with_all_its_groups() -> None:
     assert multiply_adds(network) == 16 * (3 + 16) + output
 
 
+def test_a_grouped_output_counts_with_all_words_and_groups() -> None:
+    network = MODELS["rnn"](11, embedding_size=3, hidden_size=16, output="grouped", cutoffs=[5, 8])
+    assert multiply_adds(network) == 16 * (3 + 16) + 16 * (11 + 2)
+
+
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_every_language_model_has_a_count(name: str) -> None:
     count = multiply_adds(MODELS[name](11))

@@ -38,7 +38,7 @@ def at_once(network: Recurrent, tokens: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("window", [1, 3, 7, 99, 100, 101, 1000])
-@pytest.mark.parametrize("output", ["plain", "chunked", "adaptive"])
+@pytest.mark.parametrize("output", ["plain", "chunked", "grouped", "adaptive"])
 @pytest.mark.parametrize("name", RECURRENT)
 def test_the_window_changes_no_score(name: str, output: str, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "WINDOW", window)

@@ -23,6 +23,7 @@ SHAPES: list[dict[str, Any]] = [
     {"layers": 3, "hidden_size": 12, "last_size": 8, "embedding_size": 8, "tied": True},
     {"output": "chunked"},
     {"output": "adaptive", "hidden_size": 32},
+    {"output": "grouped"},
 ]
 
 
@@ -103,7 +104,16 @@ def test_gradients_reach_every_parameter(name: str, options: dict[str, Any]) -> 
         assert parameter.grad.any(), path
 
 
-@pytest.mark.parametrize("options", [{}, {"tied": True}, {"tied": True, "output": "chunked"}, {"output": "adaptive"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"tied": True},
+        {"tied": True, "output": "chunked"},
+        {"tied": True, "output": "grouped"},
+        {"output": "adaptive"},
+    ],
+)
 @pytest.mark.parametrize("name", RECURRENT)
 def test_one_batch_is_learnt_by_heart(name: str, options: dict[str, Any]) -> None:
     network = build(name, embedding_size=32, hidden_size=32, **options)
@@ -160,7 +170,7 @@ def test_tied_weights_share_their_memory(name: str) -> None:
 def test_tied_weights_of_unequal_sizes_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"model\.tied needs embedding_size \(8\) = hidden_size \(9\)"):
         build(name, embedding_size=8, hidden_size=9, tied=True)
-    with pytest.raises(ValueError, match=r"model\.tied: adaptive .* take output plain or chunked"):
+    with pytest.raises(ValueError, match=r"model\.tied: adaptive .* take output plain, chunked or grouped"):
         build(name, embedding_size=16, hidden_size=16, tied=True, output="adaptive")
 
 
@@ -194,9 +204,10 @@ def test_an_output_bias_that_is_not_drawn_starts_at_0_and_all_else_as_it_does(ou
         assert torch.equal(tensor, drawn[path] * (path != "output.bias")), path
 
 
+@pytest.mark.parametrize("output", ["plain", "chunked", "grouped"])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_begun_at_counts_it_predicts_their_shares_where_nothing_is_read(name: str) -> None:
-    network = build(name, output_bias="frequencies")
+def test_begun_at_counts_it_predicts_their_shares_where_nothing_is_read(name: str, output: str) -> None:
+    network = build(name, output_bias="frequencies", output=output)
     counts = torch.randint(2, 100, (VOCABULARY,), generator=torch.Generator().manual_seed(2))
     counts[3] = 0
     network.begin_at(counts)
@@ -206,7 +217,7 @@ def test_begun_at_counts_it_predicts_their_shares_where_nothing_is_read(name: st
 
 
 def test_an_adaptive_output_has_no_bias_to_begin_with() -> None:
-    with pytest.raises(ValueError, match=r"model\.output_bias: zero needs a bias of every token.*plain or chunked"):
+    with pytest.raises(ValueError, match=r"model\.output_bias: zero needs a bias of every token.*plain, chunked or g"):
         build("lstm", output="adaptive", output_bias="zero")
 
 

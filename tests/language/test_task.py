@@ -34,7 +34,7 @@ def gradients(task: Task, loss: Tensor) -> list[Tensor]:
     return list(torch.autograd.grad(loss, [*task.network.parameters()]))
 
 
-@pytest.mark.parametrize("output", ["plain", "chunked", "adaptive"])
+@pytest.mark.parametrize("output", ["plain", "chunked", "grouped", "adaptive"])
 @pytest.mark.parametrize("name", RECURRENT)
 def test_the_loss_is_the_mean_over_the_targets_that_there_are(name: str, output: str) -> None:
     task, (inputs, targets, fresh) = make_task(name, {"output": output}), make_batch()
@@ -71,7 +71,7 @@ def test_a_window_of_one_has_no_steps() -> None:
     assert found.item() == 2.0
 
 
-@pytest.mark.parametrize("output", ["plain", "chunked", "adaptive"])
+@pytest.mark.parametrize("output", ["plain", "chunked", "grouped", "adaptive"])
 @pytest.mark.parametrize("name", RECURRENT)
 def test_regularisation_is_added_to_the_loss_and_reported_apart(name: str, output: str) -> None:
     """With dropout on: activations are penalised after it, their steps before it."""

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from cvnlp.language.batches import IGNORED
 from cvnlp.language.models import chunks
-from cvnlp.language.models.output import Adaptive, Chunked, Plain, cross_entropy, make_output
+from cvnlp.language.models.output import Adaptive, Chunked, Grouped, Plain, cross_entropy, make_output
 
 SIZE, VOCABULARY = 16, 40
-KINDS = ("plain", "chunked", "adaptive")
+KINDS = ("plain", "chunked", "grouped", "adaptive")
 
 
 def build(kind: str, **options: Any) -> Any:
@@ -180,12 +180,13 @@ def test_no_more_logits_than_stated_are_made_at_once(monkeypatch: pytest.MonkeyP
     assert sizes == [4, 4, 4, 3]
 
 
-# Adaptive
+# Groups of tokens
 
 
+@pytest.mark.parametrize("kind", ["grouped", "adaptive"])
 @pytest.mark.parametrize("cutoffs", [None, [1], [10], [5, 39]])
-def test_adaptive_is_a_distribution(cutoffs: list[int] | None) -> None:
-    found = build("adaptive", cutoffs=cutoffs)(make_outputs())
+def test_groups_make_a_distribution(kind: str, cutoffs: list[int] | None) -> None:
+    found = build(kind, cutoffs=cutoffs)(make_outputs())
     assert found.shape == (3, 5, VOCABULARY)
     assert torch.allclose(found.exp().sum(2), torch.ones(3, 5), atol=1e-5)
     assert (found < 0).all()
@@ -201,9 +202,46 @@ def test_adaptive_is_the_product_of_group_and_word() -> None:
         assert torch.allclose(found[..., start:end], head[..., 10 + number, None] + tail, atol=1e-6)
 
 
+def test_grouped_is_torch_s_adaptive_softmax_where_that_is_not_narrowed() -> None:
+    """Torch's has a matrix more for each group and no biases of words; they are the identity and 0 here."""
+    layer, cutoffs = build("grouped", cutoffs=[10, 25]), [10, 25]
+    twin = nn.AdaptiveLogSoftmaxWithLoss(SIZE, VOCABULARY, cutoffs, div_value=1, head_bias=True)
+    frequent, *rarer = layer.weight.detach().split([10, 15, 15])
+    with torch.no_grad():
+        layer.bias[10:] = 0
+        twin.head.weight.copy_(torch.cat([frequent, layer.groups.weight]))
+        twin.head.bias.copy_(torch.cat([layer.bias[:10], layer.groups.bias]))
+        for tail, words in zip(twin.tail, rarer, strict=True):
+            nn.init.eye_(tail[0].weight)
+            tail[1].weight.copy_(words)
+    outputs, targets = make_outputs(), make_targets().clamp(min=0)
+    assert torch.allclose(layer(outputs), twin.log_prob(outputs.flatten(0, 1)).view(3, 5, -1), atol=1e-6)
+    assert torch.allclose(
+        layer.nats(outputs, targets), -twin(outputs.flatten(0, 1), targets.flatten()).output.view(3, 5)
+    )
+
+
+def test_grouped_has_the_parameters_of_plain_and_one_vector_a_group() -> None:
+    """So that its words can be tied to the embedding."""
+    plain, grouped = build("plain").state_dict(), build("grouped").state_dict()
+    assert {name: tensor.shape for name, tensor in grouped.items()} == {
+        **{name: tensor.shape for name, tensor in plain.items()},
+        "groups.weight": (2, SIZE),
+        "groups.bias": (2,),
+    }
+
+
+def test_of_a_group_only_the_words_that_are_asked_for_learn() -> None:
+    layer = build("grouped", cutoffs=[10, 25])
+    layer.nats(make_outputs(), torch.full((3, 5), 12)).sum().backward()
+    assert layer.weight.grad[:25].any(dim=1).all()
+    assert not layer.weight.grad[25:].any()
+
+
 def test_groups_begin_by_default_at_a_tenth_and_two_fifths() -> None:
     assert build("adaptive").groups.cutoffs == [4, 16, VOCABULARY]
     assert make_output(64, 10_000, kind="adaptive").groups.cutoffs == [1000, 4000, 10_000]
+    assert make_output(SIZE, 10_000, kind="grouped").sizes == [1000, 3000, 6000]
     assert make_output(SIZE, 3, kind="adaptive")(make_outputs()).shape == (3, 5, 3)
 
 
@@ -218,7 +256,11 @@ def test_a_frequent_target_needs_no_group_of_rare_ones() -> None:
     [
         ({"kind": "plain", "reduced": True}, r"model\.output_precision: bf16 belongs to output: chunked, not to plain"),
         ({"kind": "adaptive", "reduced": True}, r"model\.output_precision: bf16 belongs to output: chunked"),
-        ({"kind": "chunked", "cutoffs": [3]}, r"model\.cutoffs: \[3\] belongs to output: adaptive, not to chunked"),
+        (
+            {"kind": "chunked", "cutoffs": [3]},
+            r"model\.cutoffs: \[3\] belongs to output: grouped or adaptive, not to ch",
+        ),
+        ({"kind": "grouped", "cutoffs": [9, 5]}, r"model\.cutoffs: \[9, 5\] must rise"),
         ({"kind": "adaptive", "cutoffs": [5, 5]}, r"model\.cutoffs: \[5, 5\] must rise"),
         ({"kind": "adaptive", "cutoffs": [9, 5]}, r"model\.cutoffs: \[9, 5\] must rise"),
         ({"kind": "adaptive", "cutoffs": [VOCABULARY]}, r"must rise from above 0 to below 40 tokens"),
@@ -231,4 +273,4 @@ def test_options_of_another_output_layer_are_refused(options: dict[str, Any], me
 
 
 def test_kinds_are_classes() -> None:
-    assert [type(build(kind)) for kind in KINDS] == [Plain, Chunked, Adaptive]
+    assert [type(build(kind)) for kind in KINDS] == [Plain, Chunked, Grouped, Adaptive]

@@ -1,9 +1,11 @@
 """From what the last layer says (B, T, size) to the next token: its distribution, or the nats of a given one alone.
 
 Over many words the logits of a window are by far the largest thing in memory, and their products most of the work.
-An output layer that is only asked for nats need not have them all at once (Chunked), or not make them all (Adaptive).
+An output layer that is only asked for nats need not have them all at once (Chunked), or not make them all (Grouped,
+Adaptive).
 """
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 
 from cvnlp.language.models.chunks import chunked_nats
 
-CUTOFFS = (0.1, 0.4)  # shares of the vocabulary at which the adaptive softmax begins a new group
+CUTOFFS = (0.1, 0.4)  # shares of the vocabulary at which grouped and adaptive softmax begin a new group
 DIVISION = 4  # how many times narrower the adaptive softmax reads each group of rarer words
 
 
@@ -31,6 +33,11 @@ class Plain(nn.Linear):
         """As cross_entropy of the logits."""
         return cross_entropy(self(outputs), targets)
 
+    @torch.no_grad()
+    def begin_at(self, log_frequencies: Tensor) -> None:
+        """Without an input it predicts what has these logs of frequencies (V,)."""
+        self.bias.copy_(log_frequencies)
+
 
 class Chunked(Plain):
     """The same, a few positions after the other, and the gradients with them while their logits are there.
@@ -48,6 +55,55 @@ class Chunked(Plain):
         return chunked_nats(rows, self.weight, self.bias, known, dtype).view(targets.shape)
 
 
+class Grouped(Plain):
+    """Rarer words in groups: the probability of a group among the frequent words, times that of a word within it.
+
+    The class-based softmax (Goodman 2001; Mikolov et al. 2011) in groups by frequency as the adaptive one has, the
+    words up to the first of `cutoffs` beside the groups. Unlike there all words have vectors of the whole size, which
+    can be tied to the embedding, and a bias. The tokens are numbered by how often they are, as the data's are.
+    """
+
+    def __init__(self, size: int, vocabulary_size: int, *, cutoffs: Sequence[int]) -> None:
+        super().__init__(size, vocabulary_size)
+        _check_cutoffs(cutoffs, vocabulary_size)
+        self.sizes = [end - start for start, end in itertools.pairwise([0, *cutoffs, vocabulary_size])]
+        self.cutoffs = [*cutoffs]
+        self.groups = nn.Linear(size, len(cutoffs))
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """Log-probabilities (B, T, vocabulary)."""
+        frequent, *rarer = super().forward(outputs).split(self.sizes, dim=-1)
+        head = F.log_softmax(torch.cat([frequent, self.groups(outputs)], dim=-1), dim=-1)
+        known, *groups = head.split([self.sizes[0], *[1] * len(rarer)], dim=-1)
+        within = [group + F.log_softmax(words, dim=-1) for group, words in zip(groups, rarer, strict=True)]
+        return torch.cat([known, *within], dim=-1)
+
+    def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """As cross_entropy, but of the words' own groups alone."""
+        known = targets >= 0
+        rows, words = outputs[known], targets[known]
+        number = torch.bucketize(words, torch.tensor(self.cutoffs, device=words.device), right=True)
+        # split once: its gradient is one matrix, that of slices would be one for each of them
+        weights, biases = self.weight.split(self.sizes), self.bias.split(self.sizes)
+        wanted = torch.where(number > 0, self.cutoffs[0] + number - 1, words)
+        head = torch.cat([weights[0], self.groups.weight]), torch.cat([biases[0], self.groups.bias])
+        found = _nats(rows, *head, wanted)
+        for group, start in enumerate(self.cutoffs, start=1):
+            own = (number == group).nonzero().squeeze(1)
+            found = found.index_add(0, own, _nats(rows[own], weights[group], biases[group], words[own] - start))
+        return torch.zeros_like(targets, dtype=torch.float32).masked_scatter(known, found)
+
+    @torch.no_grad()
+    def begin_at(self, log_frequencies: Tensor) -> None:
+        super().begin_at(log_frequencies)
+        rarer = log_frequencies.split(self.sizes)[1:]
+        self.groups.bias.copy_(torch.stack([words.logsumexp(dim=0) for words in rarer]))
+
+
+def _nats(rows: Tensor, weight: Tensor, bias: Tensor, wanted: Tensor) -> Tensor:
+    return F.cross_entropy(F.linear(rows, weight, bias).float(), wanted, reduction="none")
+
+
 class Adaptive(nn.Module):
     """The adaptive softmax (Grave et al. 2017): rarer words in groups, each read with fewer features than the last.
 
@@ -58,8 +114,7 @@ class Adaptive(nn.Module):
 
     def __init__(self, size: int, vocabulary_size: int, *, cutoffs: Sequence[int]) -> None:
         super().__init__()
-        if not (sorted({*cutoffs}) == [*cutoffs] and cutoffs[0] > 0 and cutoffs[-1] < vocabulary_size):
-            raise ValueError(f"model.cutoffs: {[*cutoffs]} must rise from above 0 to below {vocabulary_size} tokens")
+        _check_cutoffs(cutoffs, vocabulary_size)
         if size < DIVISION ** len(cutoffs):
             raise ValueError(
                 f"model.output: adaptive with {len(cutoffs)} cutoffs needs a last layer of {DIVISION ** len(cutoffs)} "
@@ -78,7 +133,12 @@ class Adaptive(nn.Module):
         return torch.zeros_like(targets, dtype=torch.float32).masked_scatter(known, -found.float())
 
 
-Output = Plain | Chunked | Adaptive
+def _check_cutoffs(cutoffs: Sequence[int], vocabulary_size: int) -> None:
+    if not (sorted({*cutoffs}) == [*cutoffs] and cutoffs[0] > 0 and cutoffs[-1] < vocabulary_size):
+        raise ValueError(f"model.cutoffs: {[*cutoffs]} must rise from above 0 to below {vocabulary_size} tokens")
+
+
+Output = Plain | Chunked | Grouped | Adaptive
 
 
 def make_output(
@@ -87,9 +147,10 @@ def make_output(
     """The layer that `kind` names; ValueError if the others' options are given."""
     if reduced and kind != "chunked":
         raise ValueError(f"model.output_precision: bf16 belongs to output: chunked, not to {kind}")
-    if cutoffs and kind != "adaptive":
-        raise ValueError(f"model.cutoffs: {cutoffs} belongs to output: adaptive, not to {kind}")
-    if kind == "adaptive":
+    if kind in ("grouped", "adaptive"):
+        layer = Grouped if kind == "grouped" else Adaptive
         fractions = sorted({max(1, int(share * vocabulary_size)) for share in CUTOFFS})
-        return Adaptive(size, vocabulary_size, cutoffs=cutoffs or fractions)
+        return layer(size, vocabulary_size, cutoffs=cutoffs or fractions)
+    if cutoffs:
+        raise ValueError(f"model.cutoffs: {cutoffs} belongs to output: grouped or adaptive, not to {kind}")
     return Chunked(size, vocabulary_size, reduced=reduced) if kind == "chunked" else Plain(size, vocabulary_size)

@@ -42,9 +42,10 @@ class Recurrent(nn.Module):
     `dropout`: a share of what enters the first layer, what goes from one to the next, and what leaves the last; or a
     table (options.DropoutPlaces). `locked`: at these places the same features throughout a window.
 
-    `output`: how nats are computed, `plain` with all logits at once, `chunked` with few at a time, `adaptive` of the
-    words' own groups alone, which begin at `cutoffs` (null: a tenth and two fifths of the vocabulary); the last is
-    another model, the others are one. `output_precision`: that of chunked's products in training.
+    `output`: how nats are computed, `plain` with all logits at once, `chunked` with few at a time, `grouped` and
+    `adaptive` of the words' own groups alone, which begin at `cutoffs` (null: a tenth and two fifths of the
+    vocabulary); the first two are one model, the last two models of their own, of which grouped can be tied.
+    `output_precision`: that of chunked's products in training.
     """
 
     cell: ClassVar[type[nn.RNN | nn.GRU | nn.LSTM]]
@@ -65,7 +66,7 @@ class Recurrent(nn.Module):
         embedding_range: PositiveFloat | None = None,
         embedding_scale: PositiveFloat = 1.0,
         output_bias: Literal["drawn", "zero", "frequencies"] = "drawn",
-        output: Literal["plain", "chunked", "adaptive"] = "plain",
+        output: Literal["plain", "chunked", "grouped", "adaptive"] = "plain",
         output_precision: Literal["32", "bf16"] = "32",
         cutoffs: Several | None = None,
     ) -> None:
@@ -109,20 +110,20 @@ class Recurrent(nn.Module):
         if output == "adaptive":
             raise ValueError(
                 f"model.output_bias: {self.output_bias} needs a bias of every token, and adaptive has none; "
-                "take drawn, or output plain or chunked"
+                "take drawn, or output plain, chunked or grouped"
             )
-        nn.init.zeros_(self.output.bias)
+        self.output.begin_at(torch.zeros(self.vocabulary_size))
 
     @torch.no_grad()
     def begin_at(self, counts: Tensor) -> None:
         """Without an input it predicts the frequencies of tokens counted so often (V,); none counts as once."""
         often = counts.clamp(min=1).double()
-        self.output.bias.copy_((often / often.sum()).log())
+        self.output.begin_at((often / often.sum()).log())
 
     def _tie(self, size: int, output: str) -> None:
         if output == "adaptive":
             raise ValueError(
-                "model.tied: adaptive has no matrix of the embedding's shape; take output plain or chunked"
+                "model.tied: adaptive has no matrix of the embedding's shape; take output plain, chunked or grouped"
             )
         if size != self.embedding.embedding_dim:
             raise ValueError(
