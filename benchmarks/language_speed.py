@@ -98,7 +98,7 @@ def compare_speed(data: Path) -> float:
     """Print the ratios; returns the tokens per second of the pipeline's own settings."""
     found = speeds(data)
     tokens = WINDOWS * WINDOW_TOKENS
-    for name, title in (("same", "the same network"), ("own", "tied, without dropout")):
+    for name, title in (("same", "the same network"), ("own", "tied, grouped output, without dropout")):
         ratio = statistics.median(other / mine for mine, other in zip(found[name], found["recipe"], strict=True))
         mine, other = (tokens / statistics.median(found[side]) for side in (name, "recipe"))
         print(

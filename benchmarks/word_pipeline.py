@@ -35,7 +35,14 @@ LSTM = {
 MODELS: dict[str, dict[str, Any]] = {
     "same": LSTM | {"dropout": 0.2, "output_bias": "zero"},
     # As lstm_words in params.yaml. In three minutes no text is read so often that dropout would help.
-    "own": LSTM | {"tied": True, "embedding_scale": 4.0, "forget_bias": 1.0, "output_bias": "frequencies"},
+    "own": LSTM
+    | {
+        "tied": True,
+        "embedding_scale": 10.0,
+        "forget_bias": 1.0,
+        "output_bias": "frequencies",
+        "output": "grouped",
+    },
 }
 TRAIN: dict[str, Any] = {
     "epochs": 1,

@@ -4,7 +4,6 @@ What is not trained yet, and the runs of a second file of the same form, too lar
 not run.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from cvnlp import comparison, domain, files, plots, provenance
-from cvnlp.comparison import Row, Size, Spread
+from cvnlp import comparison, domain, files, provenance
+from cvnlp.benchmark_tables import Entry, half_report
+from cvnlp.comparison import Size
 from cvnlp.params import Params
 from cvnlp.params.runs import LanguageRun, VisionRun
 
@@ -22,9 +22,7 @@ INTRO = (
     "Every score is of the test split, which no training has seen: the mean, after ± the standard deviation of the "
     "sample, in brackets the number of seeds. Multiply-adds are those of one picture or token, read once."
 )
-NOT_RUN = "not run"
 PUBLISHED = ("dataset", "what", "parameters", "metric", "figure", "source")
-MARKERS = "osD^vP*X"
 WHERE = "{device}, {threads} of {processors}"
 PLACE = (
     "{processor} (processors: {processors}, threads: {threads}), device {device}, {system}, "
@@ -41,19 +39,6 @@ class Inputs:
     durations: Path
     timings: Path
     published: Path
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A row of the tables: `seconds` of training, None of what is not run, and `where`: on what it was trained.
-
-    `timing` is of an idle machine, or empty.
-    """
-
-    row: Row
-    seconds: Spread | None
-    timing: dict[str, Any]
-    where: str = ""
 
 
 def read_larger(path: Path, settings: Params) -> Params:
@@ -100,7 +85,7 @@ def write_comparison(
         entries = _entries(half, settings, inputs)
         entries += [Entry(row, None, {}) for row in comparison.planned(half, waiting, sizes)]
         numbers += [_numbers(half, entry) for entry in entries]
-        lines += _half(half, entries, published, inputs.published, figures, report) if entries else []
+        lines += half_report(half, entries, published, inputs.published, figures, report) if entries else []
     lines += ["## Machines and versions", "", *_machines(settings, inputs)]
     files.write_table(table, pd.DataFrame(numbers))
     files.write_text(report, "\n".join(lines).rstrip() + "\n")
@@ -153,95 +138,6 @@ def _numbers(half: str, entry: Entry) -> dict[str, Any]:
     for name, score in row.scores.items():
         about |= {name: score.mean, f"{name}_std": score.std}
     return about
-
-
-def _half(
-    half: str, entries: list[Entry], published: pd.DataFrame, source: Path, figures: Path, report: Path
-) -> list[str]:
-    compared = domain.part(half, "scores").COMPARED
-    lines = [f"## {domain.part(half, 'figures').TITLE}", ""]
-    for dataset in dict.fromkeys(entry.row.dataset for entry in entries):
-        own = [entry for entry in entries if entry.row.dataset == dataset]
-        cited = published[published["dataset"] == dataset].to_dict("records")
-        rows = [_cells(half, entry) for entry in own] + [_cited(line, compared, source) for line in cited]
-        table = _shown(pd.DataFrame(rows).fillna(""), waiting=[entry.seconds is None for entry in own])
-        lines += [f"### {dataset}", "", table.to_markdown(index=False, disable_numparse=True), ""]
-        if trained := [entry for entry in own if entry.seconds is not None]:
-            figure = figures / f"{dataset}.png"
-            _draw(trained, compared, dataset, figure)
-            lines += [f"![Score against cost]({Path(os.path.relpath(figure, report.parent)).as_posix()})", ""]
-    return lines
-
-
-def _shown(table: pd.DataFrame, waiting: list[bool]) -> pd.DataFrame:
-    """The columns of which something is known; what is not known of rows that wait to be run is NOT_RUN."""
-    known = table.loc[:, (table != "").any()].copy()
-    rows = known.index[: len(waiting)][waiting]
-    known.loc[rows] = known.loc[rows].replace("", NOT_RUN)
-    return known
-
-
-def _cells(half: str, entry: Entry) -> dict[str, str]:
-    """Every column of the table, empty where nothing is known."""
-    row, timing, scored = entry.row, entry.timing, domain.part(half, "scores")
-    about = {
-        "run": row.name,
-        "network": row.network,
-        "parameters": f"{row.parameters:,}",
-        "multiply-adds": f"{row.multiply_adds:,}",
-        "epochs": ", ".join(map(str, sorted(set(row.epochs)))),
-        "seconds per epoch": f"{timing['seconds_per_epoch']:,.1f}" if timing else "",
-        f"{scored.EXAMPLES} per second": f"{timing['examples_per_second']:,.0f}" if timing else "",
-        "minutes of training": "" if entry.seconds is None else _minutes(entry.seconds),
-        "trained on": entry.where,
-    }
-    scores = {
-        title: row.scores[name].scaled(factor).shown(2) if name in row.scores else ""
-        for name, (title, factor) in scored.COMPARED.items()
-    }
-    return about | scores | {"source": "here"}
-
-
-def _minutes(seconds: Spread) -> str:
-    """To the second where they are few."""
-    minutes = seconds.mean / 60
-    return f"{minutes:,.{1 if minutes >= 10 else 2}f}"
-
-
-def _cited(line: dict[Any, str], compared: dict[str, tuple[str, float]], source: Path) -> dict[str, str]:
-    """A published figure as its source gives it, in the column of its metric."""
-    if line["metric"] not in compared:
-        choices = ", ".join(compared)
-        raise ValueError(
-            f"{source}: metric {line['metric']!r} of {line['what']!r} is unknown; valid choices: {choices}"
-        )
-    title = compared[line["metric"]][0]
-    return {"run": line["what"], "parameters": line["parameters"], title: line["figure"], "source": line["source"]}
-
-
-def _draw(entries: list[Entry], compared: dict[str, tuple[str, float]], title: str, path: Path) -> None:
-    """The first of the compared scores of what was trained, against both costs.
-
-    What costs nothing has no place on a logarithmic axis.
-    """
-    name, (label, factor) = next(iter(compared.items()))
-    figure, axes = plots.panels(2, width=4.4, height=3.8, sharey=True)
-    for place, entry in enumerate(entries):
-        score = entry.row.scores[name].scaled(factor)
-        look: dict[str, Any] = {
-            "color": plots.COLOURS[place % len(plots.COLOURS)],
-            "marker": MARKERS[place % len(MARKERS)],
-        }
-        minutes = entry.seconds.mean / 60 if entry.seconds else 0.0
-        for axis, cost in zip(axes, (entry.row.multiply_adds, minutes), strict=True):
-            if cost:
-                axis.errorbar(cost, score.mean, yerr=score.std or 0, linestyle="", label=entry.row.name, **look)
-    for axis, what in zip(axes, ("multiply-adds", "minutes of training"), strict=True):
-        axis.set(title=title, xscale="log", xlabel=what)
-    axes[0].set_ylabel(label)
-    if axes[1].containers:
-        axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    plots.save(figure, path)
 
 
 def _machines(settings: Params, inputs: Inputs) -> list[str]:
