@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from cvnlp import files, prepared
 from cvnlp.vision.insight.attention import look
-from cvnlp.vision.insight.canvases import read_canvases
 from cvnlp.vision.insight.fields import Fields, is_border, theory
 from cvnlp.vision.insight.filters import feature_maps, first_weights, patches, strongest
 from cvnlp.vision.insight.laboratory import save_laboratory
@@ -38,6 +37,9 @@ def examine(
     result |= _examine_limits(network, images, labels, facts["classes"], options, folder)
     result |= _examine_attention(network, data, facts["classes"], options, folder)
     if facts.get("canvases"):
+        # imported here: torchvision's operators bring torch's compiler with them, seconds that no other run needs
+        from cvnlp.vision.insight.canvases import read_canvases
+
         result |= read_canvases(network, data, facts["classes"], options, folder / "reading")
     return result | _examine_mistakes(network, data, facts["classes"], options, folder)
 
