@@ -63,3 +63,15 @@ def test_the_networks_whose_limits_are_compared_are_params_and_of_one_size(tmp_p
     }
     assert counts["pooled"] == counts["pooled_augmented"] == 105_962
     assert counts["unpooled"] == counts["unpooled_augmented"] == 106_010
+
+
+def test_the_readme_has_the_figures_of_the_tables_of_the_benchmarks() -> None:
+    (section,) = re.findall(
+        r"\n### On whole data sets\n(.*?)\n\n[A-Z]", (ROOT / "README.md").read_text(encoding="utf-8"), re.S
+    )
+    table = (ROOT / "benchmarks/reports/table.md").read_text(encoding="utf-8")
+    cells = {line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("| ")}
+    shown = re.findall(r"^\| `(\w+)` \|.*?\| ([^|]+) \|[^|]*\|$", section, re.M)
+    assert len(shown) == 8
+    for run, figure in shown:
+        assert f" {figure} " in cells[run], run
