@@ -129,8 +129,11 @@ def compare(title: str, ours: Callable[[], None], baseline: Callable[[], None], 
 
 if __name__ == "__main__":
     memory.keep_freed()  # as the stages do
-    if missing := [str(folder) for folder in (PICTURES, TEXT) if not folder.is_dir()]:
-        sys.exit(f"error: no {' and no '.join(missing)}; run `dvc repro prepare` in the project's folder first")
+    try:
+        for data in (PICTURES, TEXT):
+            prepared.facts(data)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     images = len(prepared.load_array(PICTURES, "train_labels"))
     with tempfile.TemporaryDirectory() as folder:
         baseline = FolderOfPictures(Path(folder))
