@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from cvnlp import prepared
-from cvnlp.vision.batches import Batches, split_batches, train_batches
+from cvnlp import domain, prepared
+from cvnlp.params.runs import VisionTrain
+from cvnlp.vision import batches as vision_batches
+from cvnlp.vision.batches import Batches, mirrored, split_batches, train_batches
 
 
 def read(batches: Batches) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,3 +105,45 @@ def test_a_split_is_read_in_the_order_it_is_stored(vision_data: Path, split: str
 def test_a_damaged_array_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"test_images\.npy"):
         split_batches(tmp_path, "test", {})
+
+
+def epoch_of(folder: Path, flip: bool | str, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures and labels as a task has them read, in the order they are stored."""
+    task = domain.part("vision", "task").Task(
+        torch.nn.Flatten(), VisionTrain(epochs=4, batch_size=3, augment={"flip": flip}).model_dump()
+    )
+    batches = task.train_batches(vision_batches, folder, seed=1, epoch=epoch)
+    images, labels = zip(*((task.inputs(batch), batch[1]) for batch in batches), strict=True)
+    order = np.argsort(batches.order)
+    return torch.cat(images)[order], torch.cat(labels)[order]
+
+
+def test_alternating_flips_show_every_picture_from_the_other_side_in_the_next_epoch(coloured_data: Path) -> None:
+    plain, _ = epoch_of(coloured_data, False, 0)
+    sides = []
+    for epoch in range(4):
+        images, labels = epoch_of(coloured_data, "alternating", epoch)
+        sides.append([torch.equal(one, two.flip(2)) for one, two in zip(images, plain, strict=True)])
+        assert all(torch.equal(one, two) != side for one, two, side in zip(images, plain, sides[-1], strict=True))
+        assert labels.tolist() == list(range(7))  # a picture keeps its label
+    assert sides[1] == [not side for side in sides[0]]
+    assert sides[2:] == sides[:2]
+
+
+def test_alternating_flips_begin_with_a_half_that_the_seed_draws() -> None:
+    first, other = mirrored(1000, seed=1, epoch=0), mirrored(1000, seed=2, epoch=0)
+    assert 400 < int(first.sum()) < 600
+    assert 400 < int((first == other).sum()) < 600
+    assert torch.equal(first, mirrored(1000, seed=1, epoch=2))
+
+
+def test_pictures_left_out_do_not_move_the_flips_of_others(vision_data: Path) -> None:
+    every = mirrored(300, seed=1, epoch=1)
+    options = VisionTrain(epochs=4, batch_size=50, augment={"flip": "alternating"}, prune={}).model_dump()
+    task = domain.part("vision", "task").Task(torch.nn.Flatten(), options)
+    task.losses = torch.arange(300.0)
+    batches = task.train_batches(vision_batches, vision_data, seed=1, epoch=1)
+    images, _ = read(batches)
+    pictures = torch.from_numpy(stored(vision_data, "train")[0][batches.order]).permute(0, 3, 1, 2).float() / 255
+    expected = torch.where(every[batches.order].view(-1, 1, 1, 1), pictures.flip(3), pictures)
+    assert len(images) < 300 and torch.equal(images, expected)

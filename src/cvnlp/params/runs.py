@@ -58,9 +58,10 @@ class Augment(Strict):
     `shift` in pixels, `rotation` and `shear` (to the side) in degrees, `scale` as a share, all up to so much in both
     directions; what comes in is black. `crop` pads so many pixels at every side, with black or the reflected picture
     (`crop_fill`), and cuts the old size out: a shift by whole pixels. `flip` turns left and right for half of the
-    pictures. `brightness` multiplies by, and `contrast` stretches around the picture's mean by, 1 +- so much.
-    `erasing` is the share of the pictures in which a rectangle becomes black or the picture's mean (`erasing_fill`;
-    Zhong et al. 2020).
+    pictures, drawn anew; alternating, for those that the epoch before did not turn, so that two epochs show all of them
+    from both sides (Jordan 2024). `brightness` multiplies by, and `contrast` stretches around the picture's mean by,
+    1 +- so much. `erasing` is the share of the pictures in which a rectangle becomes black or the picture's mean
+    (`erasing_fill`; Zhong et al. 2020).
     """
 
     shift: float = Field(default=0.0, ge=0)
@@ -69,7 +70,7 @@ class Augment(Strict):
     shear: float = Field(default=0.0, ge=0, lt=90)
     crop: int = Field(default=0, ge=0)
     crop_fill: Literal["zero", "reflect"] = "zero"
-    flip: bool = False
+    flip: Literal[False, True, "alternating"] = False
     brightness: float = Field(default=0.0, ge=0, le=1)
     contrast: float = Field(default=0.0, ge=0, le=1)
     erasing: float = Field(default=0.0, ge=0, le=1)

@@ -20,7 +20,12 @@ FINISH = 0.125  # share of the epochs, the last ones, whose pruning draws from a
 
 
 class Batches:
-    """Whole batches in the given order; nothing is kept in memory but the batch at hand."""
+    """Whole batches in the given order; nothing is kept in memory but the batch at hand.
+
+    `mirrored`, bool (N,), says which pictures have left and right turned; none, if it is not set.
+    """
+
+    mirrored: Tensor | None = None
 
     def __init__(self, folder: Path, split: str, order: np.ndarray | None, batch_size: int) -> None:
         self.images = prepared.load_array(folder, f"{split}_images")
@@ -36,6 +41,8 @@ class Batches:
             chosen = self.order[start : start + self.batch_size]
             # (N, H, W, C) seen as (N, C, H, W) is what torch calls channels_last: fast, and no copy
             images = torch.from_numpy(self.images[chosen]).permute(0, 3, 1, 2)
+            if self.mirrored is not None:
+                images = torch.where(self.mirrored[chosen].view(-1, 1, 1, 1), images.flip(3), images)
             yield images.float() / 255, torch.from_numpy(self.labels[chosen].astype(np.int64))
 
 
@@ -48,7 +55,7 @@ def augment(
     shear: float = 0.0,
     crop: int = 0,
     crop_fill: str = "zero",
-    flip: bool = False,
+    flip: bool | str = False,
     brightness: float = 0.0,
     contrast: float = 0.0,
     erasing: float = 0.0,
@@ -56,13 +63,14 @@ def augment(
 ) -> Tensor:
     """Each picture of (B, C, H, W) changed on its own, in the order of the options, whose defaults change nothing.
 
+    What flips in turn (`alternating`) is nothing that one batch knows of: `mirrored` says it to the Batches.
     Uses torch's global random numbers, and none for an option that is off, so that the others draw what they drew.
     """
     if shift or rotation or scale or shear:
         images = move(images, shift=shift, rotation=rotation, scale=scale, shear=shear)
     if crop:
         images = random_crop(images, pixels=crop, fill=crop_fill)
-    if flip:
+    if flip is True:
         images = torch.where(_uniform(images) < 0.5, images.flip(3), images)
     if brightness:
         images = (images * (1 + _draw(images, brightness))).clamp(0, 1)
@@ -145,6 +153,16 @@ def _span(length: Tensor, place: Tensor, size: int) -> Tensor:
     start = (place * (size - length + 1)).floor().minimum(size - length)
     pixel = torch.arange(size, device=length.device)
     return (pixel >= start) & (pixel < start + length)
+
+
+def mirrored(count: int, *, seed: int, epoch: int) -> Tensor:
+    """Which of `count` pictures an epoch turns, bool (count,): at first a random half, then always the other half.
+
+    Alternating flips of Jordan 2024 (arXiv 2404.00498, section 3.6): drawn anew, a picture is as often as not seen from
+    the same side twice.
+    """
+    first = np.random.default_rng((seed, 2)).random(count) < 0.5
+    return torch.from_numpy(first ^ bool(epoch % 2))
 
 
 def class_weights(folder: Path) -> Tensor:

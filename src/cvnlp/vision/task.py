@@ -11,7 +11,7 @@ from cvnlp import prepared
 from cvnlp.learning import Learner
 from cvnlp.networks import FASTEST
 from cvnlp.task import BaseTask
-from cvnlp.vision.batches import Batches, augment, class_weights, prune
+from cvnlp.vision.batches import Batches, augment, class_weights, mirrored, prune
 
 
 class Task(BaseTask):
@@ -29,6 +29,8 @@ class Task(BaseTask):
 
     def train_batches(self, half: Any, folder: Path, *, seed: int, epoch: int) -> Batches:
         batches: Batches = super().train_batches(half, folder, seed=seed, epoch=epoch)
+        if self.options["augment"]["flip"] == "alternating":
+            batches.mirrored = mirrored(len(batches.labels), seed=seed, epoch=epoch)
         if self.options["prune"]:
             when = {"epoch": epoch, "epochs": self.options["epochs"], "seed": seed}
             read, weights = prune(self.losses.cpu().numpy(), **self.options["prune"], **when)
