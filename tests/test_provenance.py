@@ -1,6 +1,7 @@
 """What a result says of where it came from."""
 
 import datetime
+import platform
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,26 @@ def test_the_machine_is_described_by_what_decides_speed_and_results() -> None:
 
 def test_the_machine_s_name_is_not_told() -> None:
     assert "host" not in provenance.machine()
+
+
+@pytest.mark.parametrize(
+    ("told", "processor"),
+    [
+        ("model name\t: Abacus 3\nflags\t\t: fpu avx2 avx512f avx512_bf16", "Abacus 3 with avx512_bf16"),
+        ("model name\t: Abacus 3\nflags\t\t: fpu avx2", "Abacus 3 with avx2"),
+        ("model name\t: Abacus 3\nflags\t\t: fpu", "Abacus 3"),
+        ("Hardware\t: beads", "beads and rods"),
+        (None, "beads and rods"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart_by_what_they_multiply_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str | None, processor: str
+) -> None:
+    monkeypatch.setattr(provenance, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(platform, "processor", lambda: "beads and rods")
+    if told is not None:
+        files.write_text(tmp_path / "cpuinfo", told)
+    assert provenance.machine()["processor"] == processor
 
 
 @pytest.mark.parametrize(("status", "changed"), [("", False), (" M src/cvnlp/files.py", True)])
