@@ -585,6 +585,7 @@ REFUSED = [
     pytest.param(
         {"runs.first.train.prune": {"share": 0.5}}, ["runs.first.train.prune.share: unknown key"], id="share pruned"
     ),
+    pytest.param({"runs.first.train.augment": {"flip": 1}}, ["runs.first.train.augment.flip", "boolean"], id="flip 1"),
     pytest.param(
         {"runs.first.train.augment": {"flip": "random"}},
         ["runs.first.train.augment.flip", "False, True or 'alternating'", "'random'"],

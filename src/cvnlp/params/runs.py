@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cvnlp.params.base import Seed, Strict, check_own, with_defaults
 from cvnlp.params.insight import LanguageInsight, VisionInsight
@@ -52,6 +52,16 @@ class Train(Strict):
         return self
 
 
+def _no_number(given: Any) -> Any:
+    """What is given, but for 0 and 1, which a Literal takes for False and True."""
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        raise ValueError("must be a boolean or 'alternating'")
+    return given
+
+
+Flip = Annotated[Literal[False, True, "alternating"], BeforeValidator(_no_number)]
+
+
 class Augment(Strict):
     """A random change of each training picture, anew each time, in the order of the keys; 0 and false change nothing.
 
@@ -70,7 +80,7 @@ class Augment(Strict):
     shear: float = Field(default=0.0, ge=0, lt=90)
     crop: int = Field(default=0, ge=0)
     crop_fill: Literal["zero", "reflect"] = "zero"
-    flip: Literal[False, True, "alternating"] = False
+    flip: Flip = False
     brightness: float = Field(default=0.0, ge=0, le=1)
     contrast: float = Field(default=0.0, ge=0, le=1)
     erasing: float = Field(default=0.0, ge=0, le=1)
