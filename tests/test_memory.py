@@ -3,18 +3,22 @@
 import resource
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from cvnlp import memory
 
-# 16 MB, twice what glibc would keep, written and freed again and again, as the activations of a step are
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+# written and freed again and again, as the activations of a step are, in four pieces: 16 MB, twice what glibc would keep
 LOOP = """
 import resource, sys
-import numpy as np
 from cvnlp import memory
 if sys.argv[1] == "kept":
     assert memory.keep_freed()
 def step():
-    pieces = [np.ones(2**19) for _ in range(4)]
+    pieces = [b"x" * int(sys.argv[2]) for _ in range(4)]
 step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(8):
@@ -22,15 +26,33 @@ for _ in range(8):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+# what the heap has in huge pages after a large piece of it is written
+HUGE = """
+from cvnlp import memory
+assert memory.keep_freed()
+piece = b"x" * 2**27
+print(*[line.split()[1] for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages")])
+"""
 
-def faults(how: str) -> int:
-    done = subprocess.run([sys.executable, "-c", LOOP, how], capture_output=True, text=True, check=True)
+
+def run(script: str, *arguments: object) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
     return int(done.stdout)
 
 
-def test_a_step_gets_the_pages_of_the_step_before():
-    pages_of_a_step = 2**24 // resource.getpagesize()
-    assert faults("kept") < pages_of_a_step < faults("given back")
+# the second size is one at which glibc asks the system for each piece on its own
+@pytest.mark.parametrize("size", [2**22, 2**26])
+def test_a_step_gets_the_pages_of_the_step_before(size: int) -> None:
+    pages_of_a_step = 4 * size // resource.getpagesize()
+    assert run(LOOP, "kept", size) < pages_of_a_step < run(LOOP, "given back", size)
+
+
+def test_the_heap_is_in_huge_pages_where_the_system_gives_them() -> None:
+    if not HUGE_PAGES.is_file() or "[never]" in HUGE_PAGES.read_text():
+        pytest.skip("the system has no transparent huge pages")
+    assert run(HUGE) > 2**16  # KiB, half of the piece
 
 
 def test_another_c_library_is_left_alone(monkeypatch):

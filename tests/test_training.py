@@ -132,7 +132,7 @@ def test_training_lowers_the_loss_and_writes_a_row_an_epoch(half: str, train: Ca
 
 
 def test_a_network_learns_the_made_pictures(train: Callable[..., Trained], vision_data: Path) -> None:
-    trained = train("vision", epochs=8, augment={"shift": 0.0, "rotation": 0.0, "scale": 0.0})
+    trained = train("vision", epochs=8, augment=Augment().model_dump())
     probabilities, labels = predict_split(trained.network, vision_data, "test")
     assert scores.summary(probabilities, labels, bins=15)["accuracy"] >= 0.95
 
@@ -366,7 +366,7 @@ def test_what_is_easy_survives_an_interruption(epoch: int, train: Callable[..., 
 def test_a_network_learns_the_made_pictures_without_many_of_the_easy_ones(
     train: Callable[..., Trained], vision_data: Path
 ) -> None:
-    trained = train("vision", **PRUNED | {"epochs": 16}, augment={"shift": 0.0, "rotation": 0.0, "scale": 0.0})
+    trained = train("vision", **PRUNED | {"epochs": 16}, augment=Augment().model_dump())
     probabilities, labels = predict_split(trained.network, vision_data, "test")
     assert scores.summary(probabilities, labels, bins=15)["accuracy"] >= 0.95
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.language.batches import IGNORED
-from cvnlp.language.models import chunks
+from cvnlp.language.models import chunks, output
 from cvnlp.language.models.output import Adaptive, Chunked, Grouped, Plain, cross_entropy, make_output
 
 SIZE, VOCABULARY = 16, 40
@@ -236,6 +237,23 @@ def test_of_a_group_only_the_words_that_are_asked_for_learn() -> None:
     layer.nats(make_outputs(), torch.full((3, 5), 12)).sum().backward()
     assert layer.weight.grad[:25].any(dim=1).all()
     assert not layer.weight.grad[25:].any()
+
+
+def test_products_of_a_group_are_of_few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of its tokens a window has, for processors' libraries compile each new size, some for longer."""
+    layer, linear = build("grouped", cutoffs=[10]), F.linear
+    sizes: set[tuple[int, ...]] = set()
+
+    def noted(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        sizes.add(tuple(rows.shape))
+        return linear(rows, weight, bias)
+
+    monkeypatch.setattr(output.F, "linear", noted)
+    for many in range(16):
+        targets = torch.zeros(15, dtype=torch.int64)
+        targets[:many] = 12
+        layer.nats(make_outputs(), targets.view(3, 5))
+    assert sizes == {(15, SIZE), (0, SIZE), (output.ROWS, SIZE)}
 
 
 def test_groups_begin_by_default_at_a_tenth_and_two_fifths() -> None:

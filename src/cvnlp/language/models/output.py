@@ -16,6 +16,7 @@ from cvnlp.language.models.chunks import chunked_nats
 
 CUTOFFS = (0.1, 0.4)  # shares of the vocabulary at which grouped and adaptive softmax begin a new group
 DIVISION = 4  # how many times narrower the adaptive softmax reads each group of rarer words
+ROWS = 64  # a group's tokens are filled up to a multiple of it: a product of a size not seen before is compiled first
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -90,7 +91,9 @@ class Grouped(Plain):
         found = _nats(rows, *head, wanted)
         for group, start in enumerate(self.cutoffs, start=1):
             own = (number == group).nonzero().squeeze(1)
-            found = found.index_add(0, own, _nats(rows[own], weights[group], biases[group], words[own] - start))
+            filled = torch.cat([own, own[:1].expand(-len(own) % ROWS)])
+            nats = _nats(rows[filled], weights[group], biases[group], words[filled] - start)
+            found = found.index_add(0, own, nats[: len(own)])
         return torch.zeros_like(targets, dtype=torch.float32).masked_scatter(known, found)
 
     @torch.no_grad()
