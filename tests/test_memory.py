@@ -11,7 +11,7 @@ from cvnlp import memory
 
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
-# written and freed again and again, as the activations of a step are, in four pieces: 16 MB, twice what glibc would keep
+# written and freed again and again, as the activations of a step are: four pieces of a size
 LOOP = """
 import resource, sys
 from cvnlp import memory
