@@ -34,4 +34,5 @@ def _widen(library: ctypes.CDLL) -> None:
     start = library.sbrk(0)
     library.free(ctypes.c_void_p(library.malloc(ctypes.c_size_t(2 * HUGE_PAGE))))
     first, end = -(-start // HUGE_PAGE) * HUGE_PAGE, library.sbrk(0)
-    library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), HUGEPAGE)
+    if end > first:  # not where there was room enough without growing
+        library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), HUGEPAGE)
