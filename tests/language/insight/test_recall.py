@@ -33,10 +33,10 @@ def test_every_kind_of_cell_has_a_learning_rate_and_is_asked_at_every_distance(n
 
 
 def test_the_lstm_remembers_what_the_plain_network_has_forgotten() -> None:
-    """By margins that twelve other seeds keep too: processors round differently, as another seed would."""
+    """After 400 steps with any instructions (ATEN_CPU_CAPABILITY); of 200 how a processor rounds decides."""
     accuracy = {name: recall(MODELS[name], steps=400).set_index("steps_back")["accuracy"] for name in ("rnn", "lstm")}
-    assert accuracy["lstm"][20] > 0.5
-    assert accuracy["rnn"][20] < accuracy["lstm"][20] - 0.1
+    assert accuracy["lstm"][20] > 0.8
+    assert accuracy["rnn"][20] < 0.5
 
 
 def test_the_experiment_is_the_same_each_time_and_disturbs_no_other_chance() -> None:
