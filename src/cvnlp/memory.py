@@ -1,13 +1,13 @@
 """Memory that one batch has freed and the next will want again."""
 
 import ctypes
+import mmap
 
 # parameters of mallopt(3), from malloc.h
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 NEVER = 2**31 - 1
 STEP = 2**30  # by so much the heap grows, of which nothing is in memory before it is used
 HUGE_PAGE = 2**21  # of Linux on x86 and on most ARM
-HUGEPAGE = 14  # the advice of madvise(2)
 
 
 def keep_freed() -> bool:
@@ -35,4 +35,4 @@ def _widen(library: ctypes.CDLL) -> None:
     library.free(ctypes.c_void_p(library.malloc(ctypes.c_size_t(2 * HUGE_PAGE))))
     first, end = -(-start // HUGE_PAGE) * HUGE_PAGE, library.sbrk(0)
     if end > first:  # not where there was room enough without growing
-        library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), HUGEPAGE)
+        library.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), mmap.MADV_HUGEPAGE)
