@@ -27,6 +27,7 @@ from torchvision.datasets import ImageFolder
 
 from cvnlp import domain, memory, networks, prepared, training
 from cvnlp.language import batches as texts
+from cvnlp.params.runs import Augment
 from cvnlp.vision import batches as pictures
 
 ROOT = Path(__file__).parents[1]
@@ -87,7 +88,7 @@ def build() -> tuple[torch.nn.Module, dict[str, object]]:
     run = domain.read_params(ROOT / "params.yaml").runs["cnn"].model_dump()
     config = networks.describe("vision", run["model"], prepared.facts(PICTURES))
     torch.manual_seed(1)
-    return networks.build(config), run["train"] | {"epochs": 2, "augment": {"shift": 0, "rotation": 0, "scale": 0}}
+    return networks.build(config), run["train"] | {"epochs": 2, "augment": Augment().model_dump()}
 
 
 def train_bare() -> None:
