@@ -1,14 +1,13 @@
 """The folder benchmarks/: the same stages as the project's, its params and published figures, and a small run of it."""
 
-import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 import pytest
+import timing
 from ruamel.yaml import YAML
 
 from cloning import ROOT, Clone, clone_project
@@ -158,17 +157,7 @@ runs:
 
 
 @pytest.fixture
-def timing() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("timing", FOLDER / "timing.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def measure(timing: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """The runs that a call of the script trains, without training them."""
     (tmp_path / "params.yaml").write_text(MERGED + RULES, encoding="utf-8")
 
@@ -227,7 +216,7 @@ def test_an_unknown_name_is_refused_before_anything_is_trained(
 
 
 @pytest.mark.parametrize("model", ["{name: linear}", "{name: neocognitron, prototypes: 20, planes: [4, 4]}"])
-def test_seconds_of_an_epoch_are_measured(timing: ModuleType, vision_data: Path, tmp_path: Path, model: str) -> None:
+def test_seconds_of_an_epoch_are_measured(vision_data: Path, tmp_path: Path, model: str) -> None:
     params = tmp_path / "params.yaml"
     params.write_text(MERGED.replace("digits", vision_data.name).replace("{name: linear}", model), encoding="utf-8")
     found = timing.measure(domain.read_params(params), "linear_1", vision_data.parent)

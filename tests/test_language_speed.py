@@ -1,15 +1,16 @@
 """The recipe that word models are measured beside: its step is hand-written SGD, and it is scored as ours are."""
 
-import importlib.util
 import math
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import language_speed
 import numpy as np
 import pytest
 import torch
+import word_pipeline
+import word_recipe
 from torch.nn import functional
 
 from cloning import ROOT
@@ -17,17 +18,6 @@ from cvnlp import networks, prepared
 
 FOLDER = ROOT / "benchmarks"
 WORDS = 11
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-word_recipe, word_pipeline, language_speed = load("word_recipe"), load("word_pipeline"), load("language_speed")
 
 
 def make_model(monkeypatch: pytest.MonkeyPatch, dropout: float = 0.0) -> Any:
