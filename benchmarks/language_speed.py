@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvnlp import networks, prepared
-from cvnlp.language.evaluation import token_nats
+from cvnlp import networks
+from cvnlp.data import prepared
+from cvnlp.language.evaluation.evaluate import token_nats
 from cvnlp.language.models.recurrent import Lstm
 
 FOLDER = Path(__file__).parent

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = {"seed": 1, "validation": 0.1, "test": 0.1, "duplicates": "keep", "max_skipped": 0.0}

@@ -25,9 +25,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from cvnlp import domain, memory, networks, prepared, training
+from cvnlp import domains, networks
+from cvnlp.data import prepared
 from cvnlp.language import batches as texts
 from cvnlp.params.runs import Augment
+from cvnlp.training import malloc, trainer
 from cvnlp.vision import batches as pictures
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +87,7 @@ def feed_text() -> None:
 
 
 def build() -> tuple[torch.nn.Module, dict[str, object]]:
-    run = domain.read_params(ROOT / "params.yaml").runs["cnn"].model_dump()
+    run = domains.read_params(ROOT / "params.yaml").runs["cnn"].model_dump()
     config = networks.describe("vision", run["model"], prepared.facts(PICTURES))
     torch.manual_seed(1)
     return networks.build(config), run["train"] | {"epochs": 2, "augment": Augment().model_dump()}
@@ -103,11 +105,11 @@ def train_bare() -> None:
 
 def train_pipeline() -> None:
     network, options = build()
-    data = training.Data(domain.part("vision", "batches"), PICTURES, options, 1)
+    data = trainer.Data(domains.DOMAINS["vision"].batches, PICTURES, options, 1)
     with tempfile.TemporaryDirectory() as folder:
-        task = domain.part("vision", "task").Task(network, options)
-        logger = training.EpochLogger(lambda metrics, epoch: None)
-        training.fit(task, data, run="bench", resume=Path(folder), logger=logger)
+        task = domains.DOMAINS["vision"].training.Task(network, options)
+        logger = trainer.EpochLogger(lambda metrics, epoch: None)
+        trainer.fit(task, data, run="bench", resume=Path(folder), logger=logger)
 
 
 def seconds(function: Callable[[], None]) -> float:
@@ -129,7 +131,7 @@ def compare(title: str, ours: Callable[[], None], baseline: Callable[[], None], 
 
 
 if __name__ == "__main__":
-    memory.keep_freed()  # as the stages do
+    malloc.keep_freed()  # as the stages do
     try:
         for data in (PICTURES, TEXT):
             prepared.facts(data)

@@ -15,8 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cvnlp import benchmark, comparison, domain, files, memory, networks, prepared, provenance, training
+from cvnlp import domains, files, networks, provenance
+from cvnlp.benchmark import build
+from cvnlp.data import prepared
 from cvnlp.params import Params, pick
+from cvnlp.report import aggregate
+from cvnlp.training import malloc, trainer
 
 FOLDER = Path(__file__).parent
 EPOCHS = 2
@@ -29,7 +33,7 @@ def main() -> None:
     parser.add_argument("--timings", type=Path, default=FOLDER / "reports/timings.json", help="what is written")
     parser.add_argument("--runs", nargs="+", help="these alone, by their names in the table: without the seed's number")
     parser.add_argument("--again", action="store_true", help="measure also what is measured already")
-    memory.keep_freed()  # as the stages do
+    malloc.keep_freed()  # as the stages do
     try:
         measure_all(**vars(parser.parse_args()))
     except (ValueError, OSError) as error:
@@ -38,8 +42,8 @@ def main() -> None:
 
 def measure_all(params: Path, data: Path, timings: Path, runs: list[str] | None, again: bool) -> None:
     """Add to `timings` what is missing there, one network after the other."""
-    settings = domain.read_params(params)
-    groups = comparison.seeds(settings.runs)
+    settings = domains.read_params(params)
+    groups = aggregate.seeds(settings.runs)
     done = files.read_json(timings) if timings.is_file() else {}
     # what the params no longer hold is of no use
     kept = {name: timing for name, timing in done.items() if name in groups}
@@ -48,7 +52,7 @@ def measure_all(params: Path, data: Path, timings: Path, runs: list[str] | None,
         if settings.runs[run].train.epochs < EPOCHS:
             print(f"{name}: left out, a run of fewer than {EPOCHS} epochs", flush=True)
             continue
-        key = benchmark.configuration(settings, run)
+        key = build.configuration(settings, run)
         if not again and kept.get(name, {}).get("configuration") == key:
             continue
         kept[name] = measure(settings, run, data) | {"configuration": key}
@@ -59,16 +63,16 @@ def measure_all(params: Path, data: Path, timings: Path, runs: list[str] | None,
 def measure(settings: Params, run: str, data: Path) -> dict[str, Any]:
     """Train for a few epochs and tell how long one of them takes, the first left out."""
     block, folder = settings.runs[run], data / settings.runs[run].dataset
-    training.seed_everything(block.seed)
+    trainer.seed_everything(block.seed)
     network = networks.build(networks.describe(block.domain, block.model, prepared.facts(folder)))
     epochs = max(EPOCHS, getattr(network, "least_epochs", EPOCHS))
     options = block.train.model_dump() | {"epochs": epochs, "patience": None}
-    task = domain.part(block.domain, "task").Task(network, options)
-    batches = training.Data(domain.part(block.domain, "batches"), folder, options, block.seed)
+    task = domains.DOMAINS[block.domain].training.Task(network, options)
+    batches = trainer.Data(domains.DOMAINS[block.domain].batches, folder, options, block.seed)
     marks: list[float] = []
     with tempfile.TemporaryDirectory() as resume:
-        logger = training.EpochLogger(lambda metrics, epoch: marks.append(task.seconds))
-        fitted = training.fit(task, batches, run=run, resume=Path(resume), logger=logger)
+        logger = trainer.EpochLogger(lambda metrics, epoch: marks.append(task.seconds))
+        fitted = trainer.fit(task, batches, run=run, resume=Path(resume), logger=logger)
     seconds = (marks[-1] - marks[0]) / (epochs - 1)
     speed = {"seconds_per_epoch": seconds, "examples_per_second": fitted.examples / epochs / seconds}
     return speed | networks.hardware() | provenance.machine()

@@ -19,9 +19,11 @@ from typing import Any
 
 from torch import nn
 
-from cvnlp import domain, memory, networks, prepared, training
+from cvnlp import domains, networks
+from cvnlp.data import prepared
 from cvnlp.language import batches
 from cvnlp.params.runs import LanguageTrain
+from cvnlp.training import malloc, trainer
 
 SEED = 1
 LSTM = {
@@ -77,19 +79,19 @@ class Rounds:
         yield from windows
 
 
-def fit(name: str, data: Path, source: Any, **changes: Any) -> tuple[nn.Module, dict[str, Any], training.Fitted]:
+def fit(name: str, data: Path, source: Any, **changes: Any) -> tuple[nn.Module, dict[str, Any], trainer.Fitted]:
     """Train a model on what `source` (a module of batches) gives, as the stage does, but told to nobody."""
     options = LanguageTrain.model_validate(TRAIN | changes).model_dump()
     config = networks.describe("language", MODELS[name], prepared.facts(data))
-    training.seed_everything(SEED)
+    trainer.seed_everything(SEED)
     network = networks.build(config)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        fitted = training.fit(
-            domain.part("language", "task").Task(network, options),
-            training.Data(source, data, options, SEED),
+        fitted = trainer.fit(
+            domains.DOMAINS["language"].training.Task(network, options),
+            trainer.Data(source, data, options, SEED),
             run=name,
             resume=Path(folder),
-            logger=training.EpochLogger(lambda metrics, epoch: None),
+            logger=trainer.EpochLogger(lambda metrics, epoch: None),
         )
     return network, config, fitted
 
@@ -110,7 +112,7 @@ def run_whole(name: str, data: Path, tokens: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    memory.keep_freed()  # as the stages do
+    malloc.keep_freed()  # as the stages do
     what, data, name, amount, last = sys.argv[1:]
     if what == "rounds":
         run_rounds(name, Path(data), int(amount), int(last))

@@ -112,7 +112,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The figures that would have been saved, by the names of their files."""
     from matplotlib import pyplot as plt
 
-    from cvnlp import plots
+    from cvnlp.report import plots
 
     kept: dict[str, Any] = {}
     monkeypatch.setattr(plots, "save", lambda figure, path: kept.update({path.name: figure}))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cvnlp.domain import CONTRACT, HALVES
+from cvnlp.domains import CONTRACT, HALVES
 from cvnlp.params.datasets import LanguageDataset, OwnPictures, OwnTexts, VisionDataset
 
 PACKAGE = Path(__file__).parents[1] / "src" / "cvnlp"

@@ -11,8 +11,10 @@ import timing
 from ruamel.yaml import YAML
 
 from cloning import ROOT, Clone, clone_project
-from cvnlp import benchmark, comparison, domain, files, networks
-from cvnlp.sources.catalogue import SOURCES
+from cvnlp import domains, files, networks
+from cvnlp.benchmark import build
+from cvnlp.catalogue import SOURCES
+from cvnlp.report import aggregate
 
 FOLDER = ROOT / "benchmarks"
 
@@ -22,8 +24,8 @@ def read(path: Path) -> Any:
 
 
 PIPELINE, PROJECT = read(FOLDER / "dvc.yaml"), read(ROOT / "dvc.yaml")
-SETTINGS = domain.read_params(FOLDER / "params.yaml")
-LARGER = benchmark.read_larger(FOLDER / "larger.yaml", SETTINGS)
+SETTINGS = domains.read_params(FOLDER / "params.yaml")
+LARGER = build.read_larger(FOLDER / "larger.yaml", SETTINGS)
 SHARED = sorted(PIPELINE["stages"].keys() & PROJECT["stages"].keys())
 
 
@@ -71,26 +73,26 @@ def test_results_are_in_git_and_data_is_not() -> None:
 
 
 def test_every_classifier_is_trained_on_both_sets_of_pictures() -> None:
-    models = domain.part("vision", "models").MODELS
+    models = domains.DOMAINS["vision"].models.MODELS
     for dataset in ("mnist", "fashion_mnist"):
         assert {run.model["name"] for run in SETTINGS.runs.values() if run.dataset == dataset} == set(models)
 
 
-@pytest.mark.parametrize("name", comparison.seeds(SETTINGS.runs))
+@pytest.mark.parametrize("name", aggregate.seeds(SETTINGS.runs))
 def test_seeds_are_counted_from_1(name: str) -> None:
-    members = [SETTINGS.runs[run] for run in comparison.seeds(SETTINGS.runs)[name]]
+    members = [SETTINGS.runs[run] for run in aggregate.seeds(SETTINGS.runs)[name]]
     assert [run.seed for run in members] == list(range(1, len(members) + 1))
     assert len(members) == 1 or members[0].train.epochs  # without training nothing is left to chance
 
 
 def test_published_figures_are_of_known_data_and_have_a_source() -> None:
     published = pd.read_csv(FOLDER / "published.csv", dtype=str, keep_default_na=False)
-    assert tuple(published.columns) == benchmark.PUBLISHED
+    assert tuple(published.columns) == build.PUBLISHED
     halves = {name: source.domain for name, source in SOURCES.items()}
     halves |= {name: dataset.domain for name, dataset in SETTINGS.datasets.items()}
     assert set(SETTINGS.datasets) <= set(published["dataset"]) <= set(halves)
     for line in published.to_dict("records"):
-        assert line["metric"] in domain.part(halves[line["dataset"]], "scores").COMPARED
+        assert line["metric"] in domains.DOMAINS[halves[line["dataset"]]].metrics.COMPARED
         assert line["source"]
         assert re.fullmatch(r"(about )?\d+(\.\d+)?", line["figure"])
 
@@ -106,9 +108,9 @@ def test_a_block_that_waits_is_trained_once_it_is_moved(name: str, tmp_path: Pat
     params = (FOLDER / "params.yaml").read_text(encoding="utf-8") + "\n" + block[0]
     (tmp_path / "params.yaml").write_text(params, encoding="utf-8")
     (tmp_path / "larger.yaml").write_text(larger.replace(block[0], ""), encoding="utf-8")
-    settings = domain.read_params(tmp_path / "params.yaml")
+    settings = domains.read_params(tmp_path / "params.yaml")
     assert settings.runs[name] == LARGER.runs[name]
-    assert name not in benchmark.read_larger(tmp_path / "larger.yaml", settings).runs
+    assert name not in build.read_larger(tmp_path / "larger.yaml", settings).runs
 
 
 # Zaremba et al. 2014 and Merity et al. 2018, as they state them
@@ -129,7 +131,7 @@ def test_published_networks_have_the_published_size(name: str) -> None:
 
 def test_merge_keys_are_read_and_what_a_run_says_itself_counts(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(MERGED, encoding="utf-8")
-    runs = domain.read_params(tmp_path / "params.yaml").runs
+    runs = domains.read_params(tmp_path / "params.yaml").runs
     assert (runs["linear_1"].seed, runs["linear_2"].seed) == (1, 2)
     assert runs["linear_1"].train == runs["linear_2"].train
     assert (runs["slow"].train.lr, runs["slow"].train.epochs, runs["slow"].seed) == (0.25, 2, 2)
@@ -219,7 +221,7 @@ def test_an_unknown_name_is_refused_before_anything_is_trained(
 def test_seconds_of_an_epoch_are_measured(vision_data: Path, tmp_path: Path, model: str) -> None:
     params = tmp_path / "params.yaml"
     params.write_text(MERGED.replace("digits", vision_data.name).replace("{name: linear}", model), encoding="utf-8")
-    found = timing.measure(domain.read_params(params), "linear_1", vision_data.parent)
+    found = timing.measure(domains.read_params(params), "linear_1", vision_data.parent)
     assert found["seconds_per_epoch"] > 0
     assert found["examples_per_second"] * found["seconds_per_epoch"] == pytest.approx(300)  # pictures of the split
     assert {"processor", "threads", "torch", "device"} <= set(found)
@@ -251,7 +253,7 @@ def test_all_stages_ran_once(clone: Clone) -> None:
 def test_the_table_is_of_the_runs(clone: Clone) -> None:
     scores = [files.read_json(clone.folder / f"reports/scores/linear_{seed}.json")["accuracy"] for seed in (1, 2)]
     table = (clone.folder / "reports/table.md").read_text(encoding="utf-8")
-    assert comparison.spread(scores).scaled(100).shown(2) in table
+    assert aggregate.spread(scores).scaled(100).shown(2) in table
     assert "7,840" in table
     assert re.search(r"^\| longer +\| linear +\| 7,850 +\| 7,840 +\| 2 +\| not run ", table, re.MULTILINE)
     commit = clone("git", "rev-parse", "HEAD").strip()

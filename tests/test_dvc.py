@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from cvnlp.domain import HALVES
+from cvnlp.domains import HALVES
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"

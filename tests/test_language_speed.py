@@ -14,7 +14,8 @@ import word_recipe
 from torch.nn import functional
 
 from cloning import ROOT
-from cvnlp import networks, prepared
+from cvnlp import networks
+from cvnlp.data import prepared
 
 FOLDER = ROOT / "benchmarks"
 WORDS = 11

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvnlp import domain, networks
+from cvnlp import domains, networks
 
 DATA = {
     "vision": {"shape": [12, 12, 1], "classes": 10, "mean": [0.3], "std": [0.2]},
     "language": {"vocabulary_size": 11},
 }
 WITHOUT_CHANCE = ("rules", "ngram")  # whose first weights are none, or always the same
-NAMES = [(half, name) for half in domain.HALVES for name in sorted(domain.part(half, "models").MODELS)]
+NAMES = [(half, name) for half in domains.HALVES for name in sorted(domains.DOMAINS[half].models.MODELS)]
 
 
 def make_config(half: str, name: str, **options: Any) -> dict[str, Any]:

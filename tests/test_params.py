@@ -8,12 +8,14 @@ import pytest
 from pydantic import ValidationError, create_model
 from ruamel.yaml import YAML
 
-from cvnlp import domain, options
-from cvnlp.params import Choices, Params, load, pick
+from cvnlp import domains
+from cvnlp.catalogue import SOURCES
+from cvnlp.params import Choices, Params, load, option_types, pick
 from cvnlp.params.base import Strict
-from cvnlp.sources.catalogue import SOURCES
 
-NETWORK = create_model("Network", __base__=Strict, hidden=(options.PositiveInt, 8), dropout=(options.Fraction, 0.0))
+NETWORK = create_model(
+    "Network", __base__=Strict, hidden=(option_types.PositiveInt, 8), dropout=(option_types.Fraction, 0.0)
+)
 CHOICES = {
     "vision": Choices(networks={"net": NETWORK, "wide": NETWORK}, sources={"digits": (), "letters": ("test",)}),
     "language": Choices(networks={"recurrent": NETWORK}, sources={"plays": (), "trees": ("validation", "test")}),
@@ -704,14 +706,14 @@ def test_picking_an_unknown_run_names_the_choices(tmp_path: Path) -> None:
 
 
 def test_params_of_this_project_are_read() -> None:
-    params = domain.read_params(Path(__file__).parents[1] / "params.yaml")
+    params = domains.read_params(Path(__file__).parents[1] / "params.yaml")
     assert {run.dataset for run in params.runs.values()} <= params.datasets.keys()
 
 
 def test_real_networks_and_sources_are_the_choices(tmp_path: Path) -> None:
     model = write(tmp_path, {"datasets": {}, "runs": {}})
-    assert domain.read_params(model).datasets == {}
-    for half in domain.HALVES:
-        assert sorted(domain.choices(half).sources) == sorted(
+    assert domains.read_params(model).datasets == {}
+    for half in domains.HALVES:
+        assert sorted(domains.choices(half).sources) == sorted(
             name for name, source in SOURCES.items() if source.domain == half
         )

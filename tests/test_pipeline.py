@@ -7,7 +7,7 @@ import pytest
 
 from cloning import Clone, clone_project
 from cvnlp import files
-from cvnlp.sources.catalogue import SOURCES
+from cvnlp.catalogue import SOURCES
 
 TINY = """
 datasets:
@@ -120,7 +120,7 @@ def test_the_model_in_mlflow_predicts_as_the_files_do(clone):
     import numpy as np
 
     from cvnlp import networks
-    from cvnlp.vision import serving
+    from cvnlp.vision.inference import predict
 
     client, experiment = clone.mlflow()
     (run,) = client.search_runs([experiment], "attributes.run_name = 'cnn'")
@@ -128,7 +128,7 @@ def test_the_model_in_mlflow_predicts_as_the_files_do(clone):
     pictures = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8)
     network, config = networks.load(clone.folder / "data/models/cnn")
     loaded = mlflow.pyfunc.load_model(model.artifact_location)
-    np.testing.assert_allclose(loaded.predict(pictures), serving.predict(network.cpu(), config, pictures), rtol=1e-6)
+    np.testing.assert_allclose(loaded.predict(pictures), predict.predict(network.cpu(), config, pictures), rtol=1e-6)
     assert loaded.metadata.signature is not None
 
 

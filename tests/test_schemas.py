@@ -12,12 +12,12 @@ import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from cvnlp import domain
-from cvnlp.options import Block
+from cvnlp import domains
+from cvnlp.params.option_types import Block
 from cvnlp.schemas import network_schemas
 
-PACKAGE = Path(domain.__file__).parent
-NETWORKS = [(half, name) for half in domain.HALVES for name in domain.choices(half).networks]
+PACKAGE = Path(domains.__file__).parent
+NETWORKS = [(half, name) for half in domains.HALVES for name in domains.choices(half).networks]
 
 MADE = '''
 from cvnlp.options import Fraction, Literal, PositiveInt, Several
@@ -58,7 +58,7 @@ def made(tmp_path: Path) -> dict[str, Any]:
 def constructor(half: str, name: str) -> dict[str, inspect.Parameter]:
     """The keyword-only arguments of the class itself, and of those that it hands `**options` on to; imports torch."""
     found: dict[str, inspect.Parameter] = {}
-    for one in domain.part(half, "models").MODELS[name].__mro__:
+    for one in domains.DOMAINS[half].models.MODELS[name].__mro__:
         if "__init__" in vars(one):
             values = inspect.signature(one.__init__).parameters.values()
             found = {value.name: value for value in values if value.kind is value.KEYWORD_ONLY} | found
@@ -67,19 +67,19 @@ def constructor(half: str, name: str) -> dict[str, inspect.Parameter]:
     return found
 
 
-@pytest.mark.parametrize("half", domain.HALVES)
+@pytest.mark.parametrize("half", domains.HALVES)
 def test_every_network_of_the_table_has_a_schema(half: str) -> None:
-    assert list(domain.choices(half).networks) == list(domain.part(half, "models").MODELS)
+    assert list(domains.choices(half).networks) == list(domains.DOMAINS[half].models.MODELS)
 
 
 @pytest.mark.parametrize(("half", "name"), NETWORKS)
 def test_schema_has_the_keyword_arguments_of_the_class(half: str, name: str) -> None:
-    assert list(domain.choices(half).networks[name].model_fields) == list(constructor(half, name))
+    assert list(domains.choices(half).networks[name].model_fields) == list(constructor(half, name))
 
 
 @pytest.mark.parametrize(("half", "name"), NETWORKS)
 def test_schema_has_the_defaults_of_the_class(half: str, name: str) -> None:
-    fields = domain.choices(half).networks[name].model_fields
+    fields = domains.choices(half).networks[name].model_fields
     for key, parameter in constructor(half, name).items():
         default = PydanticUndefined if parameter.default is parameter.empty else parameter.default
         assert fields[key].default == default, key
@@ -88,12 +88,12 @@ def test_schema_has_the_defaults_of_the_class(half: str, name: str) -> None:
 
 @pytest.mark.parametrize(("half", "name"), NETWORKS)
 def test_defaults_of_a_network_are_valid_params(half: str, name: str) -> None:
-    form = domain.choices(half).networks[name]
+    form = domains.choices(half).networks[name]
     given = {key: field.default for key, field in form.model_fields.items() if not field.is_required()}
     form.model_validate(given)
 
 
-@pytest.mark.parametrize("half", domain.HALVES)
+@pytest.mark.parametrize("half", domains.HALVES)
 def test_one_class_and_one_line_make_a_network_known(half: str, tmp_path: Path) -> None:
     source = PACKAGE / half / "models"
     paths = sorted(source.glob("*.py")) if source.is_dir() else [source.with_suffix(".py")]
@@ -103,7 +103,7 @@ def test_one_class_and_one_line_make_a_network_known(half: str, tmp_path: Path) 
     assert lines == 1
     (tmp_path / "models.py").write_text(text, encoding="utf-8")
     known = network_schemas(tmp_path / "models.py")
-    assert set(known) == {"tiny", *domain.choices(half).networks}
+    assert set(known) == {"tiny", *domains.choices(half).networks}
     assert known["tiny"]().model_dump() == {"width": 3}
 
 
@@ -185,7 +185,7 @@ runs:
 def read_model(folder: Path, model: dict[str, Any]) -> None:
     path = folder / "params.yaml"
     path.write_text(RUN.replace("MODEL", json.dumps(model)), encoding="utf-8")
-    domain.read_params(path)
+    domains.read_params(path)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_wrong_block_is_refused_before_torch_is_imported(tmp_path: Path) -> None
     (tmp_path / "params.yaml").write_text(RUN.replace("MODEL", "{name: cnn, blocks: [{filter: 3}]}"), encoding="utf-8")
     program = (
         "import sys; from pathlib import Path; from cvnlp import domain\n"
-        "try: domain.read_params(Path('params.yaml'))\n"
+        "try: domains.read_params(Path('params.yaml'))\n"
         "except ValueError as error: print('torch' in sys.modules, error)"
     )
     said = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -276,7 +276,7 @@ RECURRENT = ("rnn", "gru", "lstm")
 def read_recurrent(folder: Path, name: str, **options: Any) -> None:
     path = folder / "params.yaml"
     path.write_text(TEXT_RUN.replace("MODEL", json.dumps({"name": name, **options})), encoding="utf-8")
-    domain.read_params(path)
+    domains.read_params(path)
 
 
 @pytest.mark.parametrize("name", RECURRENT)

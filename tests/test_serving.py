@@ -8,16 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from cvnlp import domain, networks, prepared
-from cvnlp.language import serving as language
-from cvnlp.vision import serving as vision
-from cvnlp.vision.evaluation import predict_split
+from cvnlp import domains, networks
+from cvnlp.data import prepared
+from cvnlp.language.inference import predict as language
+from cvnlp.vision.evaluation.evaluate import predict_split
+from cvnlp.vision.inference import predict as vision
 
 DATA = {
     "vision": {"shape": [8, 12, 3], "classes": 10, "mean": [0.3, 0.4, 0.5], "std": [0.2, 0.2, 0.1]},
     "language": {"vocabulary_size": 11},
 }
-NAMES = [(half, name) for half in domain.HALVES for name in sorted(domain.part(half, "models").MODELS)]
+NAMES = [(half, name) for half in domains.HALVES for name in sorted(domains.DOMAINS[half].models.MODELS)]
 
 
 def make_network(half: str, name: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -33,7 +34,7 @@ def names_of(half: str) -> pytest.MarkDecorator:
 @pytest.mark.parametrize(("half", "name"), NAMES)
 def test_the_example_is_answered_with_probabilities(half: str, name: str) -> None:
     network, config = make_network(half, name)
-    serving = domain.part(half, "serving")
+    serving = domains.DOMAINS[half].inference
     example = serving.example(config)
     answer = serving.predict(network, config, example)
     assert isinstance(answer, np.ndarray) and answer.dtype == np.float32
@@ -71,7 +72,7 @@ def test_any_kind_of_integer_is_a_token(kind: type) -> None:
 
 def test_serving_says_what_evaluation_says(vision_data: Path) -> None:
     torch.manual_seed(0)
-    arguments = domain.part("vision", "models").network_arguments(prepared.facts(vision_data))
+    arguments = domains.DOMAINS["vision"].models.network_arguments(prepared.facts(vision_data))
     config = {"domain": "vision", "name": "cnn", "data": arguments, "options": {}}
     network = networks.build(config).to(networks.device()).eval()
     expected, _ = predict_split(network, vision_data, "test")

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
-from cvnlp import domain, files
+from cvnlp import domains, files
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 FASTEST = torch.channels_last  # the order of pixels in memory for convolutions, on the CPU and on the GPU
@@ -21,13 +21,13 @@ def build(config: dict[str, Any], *, seed: int | None = None) -> nn.Module:
     """
     if seed is not None:
         torch.manual_seed(seed)
-    models = domain.part(config["domain"], "models").MODELS
+    models = domains.DOMAINS[config["domain"]].models.MODELS
     return models[config["name"]](**config["data"], **config["options"])
 
 
 def describe(half: str, model: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """The config of the network that `model`, a run's block of params.yaml, names for the data of `facts`."""
-    data = domain.part(half, "models").network_arguments(facts)
+    data = domains.DOMAINS[half].models.network_arguments(facts)
     options = {key: value for key, value in model.items() if key != "name"}
     return {"domain": half, "name": model["name"], "data": data, "options": options}
 

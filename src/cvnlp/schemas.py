@@ -2,7 +2,7 @@
 
 A network's constructor takes what the data decides before the `*`, and what params.yaml decides, its options, after
 it; with `**options` those of the class that it inherits from, too. The annotations of the options are names of
-`cvnlp.options`, which say the ranges.
+`cvnlp.params.option_types`, which say the ranges.
 """
 
 import ast
@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
-from cvnlp import options
+from cvnlp.params import option_types as options
 from cvnlp.params.base import Strict
 
 

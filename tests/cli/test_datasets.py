@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from cvnlp import cli
-from cvnlp.sources.catalogue import SOURCES
+from cvnlp.catalogue import SOURCES
 
 SRC = Path(__file__).parents[2] / "src"
 EVERY_SOURCE = pytest.mark.parametrize("name", SOURCES)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from cvnlp import cli, files, networks, prepared
-from cvnlp.language.generation import Sampling, generate
-from cvnlp.language.text import as_text
+from cvnlp import cli, files, networks
+from cvnlp.data import prepared
+from cvnlp.language.inference.detokenise import as_text
+from cvnlp.language.inference.generation import Sampling, generate
 
 SRC = Path(__file__).parents[2] / "src"
 RUN = """\

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 from cvnlp.language import batches
 from cvnlp.language.batches import (
     IGNORED,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cvnlp import domain, prepared
+from cvnlp import domains
+from cvnlp.data import prepared
 from cvnlp.params.runs import VisionTrain
 from cvnlp.vision import batches as vision_batches
 from cvnlp.vision.batches import Batches, mirrored, split_batches, train_batches
@@ -109,7 +110,7 @@ def test_a_damaged_array_is_named(tmp_path: Path) -> None:
 
 def epoch_of(folder: Path, flip: bool | str, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Pictures and labels as a task has them read, in the order they are stored."""
-    task = domain.part("vision", "task").Task(
+    task = domains.DOMAINS["vision"].training.Task(
         torch.nn.Flatten(), VisionTrain(epochs=4, batch_size=3, augment={"flip": flip}).model_dump()
     )
     batches = task.train_batches(vision_batches, folder, seed=1, epoch=epoch)
@@ -140,7 +141,7 @@ def test_alternating_flips_begin_with_a_half_that_the_seed_draws() -> None:
 def test_pictures_left_out_do_not_move_the_flips_of_others(vision_data: Path) -> None:
     every = mirrored(300, seed=1, epoch=1)
     options = VisionTrain(epochs=4, batch_size=50, augment={"flip": "alternating"}, prune={}).model_dump()
-    task = domain.part("vision", "task").Task(torch.nn.Flatten(), options)
+    task = domains.DOMAINS["vision"].training.Task(torch.nn.Flatten(), options)
     task.losses = torch.arange(300.0)
     batches = task.train_batches(vision_batches, vision_data, seed=1, epoch=1)
     images, _ = read(batches)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvnlp import domain
+from cvnlp import domains
 from cvnlp.params.runs import VisionTrain
 from cvnlp.vision.batches import prune
 
@@ -83,7 +83,7 @@ def test_pictures_that_count_alike_have_the_plain_mean_of_the_loss(balanced: boo
     options = VisionTrain(epochs=1, batch_size=4, label_smoothing=0.1).model_dump()
     images, labels = torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 2])
     task, plain = (
-        domain.part("vision", "task").Task(network, options | {"prune": pruned})
+        domains.DOMAINS["vision"].training.Task(network, options | {"prune": pruned})
         for pruned in ({"easy": EASY, "skip": SKIP}, None)
     )
     task.losses, task.read, task.weights = torch.full((9,), torch.inf), torch.arange(7, 0, -1), torch.full((9,), 2.5)
@@ -99,7 +99,7 @@ def test_a_picture_that_counts_more_pulls_as_often() -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3))
     options = VisionTrain(epochs=1, batch_size=3).model_dump()
     images, labels = torch.rand(3, 1, 2, 2), torch.tensor([0, 1, 2])
-    task = domain.part("vision", "task").Task(network, options | {"prune": {"easy": EASY, "skip": SKIP}})
+    task = domains.DOMAINS["vision"].training.Task(network, options | {"prune": {"easy": EASY, "skip": SKIP}})
     task.losses, task.read, task.weights = torch.zeros(3), torch.arange(3), torch.tensor([1.0, 2.0, 1.0])
     twice = torch.tensor([0, 1, 1, 2])
     expected = torch.nn.functional.cross_entropy(network(images[twice]), labels[twice])

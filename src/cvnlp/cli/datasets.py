@@ -5,7 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from cvnlp.sources.catalogue import SOURCES, File, Source, origins_of, readable
+from cvnlp.catalogue import SOURCES, File, Source, origins_of, readable
 
 
 def add_datasets(commands: Any) -> None:

@@ -39,9 +39,9 @@ def add_generate(commands: Any) -> None:
 def generate(run: str, prompt: str, params: Path, models: Path, prepared: Path, **options: Any) -> None:
     """Write the prompt and what follows to the terminal; what the model does not know of it, as a warning."""
     from cvnlp import files
-    from cvnlp.language.prompt import read_prompt
-    from cvnlp.language.text import write
-    from cvnlp.prepared import facts
+    from cvnlp.data.prepared import facts
+    from cvnlp.language.inference.detokenise import write
+    from cvnlp.language.inference.prompt import read_prompt
 
     data = prepared / _dataset(run, params, models)
     about, vocabulary = facts(data), files.read_json(data / "vocabulary.json")
@@ -54,10 +54,10 @@ def generate(run: str, prompt: str, params: Path, models: Path, prepared: Path, 
 
 def _dataset(run: str, params: Path, models: Path) -> str:
     """The data set of a language model that is trained; ValueError with those that are."""
-    from cvnlp import domain
+    from cvnlp import domains
     from cvnlp.params.runs import LanguageRun
 
-    blocks = domain.read_params(params).runs
+    blocks = domains.read_params(params).runs
     runs = {name: block for name, block in blocks.items() if isinstance(block, LanguageRun)}
     trained = [name for name in runs if (models / name / "config.json").is_file()]
     if run not in trained:
@@ -70,7 +70,7 @@ def _continue(
     model: Path, begun: list[int], start: int, *, vocabulary_size: int, tokens: int, seed: int, **sampling: Any
 ) -> Iterator[int]:
     from cvnlp import networks
-    from cvnlp.language.generation import Sampling, stream
+    from cvnlp.language.inference.generation import Sampling, stream
     from cvnlp.language.models import Network
 
     way = Sampling(**sampling)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 
 IGNORED = -100  # what torch's cross entropy leaves out
 AT_ONCE = 2**22  # tokens of a text that are counted together

@@ -4,19 +4,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from cvnlp import command, domain, files, prepared
+from cvnlp import domains, files
+from cvnlp.data import prepared
 from cvnlp.params import pick
+from cvnlp.stages import command_line
 
 
 def attack(params: Path, run: str, data: Path, model: Path, scores: Path, table: Path, examples: Path) -> None:
     """Attack one network at rising strength, beside chance of the same strength."""
-    block = pick(params, "runs", domain.read_params(params).runs, run)
+    block = pick(params, "runs", domains.read_params(params).runs, run)
     facts = prepared.facts(data)
 
     from cvnlp import networks
 
     network, _ = networks.load(model)
-    result, rows, shown = domain.part(block.domain, "attacks").attack(network, data, facts, block.attack.model_dump())
+    result, rows, shown = domains.DOMAINS[block.domain].attacks.attack(network, data, facts, block.attack.model_dump())
     files.write_json(scores, result)
     files.write_table(table, pd.DataFrame(rows))
     examples.mkdir(parents=True, exist_ok=True)  # there may be none to show
@@ -26,4 +28,4 @@ def attack(params: Path, run: str, data: Path, model: Path, scores: Path, table:
 
 
 if __name__ == "__main__":
-    command.run(attack, "data", "model", "scores", "table", "examples", item="run")
+    command_line.run(attack, "data", "model", "scores", "table", "examples", item="run")

@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
-from cvnlp import command, domain, files, provenance, reporting
+from cvnlp import domains, files, provenance
 from cvnlp.params import Params
+from cvnlp.report import build
+from cvnlp.stages import command_line
 
 
 def report(
@@ -24,22 +26,22 @@ def report(
     tracked: Path,
 ) -> None:
     """Compare all runs in tables and figures, and complete their entries in MLflow."""
-    settings = domain.read_params(params)
-    inputs = reporting.Inputs(prepared, training, history, scores, attacks, insights, details, examples, learned)
-    reporting.write_report(settings, params, inputs, figures, report)
+    settings = domains.read_params(params)
+    inputs = build.Inputs(prepared, training, history, scores, attacks, insights, details, examples, learned)
+    build.write_report(settings, params, inputs, figures, report)
     _complete_tracking(settings, inputs, models, figures)
     files.write_json(tracked, {run: provenance.model_digest(models / run) for run in settings.runs})
     print(f"report: {report}")
 
 
-def _complete_tracking(settings: Params, inputs: reporting.Inputs, models: Path, figures: Path) -> None:
+def _complete_tracking(settings: Params, inputs: build.Inputs, models: Path, figures: Path) -> None:
     """A tracker that is down is one warning: the files are complete without it."""
     try:
-        from cvnlp.tracking import project, store
+        from cvnlp.tracking import mlflow_store, sync
 
-        client, experiment = store.connect()
+        client, experiment = mlflow_store.connect()
         for run, block in settings.runs.items():
-            found = project.Files(
+            found = sync.Files(
                 data=inputs.prepared / block.dataset,
                 model=models / run,
                 history=inputs.history / f"{run}.csv",
@@ -50,7 +52,7 @@ def _complete_tracking(settings: Params, inputs: reporting.Inputs, models: Path,
                 details=inputs.details / run,
                 figures=figures / run,
             )
-            project.project(settings, run, found, client, experiment)
+            sync.project(settings, run, found, client, experiment)
     except Exception as error:
         what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         print(
@@ -60,7 +62,7 @@ def _complete_tracking(settings: Params, inputs: reporting.Inputs, models: Path,
 
 
 if __name__ == "__main__":
-    command.run(
+    command_line.run(
         report,
         "prepared",
         "models",

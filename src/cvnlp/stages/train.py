@@ -6,17 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-from cvnlp import command, domain, files, prepared, provenance
+from cvnlp import domains, files, provenance
+from cvnlp.data import prepared
 from cvnlp.params import pick
-from cvnlp.tracking.live import Recorder
-from cvnlp.tracking.record import describe
+from cvnlp.stages import command_line
+from cvnlp.tracking.recorder import Recorder
+from cvnlp.tracking.run_metadata import describe
 
 
 def train(
     params: Path, run: str, data: Path, model: Path, history: Path, scores: Path, durations: Path, resume: Path
 ) -> None:
     """Train one network and keep its best epoch."""
-    settings = domain.read_params(params)
+    settings = domains.read_params(params)
     block = pick(params, "runs", settings.runs, run).model_dump()
     facts = prepared.facts(data)
     decisive = {key: block[key] for key in ("domain", "seed", "model", "train")}
@@ -50,10 +52,11 @@ def _own_folder(resume: Path, key: str) -> Path:
 
 def _build(run: str, block: dict[str, Any], facts: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The network as its seed starts it, and its config; ValueError for options that do not go with the data."""
-    from cvnlp import networks, training
+    from cvnlp import networks
+    from cvnlp.training import trainer
 
     config = networks.describe(block["domain"], block["model"], facts)
-    training.seed_everything(block["seed"])
+    trainer.seed_everything(block["seed"])
     network = networks.build(config)
     if not networks.parameter_count(network) and block["train"]["epochs"]:
         raise ValueError(f"runs.{run}.train.epochs: the network {config['name']!r} has nothing to learn; set 0")
@@ -71,20 +74,21 @@ def _fit(
     recorder: Any,
 ) -> tuple[list[dict[str, float]], dict[str, Any], dict[str, Any]]:
     """Train and save the network; returns the history, the scores and the durations."""
-    from cvnlp import networks, training
+    from cvnlp import networks
+    from cvnlp.training import trainer
 
     half = block["domain"]
-    fitted = training.fit(
-        domain.part(half, "task").Task(network, block["train"]),
-        training.Data(domain.part(half, "batches"), data, block["train"], block["seed"]),
+    fitted = trainer.fit(
+        domains.DOMAINS[half].training.Task(network, block["train"]),
+        trainer.Data(domains.DOMAINS[half].batches, data, block["train"], block["seed"]),
         run=run,
         resume=resume,
-        logger=training.EpochLogger(recorder.metrics),
+        logger=trainer.EpochLogger(recorder.metrics),
     )
     networks.save(model, network, config)
     result = {
         "parameters": networks.parameter_count(network),  # of n-grams the text decides how many
-        "multiply_adds": domain.part(half, "models").multiply_adds(network),
+        "multiply_adds": domains.DOMAINS[half].models.multiply_adds(network),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "examples": fitted.examples,
@@ -100,4 +104,4 @@ def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    command.run(train, "data", "model", "history", "scores", "durations", "resume", item="run")
+    command_line.run(train, "data", "model", "history", "scores", "durations", "resume", item="run")

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 
 EVALUATION_BATCH = 512
 FINISH = 0.125  # share of the epochs, the last ones, whose pruning draws from all pictures alike (Qin et al. 2024)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cvnlp import files, prepared
+from cvnlp import files
+from cvnlp.data import prepared
 from cvnlp.language.data.copies import line_digests, repeated_lines
 
 Prepare = Callable[..., dict[str, Any]]

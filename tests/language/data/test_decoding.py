@@ -4,8 +4,8 @@ import codecs
 
 import pytest
 
+from cvnlp.data.user_files import Unusable
 from cvnlp.language.data.decoding import decode
-from cvnlp.own_files import Unusable
 
 GERMAN = "Das schöne Mädchen ißt süßen Käse, während draußen Vögel zwitschern.\n" * 20
 JAPANESE = "これは日本語の文章です。今日はいい天気ですね。\n" * 20

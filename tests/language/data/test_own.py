@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 from cvnlp.language.data.own import read_own
 from cvnlp.language.data.texts import Texts
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cvnlp import files, prepared
+from cvnlp import files
+from cvnlp.data import prepared
 from cvnlp.language.data import texts
 from cvnlp.language.data.tokens import TOKENISERS
 

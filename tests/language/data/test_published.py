@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cvnlp import prepared
+from cvnlp.catalogue import SOURCES
+from cvnlp.data import prepared
 from cvnlp.language import data
 from cvnlp.language.data import published
 from cvnlp.language.data.published import READERS, clean_play
-from cvnlp.sources.catalogue import SOURCES
 
 PLAY = """# The Play
 

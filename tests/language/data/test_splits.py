@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 from cvnlp.language.data.splits import assign, carve
 from cvnlp.language.data.texts import Texts
 

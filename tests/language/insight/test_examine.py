@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cvnlp import files, networks, prepared
+from cvnlp import files, networks
+from cvnlp.data import prepared
 from cvnlp.language.insight import examine
-from cvnlp.language.insight_figures import draw_insight
+from cvnlp.language.report.insight import draw_insight
 
 OPTIONS = {
     "excerpts": 6,

@@ -13,20 +13,24 @@ import numpy as np
 import pytest
 import torch
 
-from cvnlp import files, networks, prepared, training
-from cvnlp.language import attacks, batches, evaluation
+from cvnlp import files, networks
+from cvnlp.data import prepared
+from cvnlp.language import batches
+from cvnlp.language.attacks import robustness
 from cvnlp.language.data import prepare
-from cvnlp.language.figures import draw_run
+from cvnlp.language.evaluation import evaluate
+from cvnlp.language.inference.predict import predict
 from cvnlp.language.insight import examine
-from cvnlp.language.insight_figures import draw_insight
 from cvnlp.language.models import network_arguments, ngram
 from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
-from cvnlp.language.serving import predict
-from cvnlp.language.task import Task
-from cvnlp.learning import Learner
+from cvnlp.language.report.insight import draw_insight
+from cvnlp.language.report.run import draw_run
+from cvnlp.language.training.task import Task
 from cvnlp.params.insight import LanguageInsight
 from cvnlp.params.runs import LanguageAttack, LanguageEvaluate, LanguageTrain
 from cvnlp.stages.train import _build, _fit
+from cvnlp.training import trainer
+from cvnlp.training.gradient_free import Learner
 
 VOCABULARY, LINE_END = 9, 3  # token 0 is in no text, as the unknown one of characters
 SHAPES = [(order, across) for order in (1, 2, 3, 5, 8) for across in (True, False)]
@@ -298,22 +302,22 @@ def make_options(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[training.Fitted, Path]]:
+def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fitted, Path]]:
     """Train as the stage does; the result, and the folder of the saved model."""
     count = iter(range(100))
 
-    def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[training.Fitted, Path]:
+    def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
         number, options = next(count), make_options(**changes)
         data = network_arguments(prepared.facts(language_data))
         config = {"domain": "language", "name": "ngram", "data": data, "options": {"order": 4}}
-        training.seed_everything(1)
+        trainer.seed_everything(1)
         network = networks.build(config)
-        fitted = training.fit(
+        fitted = trainer.fit(
             Task(network, options),
-            training.Data(source, language_data, options, 1),
+            trainer.Data(source, language_data, options, 1),
             run="mine",
             resume=tmp_path / (resume or f"resume-{number}"),
-            logger=training.EpochLogger(lambda metrics, epoch: None),
+            logger=trainer.EpochLogger(lambda metrics, epoch: None),
         )
         networks.save(tmp_path / f"model-{number}", network, config)
         return fitted, tmp_path / f"model-{number}"
@@ -338,7 +342,7 @@ def test_training_counts_the_text_once(train: Callable[..., Any], language_data:
     assert fitted.examples == len(tokens) and fitted.best_epoch == 0 and row["step"] == 1
     validation = prepared.load_array(language_data, "validation")
     columns = batches.VALIDATION_COLUMNS
-    nats = evaluation.token_nats(network.to(networks.device()), validation, facts["start"], columns=columns)
+    nats = evaluate.token_nats(network.to(networks.device()), validation, facts["start"], columns=columns)
     assert row["validation_nll"] == pytest.approx(nats.mean(), rel=1e-5)
 
 
@@ -407,20 +411,20 @@ def test_every_token_is_scored_alike_in_any_window(
     trained: Ngram, language_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens, start = prepared.load_array(language_data, "test"), prepared.facts(language_data)["start"]
-    whole = evaluation.token_nats(trained, tokens, start)
+    whole = evaluate.token_nats(trained, tokens, start)
     assert whole.mean() < 1.0  # the made plays repeat themselves
     for window in (13, 10**6):
-        monkeypatch.setattr(evaluation, "WINDOW", window)
-        assert np.array_equal(evaluation.token_nats(trained, tokens, start), whole)
+        monkeypatch.setattr(evaluate, "WINDOW", window)
+        assert np.array_equal(evaluate.token_nats(trained, tokens, start), whole)
 
 
 def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
     facts = prepared.facts(language_data)
     options = LanguageEvaluate(samples=2, sample_tokens=30).model_dump()
-    scores = evaluation.evaluate(trained, language_data, facts, options, tmp_path / "details")
+    scores = evaluate.evaluate(trained, language_data, facts, options, tmp_path / "details")
     assert scores["perplexity"] < 3
     options = LanguageAttack(shares=[0.1, 0.3], excerpts=4, length=30).model_dump()
-    attacked, rows, examples = attacks.attack(trained, language_data, facts, options)
+    attacked, rows, examples = robustness.attack(trained, language_data, facts, options)
     methods = {row["method"] for row in rows}
     assert "random" in methods and "hotflip" not in methods  # which needs a gradient
     assert attacked["perplexity_clean"] < attacked["perplexity_random_0.1"] < attacked["perplexity_random_0.3"]
@@ -463,5 +467,5 @@ def test_the_perplexity_of_the_penn_treebank(across: bool, published: float, tmp
     network = Ngram(facts["vocabulary_size"], order=5, across_lines=across).to(networks.device())
     ((inputs, targets, _),) = batches.whole_text(tmp_path / "made")
     network.learn(inputs.to(networks.device()), targets.to(networks.device()), epoch=0)
-    nats = evaluation.token_nats(network, prepared.load_array(tmp_path / "made", "test"), facts["start"])
+    nats = evaluate.token_nats(network, prepared.load_array(tmp_path / "made", "test"), facts["start"])
     assert np.exp(nats.mean(dtype=np.float64)) == pytest.approx(published, abs=0.1)

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvnlp import files, prepared
+from cvnlp import files
+from cvnlp.data import prepared
 from cvnlp.vision import data
-from cvnlp.vision.card import draw_card
 from cvnlp.vision.data import published
 from cvnlp.vision.data.canvases import Composer
 from cvnlp.vision.data.pictures import of_arrays
+from cvnlp.vision.report.data_card import draw_card
 
 OPTIONS = {"count": 3, "size": [40, 50], "pictures": 4, "background": 0.25}
 SHAPE = (14, 7, 1)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cvnlp.own_files import Unusable
+from cvnlp.data.user_files import Unusable
 from cvnlp.vision.data.decoding import TURNS, Form, decode, decode_files
 
 GREY = Form((6, 5), "stretch", "grey", "black")

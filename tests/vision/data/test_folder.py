@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cvnlp.prepared import SPLITS
+from cvnlp.data.prepared import SPLITS
 from cvnlp.vision.data.folder import Paths, list_pictures
 
 

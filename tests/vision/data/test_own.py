@@ -18,7 +18,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 from cvnlp.vision import data
 from cvnlp.vision.data import own
 

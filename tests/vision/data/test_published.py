@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cvnlp import domain, prepared
-from cvnlp.sources.catalogue import SOURCES
-from cvnlp.sources.fetching import fetch
+from cvnlp import domains
+from cvnlp.catalogue import SOURCES
+from cvnlp.data import prepared
+from cvnlp.data.download.fetch import fetch
 from cvnlp.vision import data
 from cvnlp.vision.data import published
 from cvnlp.vision.data.pictures import Pictures, of_arrays
@@ -324,7 +325,7 @@ def test_facts_say_where_the_pictures_come_from(folder: Path) -> None:
     facts, source = prepared.facts(folder), SOURCES["mnist_sample"]
     assert (facts["source"], facts["licence"], facts["citation"]) == ("mnist_sample", source.licence, source.citation)
     assert (facts["shape"], facts["classes"]) == ([5, 4, 3], CLASSES)
-    assert facts["domain"] in domain.HALVES
+    assert facts["domain"] in domains.HALVES
     assert "skipped" not in facts
     assert not (folder / "files.csv").exists()
 

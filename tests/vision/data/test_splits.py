@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 from cvnlp.vision.data.splits import carve, check_request
 
 CLASSES = ["zero", "one", "two"]

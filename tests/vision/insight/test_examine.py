@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 import torch
 
-from cvnlp import files, prepared
+from cvnlp import files
+from cvnlp.data import prepared
 from cvnlp.networks import device
 from cvnlp.vision.insight import examine
 from cvnlp.vision.insight.layers import feature_layers
-from cvnlp.vision.insight_figures import draw_insight
 from cvnlp.vision.models import MODELS, Classifier
+from cvnlp.vision.report.insight import draw_insight
 
 pytest.importorskip("captum")
 

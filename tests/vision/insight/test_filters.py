@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from cvnlp import prepared
-from cvnlp.vision.insight.fields import Field, theory
+from cvnlp.data import prepared
 from cvnlp.vision.insight.filters import OUTSIDE, Strongest, feature_maps, first_weights, patches, strongest
 from cvnlp.vision.insight.layers import blocks
+from cvnlp.vision.insight.receptive_fields import Field, theory
 
 
 def test_first_convolution_as_pictures() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.networks import parameter_count
-from cvnlp.options import Activation, Block
+from cvnlp.params.option_types import Activation, Block
 from cvnlp.vision.models.cnn import Cnn
 from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Mirror
 

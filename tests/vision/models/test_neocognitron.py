@@ -12,13 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvnlp import networks, prepared, training
+from cvnlp import networks
+from cvnlp.data import prepared
 from cvnlp.params.runs import Augment, VisionTrain
+from cvnlp.training import trainer
 from cvnlp.vision import batches
-from cvnlp.vision.evaluation import predict_split
+from cvnlp.vision.evaluation.evaluate import predict_split
 from cvnlp.vision.models import network_arguments
 from cvnlp.vision.models.neocognitron import CLayer, Contrast, Neocognitron, Recognition, SLayer
-from cvnlp.vision.task import Learner, Task
+from cvnlp.vision.training.task import Learner, Task
 
 SMALL = {"planes": [12], "prototypes": 60}
 SIZE = 20
@@ -295,11 +297,11 @@ def make_options(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def train(vision_data: Path, tmp_path: Path) -> Callable[..., tuple[training.Fitted, Path]]:
+def train(vision_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fitted, Path]]:
     """Train as the stage does; the result, and the folder of the saved network."""
     count = iter(range(100))
 
-    def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[training.Fitted, Path]:
+    def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
         number, options = next(count), make_options(**changes)
         data = network_arguments(prepared.facts(vision_data))
         config = {
@@ -308,14 +310,14 @@ def train(vision_data: Path, tmp_path: Path) -> Callable[..., tuple[training.Fit
             "data": data,
             "options": {"planes": [16], "prototypes": 90},
         }
-        training.seed_everything(1)
+        trainer.seed_everything(1)
         network = networks.build(config)
-        fitted = training.fit(
+        fitted = trainer.fit(
             Task(network, options),
-            training.Data(source, vision_data, options, 1),
+            trainer.Data(source, vision_data, options, 1),
             run="mine",
             resume=tmp_path / (resume or f"resume-{number}"),
-            logger=training.EpochLogger(lambda metrics, epoch: None),
+            logger=trainer.EpochLogger(lambda metrics, epoch: None),
         )
         networks.save(tmp_path / f"model-{number}", network, config)
         return fitted, tmp_path / f"model-{number}"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp import duplicates, prepared
+from cvnlp.data import duplicates, prepared
+from cvnlp.data.user_files import save_table, shown
 from cvnlp.language.data.splits import Names, Splits
-from cvnlp.own_files import save_table, shown
 
 LONG = 40  # characters that a line needs to count: shorter ones are alike by chance
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import charset_normalizer
 
-from cvnlp.own_files import Unusable
+from cvnlp.data.user_files import Unusable
 
 # the longer ones first: the mark of UTF-16 begins that of UTF-32
 MARKS = {

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from cvnlp.data.user_files import SPLIT_NAMES, Skipped, Unusable, shown, walk
 from cvnlp.language.data.decoding import Decoded, decode
 from cvnlp.language.data.texts import Texts, progress
-from cvnlp.own_files import SPLIT_NAMES, Skipped, Unusable, shown, walk
 
 
 def read_own(path: Path, *, encoding: str | None, max_skipped: float) -> Texts:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from cvnlp.data.download.fetch import fetch, members
 from cvnlp.language.data.texts import Texts
-from cvnlp.sources.fetching import fetch, members
 
 PENN_TREEBANK = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
 WIKITEXT = {

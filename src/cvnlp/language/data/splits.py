@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp import prepared
+from cvnlp.data import prepared
+from cvnlp.data.user_files import save_table, shown
 from cvnlp.language.data.texts import Part, Texts
-from cvnlp.own_files import save_table, shown
 
 HeldOut = Mapping[str, Sequence[str] | float | None]
 Names = dict[str, list[str]]  # split -> documents

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from cvnlp import duplicates
-from cvnlp.own_files import Skipped
+from cvnlp.data import duplicates
+from cvnlp.data.user_files import Skipped
 
 PIECE = 2**20  # characters that are worked on at a time, or a line if it is longer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 from cvnlp.language.data.copies import line_digests
 from cvnlp.language.data.texts import Part, Texts, pieces
 from cvnlp.language.data.tokens import Tokeniser

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.options import DropoutPlaces
+from cvnlp.params.option_types import DropoutPlaces
 
 PLACES = tuple(DropoutPlaces.model_fields)
 ORDINARY = ("input", "between", "output")  # where a number alone means dropout (Zaremba et al. 2014)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.language.models.output import cross_entropy
-from cvnlp.options import PositiveInt
+from cvnlp.params.option_types import PositiveInt
 
 AT_ONCE = 128  # places of a text at which the probabilities of all tokens are computed together
 DENSE = 4  # possible keys for each that there is, up to which a list of them all is made

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, read_dropped, shares
 from cvnlp.language.models.output import make_output
-from cvnlp.options import Dropouts, PositiveFloat, PositiveInt, Several
+from cvnlp.params.option_types import Dropouts, PositiveFloat, PositiveInt, Several
 
 State = Any  # a tuple with that of every layer: (1, B, hidden), for the LSTM a pair of them; None is zeros
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cvnlp import prepared
-from cvnlp.own_files import save_table
+from cvnlp.data import prepared
+from cvnlp.data.user_files import save_table
 from cvnlp.vision.data.pictures import Pictures, Rows, Staging
 
 BACKGROUND = "background"

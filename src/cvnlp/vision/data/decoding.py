@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from cvnlp.duplicates import digest
-from cvnlp.own_files import Unusable
+from cvnlp.data.duplicates import digest
+from cvnlp.data.user_files import Unusable
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MODES = {"grey": "L", "rgb": "RGB"}

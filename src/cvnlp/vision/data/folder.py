@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cvnlp.own_files import SPLIT_NAMES, shown, walk
-from cvnlp.prepared import SPLITS
+from cvnlp.data.prepared import SPLITS
+from cvnlp.data.user_files import SPLIT_NAMES, shown, walk
 
 MOST_CLASSES = 2**16
 

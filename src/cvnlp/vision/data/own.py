@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from cvnlp.own_files import Skipped, shown
-from cvnlp.prepared import SPLITS
+from cvnlp.data.prepared import SPLITS
+from cvnlp.data.user_files import Skipped, shown
 from cvnlp.vision.data.decoding import Decoded, Form, decode_files
 from cvnlp.vision.data.folder import Listing
 from cvnlp.vision.data.parallel import in_order, processors

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp.own_files import Skipped
+from cvnlp.data.user_files import Skipped
 
 Rows = Callable[[np.ndarray], np.ndarray]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp.sources.fetching import fetch, members
+from cvnlp.data.download.fetch import fetch, members
 from cvnlp.vision.data.pictures import Pictures, Staging, check_space, of_arrays
 
 DIGITS = [str(digit) for digit in range(10)]

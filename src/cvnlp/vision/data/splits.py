@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from cvnlp.prepared import SPLITS
+from cvnlp.data.prepared import SPLITS
 
 Request = Mapping[str, int | float | None]  # split -> pictures in all, share of every class, or as the data brings it
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cvnlp import duplicates, prepared
-from cvnlp.own_files import save_table
+from cvnlp.data import duplicates, prepared
+from cvnlp.data.user_files import save_table
 from cvnlp.vision.data.pictures import Pictures
 
 PIECE_BYTES = 2**20

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvnlp.vision.insight.fields import Fields
 from cvnlp.vision.insight.layers import Layers, answers, pictures
+from cvnlp.vision.insight.receptive_fields import Fields
 
 BATCH = 256
 OUTSIDE = 128  # grey, of a patch that reaches over the border of its picture

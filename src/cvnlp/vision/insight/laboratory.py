@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp import files, prepared
+from cvnlp import files
+from cvnlp.data import prepared
 from cvnlp.vision.insight.convolution import (
     WORKED_ANSWER,
     WORKED_FILTER,

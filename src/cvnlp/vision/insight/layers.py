@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvnlp import prepared
+from cvnlp.data import prepared
 from cvnlp.networks import device
 
 Layers = list[tuple[str, nn.Module]]

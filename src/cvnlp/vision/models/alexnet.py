@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import nn
 
-from cvnlp.options import Fraction, PositiveFloat
+from cvnlp.params.option_types import Fraction, PositiveFloat
 from cvnlp.vision.models.convolutional import Convolutional, Maps, named
 
 POOLED = (1, 2, 5)  # the convolutions that a pooling follows

@@ -4,7 +4,7 @@ import itertools
 
 from torch import nn
 
-from cvnlp.options import AnyNumber, Block, Blocks, Fraction
+from cvnlp.params.option_types import AnyNumber, Block, Blocks, Fraction
 from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Convolutional, Maps, Mirror, named
 
 BORDERS: dict[str, type[nn.Module]] = {"zero": nn.ZeroPad2d, "mirror": Mirror, "repeat": nn.ReplicationPad2d}

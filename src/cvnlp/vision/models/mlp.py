@@ -4,7 +4,7 @@ import itertools
 
 from torch import nn
 
-from cvnlp.options import Fraction, Several
+from cvnlp.params.option_types import Fraction, Several
 from cvnlp.vision.models.classifier import Classifier
 
 

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.options import Fraction, PositiveFloat, PositiveInt, Several
+from cvnlp.params.option_types import Fraction, PositiveFloat, PositiveInt, Several
 from cvnlp.vision.models.classifier import Classifier
 
 SILENCE = 0.02  # the inhibition at which an S-cell gives half of its largest answer: noise stays unheard

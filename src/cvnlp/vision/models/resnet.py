@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from cvnlp.options import Activation, Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Several
+from cvnlp.params.option_types import Activation, Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Several
 from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Convolutional, Maps, named
 
 

@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from cvnlp.options import NonNegativeFloat
+from cvnlp.params.option_types import NonNegativeFloat
 from cvnlp.vision.models.classifier import Classifier
 
 # digit -> (what is measured, above or below, threshold). Thought up by a person who looked at training digits.

@@ -1,0 +1,1 @@
+"""The tables and figures of benchmarks/: trained runs next to published results."""

@@ -1,0 +1,1 @@
+"""What the data of both halves share: downloads, user files, duplicates, prepared arrays."""

@@ -1,0 +1,199 @@
+"""The two halves, vision and language, behind one typed interface.
+
+A half is a package with the same rooms as the other and the same public names in each room. The protocols below are
+those names; mypy checks both packages against them. A room is imported when it is first used, so that a stage which
+needs no torch does not import it.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cvnlp.catalogue import SOURCES
+from cvnlp.params import Choices, Params, load
+from cvnlp.schemas import network_schemas
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from cvnlp.report.plots import Learning, Robustness
+    from cvnlp.training.base_task import BaseTask
+
+HALVES = ("vision", "language")
+
+
+class Data(Protocol):
+    def prepare(self, raw: Path, folder: Path, *, seed: int, **options: Any) -> Any: ...
+
+
+class Batches(Protocol):
+    def split_batches(self, folder: Path, split: str, options: Any) -> Any: ...
+    def train_batches(self, folder: Path, options: Any, *, seed: int, epoch: int) -> Any: ...
+
+
+class Models(Protocol):
+    @property
+    def MODELS(self) -> Mapping[str, "type[nn.Module]"]: ...  # noqa: N802  (a constant of the module)
+    def multiply_adds(self, network: Any) -> int: ...
+    def network_arguments(self, facts: Any) -> dict[str, Any]: ...
+
+
+class Training(Protocol):
+    def Task(self, network: Any, options: Any) -> "BaseTask": ...  # noqa: N802  (a class)
+
+
+class Evaluation(Protocol):
+    def evaluate(self, network: Any, data: Path, facts: Any, options: Any, details: Path) -> dict[str, float]: ...
+
+
+class Attacks(Protocol):
+    def attack(
+        self, network: Any, data: Path, facts: Any, options: Any
+    ) -> "tuple[dict[str, float], list[dict[str, Any]], dict[str, np.ndarray]]": ...
+
+
+class Insight(Protocol):
+    def examine(
+        self, network: Any, fresh: Any, data: Path, facts: Any, options: Any, folder: Path
+    ) -> dict[str, float]: ...
+
+
+class Inference(Protocol):
+    def example(self, config: dict[str, Any]) -> "np.ndarray": ...
+    def predict(self, network: Any, config: dict[str, Any], inputs: "np.ndarray") -> "np.ndarray": ...
+
+
+class Metrics(Protocol):
+    @property
+    def HEADLINE(self) -> Mapping[str, tuple[str, bool]]: ...  # noqa: N802
+    @property
+    def COMPARED(self) -> Mapping[str, tuple[str, float]]: ...  # noqa: N802
+    @property
+    def EXAMPLES(self) -> str: ...  # noqa: N802
+
+
+class Report(Protocol):
+    @property
+    def TITLE(self) -> str: ...  # noqa: N802
+    @property
+    def LEARNING(self) -> "Learning": ...  # noqa: N802
+    @property
+    def ROBUSTNESS(self) -> "Robustness": ...  # noqa: N802
+    def draw_card(self, data: Path, facts: dict[str, Any], folder: Path) -> list[str]: ...
+    def draw_run(self, details: Path, examples: Path, folder: Path) -> list[str]: ...
+    def draw_insight(self, details: Path, folder: Path) -> list[str]: ...
+    def draw_comparison(
+        self, learned: Mapping[str, Path], groups: Mapping[str, str], folder: Path
+    ) -> dict[str, Path]: ...
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One half, by the name that params.yaml gives it."""
+
+    name: str
+
+    def _room(self, name: str) -> Any:
+        return importlib.import_module(f"cvnlp.{self.name}.{name}")
+
+    @property
+    def data(self) -> Data:
+        room: Data = self._room("data")
+        return room
+
+    @property
+    def batches(self) -> Batches:
+        room: Batches = self._room("batches")
+        return room
+
+    @property
+    def models(self) -> Models:
+        room: Models = self._room("models")
+        return room
+
+    @property
+    def training(self) -> Training:
+        room: Training = self._room("training")
+        return room
+
+    @property
+    def evaluation(self) -> Evaluation:
+        room: Evaluation = self._room("evaluation")
+        return room
+
+    @property
+    def attacks(self) -> Attacks:
+        room: Attacks = self._room("attacks")
+        return room
+
+    @property
+    def insight(self) -> Insight:
+        room: Insight = self._room("insight")
+        return room
+
+    @property
+    def inference(self) -> Inference:
+        room: Inference = self._room("inference")
+        return room
+
+    @property
+    def metrics(self) -> Metrics:
+        room: Metrics = self._room("metrics")
+        return room
+
+    @property
+    def report(self) -> Report:
+        room: Report = self._room("report")
+        return room
+
+
+DOMAINS = {name: Domain(name) for name in HALVES}
+
+
+@cache
+def choices(domain: str) -> Choices:
+    sources = {name: entry.held_out for name, entry in SOURCES.items() if entry.domain == domain}
+    return Choices(networks=network_schemas(Path(__file__).parent / domain / "models"), sources=sources)
+
+
+def read_params(path: Path) -> Params:
+    """params.yaml, checked whole against what both halves offer; imports no torch."""
+    return load(path, {domain: choices(domain) for domain in HALVES})
+
+
+if TYPE_CHECKING:
+    import cvnlp.language.attacks
+    import cvnlp.language.batches
+    import cvnlp.language.data
+    import cvnlp.language.evaluation
+    import cvnlp.language.inference
+    import cvnlp.language.insight
+    import cvnlp.language.metrics
+    import cvnlp.language.models
+    import cvnlp.language.report
+    import cvnlp.language.training
+    import cvnlp.vision.attacks
+    import cvnlp.vision.batches
+    import cvnlp.vision.data
+    import cvnlp.vision.evaluation
+    import cvnlp.vision.inference
+    import cvnlp.vision.insight
+    import cvnlp.vision.metrics
+    import cvnlp.vision.models
+    import cvnlp.vision.report
+    import cvnlp.vision.training
+
+    _data: tuple[Data, ...] = (cvnlp.vision.data, cvnlp.language.data)
+    _batches: tuple[Batches, ...] = (cvnlp.vision.batches, cvnlp.language.batches)
+    _models: tuple[Models, ...] = (cvnlp.vision.models, cvnlp.language.models)
+    _training: tuple[Training, ...] = (cvnlp.vision.training, cvnlp.language.training)
+    _evaluation: tuple[Evaluation, ...] = (cvnlp.vision.evaluation, cvnlp.language.evaluation)
+    _attacks: tuple[Attacks, ...] = (cvnlp.vision.attacks, cvnlp.language.attacks)
+    _insight: tuple[Insight, ...] = (cvnlp.vision.insight, cvnlp.language.insight)
+    _inference: tuple[Inference, ...] = (cvnlp.vision.inference, cvnlp.language.inference)
+    _metrics: tuple[Metrics, ...] = (cvnlp.vision.metrics, cvnlp.language.metrics)
+    _report: tuple[Report, ...] = (cvnlp.vision.report, cvnlp.language.report)

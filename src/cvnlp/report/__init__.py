@@ -1,0 +1,1 @@
+"""The report: sections, figures and tables of all runs, and their aggregation over seeds."""

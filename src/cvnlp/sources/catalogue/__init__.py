@@ -1,9 +1,0 @@
-"""The published data sets: their files with checksums and places, licences and citations, as one table."""
-
-from cvnlp.sources.catalogue.form import File, Source, origins_of, readable
-from cvnlp.sources.catalogue.language import SOURCES as LANGUAGE
-from cvnlp.sources.catalogue.vision import SOURCES as VISION
-
-__all__ = ["SOURCES", "File", "Source", "origins_of", "readable"]
-
-SOURCES: dict[str, Source] = VISION | LANGUAGE

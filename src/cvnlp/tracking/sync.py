@@ -1,0 +1,114 @@
+"""MLflow brought up to the files: every model has its run, and the run holds all that the files say of it.
+
+The files are the truth. A stage that DVC skips or restores logs nothing, and a tracker may have been down: so `report`
+looks for each model's run by the model's digest, makes it where it is missing, and completes it.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities import Run
+from mlflow.models import Model, ModelSignature
+from mlflow.tracking import MlflowClient
+from mlflow.types import Schema, TensorSpec
+
+from cvnlp import domains, files, provenance
+from cvnlp.tracking import mlflow_store
+from cvnlp.tracking.run_metadata import describe
+
+# what a served model needs; without this list MLflow would pin this machine's own variant of torch
+REQUIREMENTS = ("torch", "numpy", "safetensors", "pydantic", "ruamel.yaml")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the files of one run are; `figures` may be absent for a run that has nothing to draw."""
+
+    data: Path
+    model: Path
+    history: Path
+    training: Path
+    scores: Path
+    attacks: Path
+    insights: Path
+    details: Path
+    figures: Path
+
+
+def project(settings: Any, run: str, found: Files, client: MlflowClient, experiment: str) -> str:
+    """Complete the run of one model, made if it is missing; returns the MLflow run's id."""
+    digest = provenance.model_digest(found.model)
+    entry = _find(client, experiment, run, digest) or _make(settings, run, found, client, experiment, digest)
+    run_id: str = entry.info.run_id
+    state = provenance.digest([files.sha256(path) for path in _evidence(found)])
+    if entry.data.tags.get("report.sha256") == state:
+        return run_id
+    scores = files.read_json(found.training) | _prefixed("test", files.read_json(found.scores))
+    scores |= _prefixed("attack", files.read_json(found.attacks))
+    scores |= _prefixed("insight", files.read_json(found.insights))
+    mlflow_store.log_metrics(client, run_id, scores)
+    for stage in ("evaluate", "attack", "insight"):  # tags, for params cannot change and these may, for the same model
+        client.set_tag(run_id, f"params.{stage}", getattr(settings.runs[run], stage).model_dump_json())
+    for folder, name in ((found.details, "evaluation"), (found.figures, "figures")):
+        if folder.is_dir():
+            client.log_artifacts(run_id, str(folder), name)
+    if not client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"):
+        _log_model(run, run_id, found.model, digest)
+    client.set_tag(run_id, "report.sha256", state)
+    return run_id
+
+
+def _find(client: MlflowClient, experiment: str, run: str, digest: str) -> Run | None:
+    """The newest of this name with this model; two runs of params.yaml may well come to the same model."""
+    runs = mlflow_store.find_runs(client, experiment, f"tags.`model.sha256` = '{digest}' and tags.run = '{run}'")
+    return runs[0] if runs else None
+
+
+def _make(settings: Any, run: str, found: Files, client: MlflowClient, experiment: str, digest: str) -> Run:
+    """A run from the files alone: params, data set, the metrics of every epoch."""
+    described = describe(settings, run, settings.runs[run].dataset, found.data)
+    tags = described["tags"] | {"model.sha256": digest, "from": "files"}
+    run_id = mlflow_store.create_run(
+        client, experiment, described["name"], described["params"], tags, described["dataset"]
+    )
+    for row in pd.read_csv(found.history).to_dict("records"):
+        epoch = int(row.pop("epoch"))
+        mlflow_store.log_metrics(
+            client, run_id, {str(name): value for name, value in row.items() if np.isfinite(value)}, epoch
+        )
+    client.set_terminated(run_id)
+    return client.get_run(run_id)
+
+
+def _evidence(found: Files) -> list[Path]:
+    folders = [folder for folder in (found.details, found.figures) if folder.is_dir()]
+    inside = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [found.training, found.scores, found.attacks, found.insights, *inside]
+
+
+def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
+
+
+def _log_model(name: str, run_id: str, folder: Path, digest: str) -> None:
+    config = files.read_json(folder / "config.json")
+    example = domains.DOMAINS[config["domain"]].inference.example(config)
+    inputs = Schema([TensorSpec(example.dtype, (-1, *([-1] * (example.ndim - 1))))])
+    outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1))])
+    Model.log(  # for a finished run, without starting it again
+        artifact_path=None,
+        name=name,
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+        artifacts={"model": str(folder)},
+        code_paths=[str(Path(__file__).parents[1])],
+        signature=ModelSignature(inputs=inputs, outputs=outputs),
+        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
+        tags={"model.sha256": digest},
+    )

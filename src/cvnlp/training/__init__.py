@@ -1,0 +1,1 @@
+"""Training with Lightning: trainer, base task, optimisers, schedules, averaging, gradient-free learning."""

@@ -1,0 +1,79 @@
+"""A classifier on the test split: scores, tables, the worst mistakes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from cvnlp import files
+from cvnlp.data import prepared
+from cvnlp.networks import device
+from cvnlp.vision import metrics
+from cvnlp.vision.batches import split_batches
+
+CURVE_POINTS = 101  # of the precision-recall curve of a class, however many pictures it has
+
+
+def evaluate(
+    network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path
+) -> dict[str, float]:
+    """Scores of the test split; into `details` go predictions.csv, classes.csv, curves.csv, confusion.csv,
+    calibration.csv, mistakes.csv and their pictures, mistakes.npy.
+    """
+    probabilities, labels = predict_split(network, data, "test")
+    classes = facts["classes"]
+    predictions = _predictions(probabilities, labels, classes)
+    mistakes = _worst_mistakes(predictions, options["mistakes"])
+    tables = {
+        "predictions": predictions,
+        "mistakes": mistakes,
+        "calibration": metrics.calibration(probabilities, labels, bins=options["bins"]),
+        **_of_classes(probabilities, labels, classes),
+    }
+    for name, table in tables.items():
+        files.write_table(details / f"{name}.csv", table)
+    images = prepared.load_array(data, "test_images")[mistakes["index"].to_numpy()]
+    prepared.save_array(details, "mistakes", images)
+    return metrics.summary(probabilities, labels, bins=options["bins"])
+
+
+@torch.inference_mode()
+def predict_split(network: nn.Module, data: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Class probabilities float32 (N, classes) and labels int64 (N,) of a whole split."""
+    outputs, labels = [], []
+    for images, batch_labels in split_batches(data, split, {}):
+        outputs.append(network(images.to(device())).float().softmax(1).cpu())
+        labels.append(batch_labels)
+    return torch.cat(outputs).numpy(), torch.cat(labels).numpy()
+
+
+def _of_classes(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, pd.DataFrame]:
+    """The tables whose rows are classes, or points of the classes' curves, with their names."""
+    per_class = metrics.per_class(probabilities, labels)
+    per_class.insert(0, "class", classes)
+    curves = metrics.precision_recall(probabilities, labels, points=CURVE_POINTS)
+    curves["class"] = np.array(classes)[curves["class"]]
+    counts = metrics.confusion(probabilities.argmax(1), labels, len(classes))
+    return {"classes": per_class, "curves": curves, "confusion": pd.DataFrame(counts, columns=classes)}
+
+
+def _predictions(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    predicted, names = probabilities.argmax(1), np.array(classes)
+    return pd.DataFrame(
+        {
+            "index": np.arange(len(labels)),
+            "actual": names[labels],
+            "predicted": names[predicted],
+            "confidence": probabilities.max(1),
+            "probability_of_actual": probabilities[np.arange(len(labels)), labels],
+        }
+    )
+
+
+def _worst_mistakes(table: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Those pictures taken for another class whose own class got the least probability."""
+    wrong = table[table["actual"] != table["predicted"]]
+    return wrong.sort_values(["probability_of_actual", "index"]).head(count)

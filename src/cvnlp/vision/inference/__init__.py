@@ -1,0 +1,5 @@
+"""Inference with image classifiers: the one place where a network is run on data."""
+
+from cvnlp.vision.inference.predict import example, predict
+
+__all__ = ["example", "predict"]

@@ -1,0 +1,406 @@
+"""What comes over HTTP is whole and right, or not taken, whatever the server and the connection do."""
+
+import errno
+import gzip
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cvnlp import catalogue
+from cvnlp.data.download import fetch as fetching
+from cvnlp.data.download import http
+from cvnlp.data.download import verify as contents
+
+FILE = "letters.txt"
+SRC = Path(__file__).parents[2] / "src"
+
+
+def fetch(folder: Path) -> bytes:
+    """The one file of the source, after checking that nothing but it is left."""
+    paths = fetching.fetch("made", folder / "raw")
+    assert [path.name for path in (folder / "raw" / "made").iterdir()] == [FILE]
+    assert [path.name for path in (folder / "raw").iterdir()] == ["made"]
+    return paths[FILE].read_bytes()
+
+
+def partial(folder: Path, url: str) -> Path:
+    name = f".{FILE}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part"
+    (folder / "raw" / "made").mkdir(parents=True, exist_ok=True)
+    return folder / "raw" / "made" / name
+
+
+def test_file_is_fetched_once(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+    server.files["/a"] = content
+    source(urls=(server.url("/a"),))
+    assert fetch(tmp_path) == content
+    assert fetch(tmp_path) == content
+    assert server.asked == [("/a", None)]
+
+
+def test_gzipped_file_is_stored_unzipped(
+    tmp_path: Path, server: Any, source: Any, content: bytes, gzipped: bytes
+) -> None:
+    server.files["/a.gz"] = gzipped
+    source(urls=(server.url("/a.gz"),))
+    assert fetch(tmp_path) == content
+
+
+def test_file_that_a_server_unzips_unasked_is_taken(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+    server.files["/a.gz"] = content
+    source(urls=(server.url("/a.gz"),))
+    assert fetch(tmp_path) == content
+
+
+def test_progress_is_told_and_reaches_the_size(
+    tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    server.files["/a"] = content
+    source(urls=(server.url("/a"),))
+    bars = []
+
+    class Bar(http.tqdm):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options | {"disable": False})
+            bars.append(self)
+
+    monkeypatch.setattr(http, "tqdm", Bar)
+    fetch(tmp_path)
+    assert [(bar.n, bar.total) for bar in bars] == [(len(content), len(content))]
+    printed = capsys.readouterr()
+    assert FILE in printed.out
+    assert "20.0 kB" in printed.out
+    assert "100%" in printed.err
+
+
+def test_no_bar_is_drawn_into_a_log(tmp_path: Path, server: Any, source: Any, content: bytes, capfd: Any) -> None:
+    server.files["/a"] = content
+    source(urls=(server.url("/a"),))
+    fetch(tmp_path)
+    assert "%" not in capfd.readouterr().err
+
+
+def test_broken_connection_is_resumed(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+    server.files["/a"] = content
+    server.faults["/a"] = ["cut 5000", "cut 3000"]
+    source(urls=(server.url("/a"),))
+    assert fetch(tmp_path) == content
+    assert server.ranges("/a") == [None, "bytes=5000-", "bytes=8000-"]
+
+
+def test_connection_that_breaks_often_but_brings_something_each_time_is_borne(
+    tmp_path: Path, server: Any, source: Any, content: bytes
+) -> None:
+    server.files["/a"] = content
+    server.faults["/a"] = ["cut 2000"] * 9
+    source(urls=(server.url("/a"),))
+    assert fetch(tmp_path) == content
+
+
+def test_connection_that_never_brings_anything_is_given_up_and_what_there_is_kept(
+    tmp_path: Path, server: Any, source: Any, content: bytes
+) -> None:
+    server.files["/a"] = content
+    server.faults["/a"] = ["cut 5000", *["cut 0"] * 20]
+    source(urls=(server.url("/a"),))
+    with pytest.raises(ConnectionError, match=FILE):
+        fetch(tmp_path)
+    assert len(server.asked) == 2 + len(http.PAUSES)
+    assert partial(tmp_path, server.url("/a")).read_bytes() == content[:5000]
+    server.faults["/a"] = []
+    assert fetch(tmp_path) == content
+    assert server.ranges("/a")[-1] == "bytes=5000-"
+
+
+def test_pauses_grow(tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(http, "PAUSES", (1, 2, 4))
+    monkeypatch.setattr(http.time, "sleep", slept.append)
+    server.files["/a"] = content
+    server.faults["/a"] = ["503", "429", "500"]
+    source(urls=(server.url("/a"),))
+    assert fetch(tmp_path) == content
+    assert slept == [1, 2, 4]
+
+
+@pytest.mark.parametrize("fault", ["no ranges", "shifted"])
+def test_server_that_answers_another_range_ends_right(
+    tmp_path: Path, server: Any, source: Any, content: bytes, fault: str
+) -> None:
+    server.files["/a"] = content
+    server.faults["/a"] = ["cut 5000", fault]
+    source(urls=(server.url("/a"),))
+    assert fetch(tmp_path) == content
+    assert server.ranges("/a") == [None, "bytes=5000-"]
+
+
+def test_longer_partial_file_leaves_no_end_when_a_server_sends_all(
+    tmp_path: Path, server: Any, source: Any, content: bytes
+) -> None:
+    server.files["/a"] = content
+    server.faults["/a"] = ["no ranges"]
+    source(urls=(server.url("/a"),))
+    partial(tmp_path, server.url("/a")).write_bytes(bytes(len(content) + 100))
+    assert fetch(tmp_path) == content
+    assert len(server.asked) == 1
+
+
+def test_whole_partial_file_needs_no_more(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+    server.files["/a"] = content
+    source(urls=(server.url("/a"),))
+    partial(tmp_path, server.url("/a")).write_bytes(content)
+    assert fetch(tmp_path) == content
+    assert server.ranges("/a") == [f"bytes={len(content)}-"]
+
+
+@pytest.mark.parametrize("size", [1, 5000, 20_000, 20_001, 1_000_000])
+def test_partial_file_of_something_else_is_thrown_away(
+    tmp_path: Path, server: Any, source: Any, content: bytes, size: int
+) -> None:
+    server.files["/a"] = content
+    source(urls=(server.url("/a"),))
+    partial(tmp_path, server.url("/a")).write_bytes(bytes(size))
+    assert fetch(tmp_path) == content
+    assert server.ranges("/a") == [f"bytes={size}-", None]
+
+
+def test_file_that_changes_between_two_attempts_is_fetched_anew(
+    tmp_path: Path, server: Any, source: Any, content: bytes
+) -> None:
+    server.files["/a"] = bytes(len(content))
+    server.faults["/a"] = ["cut 5000", *["503"] * 4]
+    source(urls=(server.url("/a"),))
+    with pytest.raises(ConnectionError):
+        fetch(tmp_path)
+    server.files["/a"] = content
+    assert fetch(tmp_path) == content
+
+
+@pytest.mark.parametrize("status", ["404", "403", "500"])
+def test_url_that_has_it_not_is_followed_by_the_next(
+    tmp_path: Path, server: Any, source: Any, content: bytes, status: str
+) -> None:
+    server.files |= {"/a": content, "/b": content}
+    server.faults["/a"] = [status] * 10
+    source(urls=(server.url("/a"), server.url("/b")))
+    assert fetch(tmp_path) == content
+    assert len(server.ranges("/a")) == (1 + len(http.PAUSES) if status == "500" else 1)
+
+
+def test_url_with_another_file_is_followed_by_the_next(
+    tmp_path: Path, server: Any, source: Any, content: bytes
+) -> None:
+    server.files |= {"/a": b"another file", "/b": content}
+    source(urls=(server.url("/a"), server.url("/b")))
+    assert fetch(tmp_path) == content
+
+
+def test_wrong_everywhere_names_all_places_and_digests(
+    tmp_path: Path, server: Any, source: Any, content: bytes
+) -> None:
+    server.files |= {"/a": b"one file", "/b": b"another file"}
+    source(urls=(server.url("/a"), server.url("/b"), server.url("/c")))
+    with pytest.raises(ValueError, match="made") as caught:
+        fetch(tmp_path)
+    for words in (b"one file", b"another file", content):
+        assert hashlib.sha256(words).hexdigest() in str(caught.value)
+    for words in ("/a", "/b", "HTTP 404", FILE):
+        assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "raw" / "made").iterdir()) == []
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_endless_file_is_cut_off(
+    tmp_path: Path, server: Any, source: Any, monkeypatch: pytest.MonkeyPatch, zipped: bool
+) -> None:
+    """Of a few bytes that unzip to a flood, no more is ever written than the file may have and one piece."""
+    monkeypatch.setattr(contents, "PIECE", 4096)
+    flood = bytes(10_000_000)
+    server.files["/a"] = gzip.compress(flood) if zipped else flood
+    source(urls=(server.url("/a"),))
+    most = []
+    unlink = Path.unlink
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        if path.is_file():
+            most.append(path.stat().st_size)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    with pytest.raises(ValueError, match="more than"):
+        fetch(tmp_path)
+    assert 0 < max(most) < 30_000
+    assert list((tmp_path / "raw" / "made").iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["download", "unzipped"])
+def test_full_disk_is_an_error_that_names_the_file(
+    tmp_path: Path,
+    server: Any,
+    source: Any,
+    content: bytes,
+    gzipped: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    server.files["/a"] = gzipped
+    source(urls=(server.url("/a"),))
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def fail(*_: Any) -> None:
+        raise full
+
+    with monkeypatch.context() as patch:
+        if place == "download":
+            patch.setattr(http._Answer, "write", fail)
+        else:
+            patch.setattr(contents.gzip.GzipFile, "read", fail)
+        with pytest.raises(OSError, match="No space left") as caught:
+            fetch(tmp_path)
+    assert caught.value.errno == errno.ENOSPC
+    assert FILE in str(caught.value)
+    assert not (tmp_path / "raw" / "made" / FILE).exists()
+    assert fetch(tmp_path) == content
+
+
+def test_killed_download_is_resumed_by_the_next_process(
+    tmp_path: Path, server: Any, source: Any, content: bytes
+) -> None:
+    server.files["/a"] = content
+    server.faults["/a"] = ["stall 5000"]
+    stated = source(urls=(server.url("/a"),))
+    script = (
+        "import sys; from pathlib import Path; from cvnlp.sources import catalogue, download, fetching\n"
+        "download.PIECE = 1000\n"
+        f"file = catalogue.File({stated.name!r}, {stated.sha256!r}, {stated.size}, urls={stated.urls!r})\n"
+        "catalogue.SOURCES['made'] = catalogue.Source('language', '', (file,), (), '', '', '', {})\n"
+        "fetching.fetch('made', Path(sys.argv[1]))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "raw")], env=environment) as process:
+        assert server.stalled.wait(60)
+        part = partial(tmp_path, server.url("/a"))
+        while not part.exists() or part.stat().st_size < 5000:
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "raw" / "made" / FILE).exists()
+    assert fetch(tmp_path) == content
+    assert server.ranges("/a") == [None, "bytes=5000-"]
+
+
+def test_fetches_at_the_same_time_ask_once(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+    server.files["/a"] = content
+    source(urls=(server.url("/a"),))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: fetching.fetch("made", tmp_path / "raw")[FILE].read_bytes(), range(4)))
+    assert found == [content] * 4
+    assert server.asked == [("/a", None)]
+
+
+# A mirror that is a server --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_mirror_may_be_a_server(
+    tmp_path: Path,
+    server: Any,
+    source: Any,
+    content: bytes,
+    gzipped: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+) -> None:
+    monkeypatch.setenv("CVNLP_MIRROR", server.url("/data/"))
+    server.files |= {f"/data/made/{FILE}{suffix}": gzipped if suffix else content, "/a": b"another"}
+    source(urls=(server.url("/a"),))
+    assert fetch(tmp_path) == content
+    assert server.ranges("/a") == []
+
+
+def test_wrong_file_of_a_mirror_that_is_a_server_is_an_error(
+    tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CVNLP_MIRROR", server.url("/data"))
+    server.files |= {f"/data/made/{FILE}": b"another", "/a": content}
+    source(urls=(server.url("/a"),))
+    with pytest.raises(ValueError, match=hashlib.sha256(b"another").hexdigest()):
+        fetch(tmp_path)
+    assert server.ranges("/a") == []
+
+
+def test_mirror_that_does_not_answer_is_passed_over(
+    tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CVNLP_MIRROR", "http://user:hidden@127.0.0.1:1/data")
+    source(urls=(server.url("/a"),))
+    with pytest.raises(ConnectionError, match="refused") as caught:
+        fetch(tmp_path)
+    assert "hidden" not in str(caught.value)
+    server.files["/a"] = content
+    assert fetch(tmp_path) == content
+
+
+# No network -----------------------------------------------------------------------------------------------------------
+
+
+def test_no_network_names_every_missing_file_in_one_line(
+    tmp_path: Path, source: Any, content: bytes, gzipped: bytes, mirror: Path
+) -> None:
+    digest = hashlib.sha256(content).hexdigest()
+    places = ("http://127.0.0.1:1/here", "http://127.0.0.1:1/there")
+    source(
+        *(
+            catalogue.File(name, digest, len(content), urls=tuple(f"{place}/{name}.gz" for place in places))
+            for name in ("first", "second", "third")
+        )
+    )
+    (mirror / "second.gz").write_bytes(gzipped)
+    with pytest.raises(ConnectionError) as caught:
+        fetching.fetch("made", tmp_path / "raw")
+    message = str(caught.value)
+    for words in (
+        "made",
+        "first (20.0 kB)",
+        "third",
+        *places,
+        "CVNLP_MIRROR=<folder>",
+        "<folder>/made/",
+        "HTTPS_PROXY",
+    ):
+        assert words in message
+    assert "second" not in message
+    assert "\n" not in message
+    assert [path.name for path in (tmp_path / "raw").rglob("*") if path.is_file()] == ["second"]
+
+
+def test_host_that_did_not_answer_is_not_asked_for_the_next_file(
+    tmp_path: Path, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def unreached(url: str, *_: Any, **__: Any) -> bool:
+        asked.append(url)
+        raise contents.Unreached("no answer")
+
+    monkeypatch.setattr(http, "download", unreached)
+    urls = ("http://one.example/a", "http://two.example/a")
+    source(*(catalogue.File(name, "0" * 64, 1, urls=urls) for name in ("first", "second", "third")))
+    with pytest.raises(ConnectionError):
+        fetching.fetch("made", tmp_path / "raw")
+    assert asked == list(urls)
+
+
+def test_proxy_of_the_environment_is_used(
+    tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url())
+    server.files["http://data.example/a"] = content  # a proxy is asked for whole URLs
+    source(urls=("http://data.example/a",))
+    assert fetch(tmp_path) == content

@@ -1,0 +1,89 @@
+"""Token ids as text: what the tokenisers split comes back, with the spaces that people write."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from cvnlp.language.data.tokens import TOKENISERS
+from cvnlp.language.data.vocabulary import build_vocabulary
+from cvnlp.language.inference.detokenise import as_text, write
+
+TEXT = "HAMLET:\nTo be, or not to be:\n\n'Tis well-known; that's it! (Aside) \"Go,\" he said -- i' the dark.\n"
+
+
+def written(tokens: list[str], line_end: str = "<eos>", kind: str = "words") -> str:
+    vocabulary = ["<unk>", *dict.fromkeys([line_end, *tokens])]
+    facts = {"token_kind": kind, "start": vocabulary.index(line_end)}
+    return as_text([vocabulary.index(token) for token in tokens], vocabulary, facts)
+
+
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_tokens_become_a_text_that_is_split_alike(kind: str) -> None:
+    tokens = list(TOKENISERS[kind].split(TEXT))
+    assert list(TOKENISERS[kind].split(written(tokens, TOKENISERS[kind].line_end, kind))) == tokens
+
+
+def test_any_row_of_words_and_marks_is_split_alike() -> None:
+    tokens = np.array([*"abc", "well-known", "that's", "_", "7", *",.;:!?-'\"()[]{}%&/", "<eos>"])
+    for seed in range(200):
+        drawn = np.random.default_rng(seed).choice(tokens, 30).tolist()
+        kept = [
+            token for number, token in enumerate(drawn) if drawn[number - 1 : number] != ["<eos>"] or token != "<eos>"
+        ]
+        row = [*kept[kept[0] == "<eos>" :], "the", "<eos>"]  # no empty lines: these have no <eos> of their own
+        assert list(TOKENISERS["words"].split(written(row))) == row
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ("to be , or not : that is it !", "to be, or not: that is it!"),
+        ("( aside ) [ exit ]", "(aside) [exit]"),
+        ('" go , " he said , " now "', '"go," he said, "now"'),
+        ("and ' tis i ' the dark . '", "and 'tis i' the dark.'"),
+        ("to be - - or not", "to be -- or not"),
+        ("it 's n't what they 'd do n't they", "it'sn't what they'd don't they"),
+        ("a low @-@ cost 5 @,@ 000 @.@ 5 %", "a low-cost 5,000.5%"),
+    ],
+)
+def test_spaces_stand_where_people_write_them(tokens: str, text: str) -> None:
+    assert written(tokens.split()) == text
+
+
+def test_a_line_forgets_the_quotation_mark_of_the_one_before() -> None:
+    assert written(["say", '"', "go", "<eos>", '"', "now", '"', "<eos>"]) == 'say "go\n"now"\n'
+
+
+def test_lines_of_words_have_no_space_at_their_ends() -> None:
+    assert as_text([1, 2, 3, 2, 1, 3], ["<unk>", "to", "be", "<eos>"], {"token_kind": "words", "start": 3}) == (
+        "to be\nbe to\n"
+    )
+
+
+def test_an_unknown_character_is_one_character() -> None:
+    facts = {"token_kind": "characters", "start": 1}
+    assert as_text([1, 0, 2], ["<unk>", "a", "b"], facts) == "a\N{REPLACEMENT CHARACTER}b"
+
+
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_every_token_is_written_before_the_next_is_asked_for(kind: str) -> None:
+    asked = []
+
+    def ids():
+        for number in (1, 2, 3, 1):
+            asked.append(number)
+            yield number
+
+    pieces = write(ids(), ["<unk>", "a", ",", "b"], {"token_kind": kind, "start": 3})
+    for count in range(1, 5):
+        next(pieces)
+        assert len(asked) == count
+    assert Counter(asked) == {1: 2, 2: 1, 3: 1}
+
+
+def test_vocabularies_of_every_tokeniser_can_be_written() -> None:
+    for name, tokeniser in TOKENISERS.items():
+        vocabulary = build_vocabulary(Counter(tokeniser.split(TEXT)), tokeniser.line_end)
+        facts = {"token_kind": tokeniser.token_kind, "start": vocabulary.index(tokeniser.line_end)}
+        assert len(list(write(range(len(vocabulary)), vocabulary, facts))) == len(vocabulary), name

@@ -1,0 +1,150 @@
+"""How far back language models look, of one and side by side, from small hand-made tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from cvnlp import files
+from cvnlp.language.report.comparison import draw_comparison
+from cvnlp.language.report.insight import draw_insight
+
+GROUPS = {"rnn": "plays", "words": "news", "lstm": "plays", "counted": "plays"}
+
+
+def write_learned(folder: Path, number: int, *, gradients: bool) -> None:
+    """What `insight` leaves of a run: a loss of `number` + 1 nats, and gradients that fall to a share `number` + 2."""
+    tokens = [2**power for power in range(3 + number)]
+    files.write_table(folder / "context.csv", pd.DataFrame({"tokens": tokens, "nats": number + 1.0}))
+    changed = {"prefix": [1, 1, 4, 4], "distance": [1, 2] * 2, "extra": [1.0, 0.5, number + 2.0, 0.0], "error": 0.1}
+    files.write_table(folder / "prefixes.csv", pd.DataFrame(changed))
+    files.write_table(folder / "positions.csv", pd.DataFrame({"position": [1, 2], "nats": [3.0, 2.0], "tokens": 40}))
+    costs = {"times": [0, 1, 10], "nats": [4.0, 6.0, 2.0], "tokens": 50, "share": [0.3, 0.5, 0.2]}
+    files.write_table(folder / "frequencies.csv", pd.DataFrame(costs))
+    row = {"text": "no more\nof that", "median": 6.5, "longest": 8, "copied": "more\n|of"}
+    files.write_json(folder / "samples.json", dict.fromkeys(("validation", "1", "0.5"), row))
+    if gradients:
+        write_recurrent(folder, number)
+
+
+def write_recurrent(folder: Path, number: int) -> None:
+    """What there is only of a recurrent network."""
+    steps = np.arange(4 + number)
+    norms = pd.DataFrame({"steps_back": steps, "start": 0.5**steps, "trained": (1 / (number + 2.0)) ** steps})
+    files.write_table(folder / "gradients.csv", norms)
+    words = pd.DataFrame({"token": ["null", '"'], "x": [0.0, 1.0], "y": [1.0, 0.0]})
+    files.write_table(folder / "projection.csv", words)
+    near = pd.DataFrame({"token": ["null"], "rank": 1, "neighbour": ["NA"], "cosine": 0.5})
+    files.write_table(folder / "neighbours.csv", near)
+    pairs = {"token": ["null", "null", "$x", "$x"], "other": ["null", "$x"] * 2, "read": [1, 0.5, 0.5, 1]}
+    files.write_table(folder / "similarity.csv", pd.DataFrame(pairs))
+    asked = {"relation": "he to she", "vectors": ["read"], "questions": 90, "accuracy": 0.25, "chance": 0.01}
+    files.write_table(folder / "relations.csv", pd.DataFrame(asked).assign(before=0.02))
+    units = {"feature": ["position in the line", "tokens since a mark"], "unit": [7, 3], "chosen": 0.9}
+    files.write_table(folder / "units.csv", pd.DataFrame(units).assign(judged=[-0.8, 0.1], before=0.2, layer=1))
+    strip = {"tokens": ["a", "b", "\n", "$"], "token_kind": "characters", "line_end": "\n"}
+    values = [0.1, 0.2, 0.3, 0.4]
+    strips = {"gates": {"forget": values, "input": values}, "units": {"position in the line": values}}
+    files.write_json(folder / "states.json", strip | strips)
+    asked_back = {"steps_back": [1, 20], "accuracy": [1.0, 0.75], "trained": 20, "chance": 0.125}
+    files.write_table(folder / "recall.csv", pd.DataFrame(asked_back))
+
+
+@pytest.fixture
+def learned(tmp_path: Path) -> dict[str, Path]:
+    """Four runs, of which one learned without gradients."""
+    folders = {run: tmp_path / run for run in GROUPS}
+    for number, (run, folder) in enumerate(folders.items()):
+        write_learned(folder, number, gradients=run != "counted")
+    return folders
+
+
+def lines(figure: Figure, panel: int) -> dict[str, list[float]]:
+    return {str(line.get_label()): list(line.get_ydata()) for line in figure.axes[panel].lines}
+
+
+def test_every_data_set_has_a_figure_of_its_runs(
+    tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    captions = draw_comparison(learned, GROUPS, tmp_path)
+    names = ["dependencies-plays.png", "dependencies-news.png", "recall.png"]
+    assert list(captions.values()) == [tmp_path / name for name in names]
+    plays = drawn["dependencies-plays.png"]
+    assert lines(plays, 0) == {
+        "rnn": pytest.approx([1, 1 / 2, 1 / 4, 1 / 8]),
+        "lstm": pytest.approx(0.25 ** np.arange(6), rel=1e-5),
+    }
+    assert lines(plays, 1) == {"rnn": [1.0] * 3, "lstm": [3.0] * 5, "counted": [4.0] * 6}
+    assert [entry.get_text() for entry in plays.axes[2].get_legend().texts] == ["rnn", "lstm", "counted"]
+    highest = [container.lines[0].get_ydata()[0] for container in plays.axes[2].containers]
+    assert highest == [2.0, 4.0, 5.0]  # of the longest prefix
+    assert list(lines(drawn["dependencies-news.png"], 1)) == ["words"]
+    assert lines(drawn["recall.png"], 0)["words"] == [1.0, 0.75]
+    assert "counted" not in lines(drawn["recall.png"], 0)
+
+
+def test_models_without_gradients_are_compared_by_their_losses_alone(
+    tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    captions = draw_comparison(learned, {"counted": "plays"}, tmp_path)
+    assert list(captions.values()) == [tmp_path / "dependencies-plays.png"]
+    assert len(drawn["dependencies-plays.png"].axes) == 2
+
+
+OF_ALL = {"dependencies.png", "losses.png"}
+
+
+def test_section_shows_what_there_is(tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]) -> None:
+    text = "\n".join(draw_insight(learned["rnn"], tmp_path))
+    assert set(drawn) == OF_ALL | {"gates.png", "units.png", "embedding.png", "similarity.png"}
+    assert list(lines(drawn["dependencies.png"], 0)) == ["start", "trained"]
+    assert "the gradient of one loss" in text and "| `null`" in text and "`NA` 0.50" in text
+    assert "100% at 1, 75% at 20; a guess is right in 12.5%" in text
+    assert "| he to she" in text and "25.0%" in text
+    drawn.clear()
+    text = "\n".join(draw_insight(learned["counted"], tmp_path))
+    assert set(drawn) == OF_ALL
+    assert "How far back it looks: the loss when fewer tokens are read" in text
+    assert "embedding" not in text and "Units" not in text
+
+
+def test_units_are_told_as_the_second_half_has_them_and_the_clear_ones_drawn(
+    tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    text = "\n".join(draw_insight(learned["rnn"], tmp_path))
+    assert "| position in the line | 7 of layer 1 | -0.80 | 0.90" in text
+    assert "| tokens since a mark" in text
+    pictures = [axis for axis in drawn["units.png"].axes if axis.images]
+    assert [axis.get_title(loc="left") for axis in pictures] == ["unit 7 of layer 1: position in the line (r = -0.80)"]
+    ground = pictures[0].images[0].get_array()
+    np.testing.assert_allclose(ground.filled(np.nan), [[0.1, 0.2, 0.3], [0.4, np.nan, np.nan]])
+    assert len([axis for axis in drawn["gates.png"].axes if axis.images]) == 2
+
+
+def test_one_hot_vectors_are_shown_beside_learned_ones(
+    tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    draw_insight(learned["rnn"], tmp_path)
+    one_hot, read = (axis.images[0].get_array().tolist() for axis in drawn["similarity.png"].axes[:2])
+    assert one_hot == [[1, 0], [0, 1]] and read == [[1, 0.5], [0.5, 1]]
+
+
+def test_samples_stand_by_their_temperature_and_copies_on_one_line_of_a_table(
+    tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    text = "\n".join(draw_insight(learned["counted"], tmp_path))
+    assert text.index("Written at temperature 0.5") < text.index("Written at temperature 1:")
+    assert "| temperature 0.5 | 6.5 " in text and "| validation text | 6.5 " in text
+    assert "`more / /of`" in text
+
+
+def test_a_run_whose_units_follow_nothing_has_no_figure_of_them(
+    tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    strip = files.read_json(learned["rnn"] / "states.json")
+    files.write_json(learned["rnn"] / "states.json", strip | {"gates": {}, "units": {}})
+    text = "\n".join(draw_insight(learned["rnn"], tmp_path))
+    assert "| tokens since a mark" in text
+    assert not {"gates.png", "units.png"} & set(drawn)

@@ -1,0 +1,179 @@
+"""A classifier reads the canvases of prepared data: what is scored, written and drawn."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from cvnlp import files
+from cvnlp.data import prepared
+from cvnlp.params.insight import VisionInsight
+from cvnlp.vision.data import READERS, prepare
+from cvnlp.vision.data.pictures import of_arrays
+from cvnlp.vision.insight import examine
+from cvnlp.vision.insight.canvas_detection import read_canvases
+from cvnlp.vision.models import MODELS, Classifier
+from cvnlp.vision.models.convolutional import Convolutional, named
+from cvnlp.vision.report.detection import draw_reading
+from cvnlp.vision.report.insight import draw_insight
+
+OPTIONS = {"reading_score": 0.5, "reading_overlap": 0.2, "reading_shown": 2}
+CANVASES = {"count": 6, "size": [24, 32], "pictures": 3, "background": 0.3}
+TABLES = ("found", "boxes", "classes", "curves", "everywhere")
+
+
+def template_network(shown: list[np.ndarray]) -> Classifier:
+    """Names the class whose picture a window equals, and background elsewhere: correlation above a threshold."""
+    network = Convolutional([8, 8, 1], len(shown) + 1, [0.0], [1.0])
+    network.layers = named(features=nn.Sequential(nn.Identity()), head=nn.Sequential(nn.Flatten(), nn.Linear(64, 4)))
+    with torch.no_grad():
+        linear = network.layers.head[1]
+        for label, picture in enumerate(shown):
+            pixels = torch.from_numpy(picture[..., 0] / 255.0).float()
+            # what lies where the picture is black counts against it
+            linear.weight[label] = torch.where(pixels > 0, 1.0, -1.0).flatten() * 10
+            linear.bias[label] = 5 - 10 * pixels.sum()
+        linear.weight[-1], linear.bias[-1] = 0.0, 0.0
+    return network.eval()
+
+
+def glyphs() -> list[np.ndarray]:
+    """A ring, a cross and a square in 8 x 8, each with a margin of one."""
+    ring, cross, square = (np.zeros((8, 8, 1), np.uint8) for _ in range(3))
+    square[1:7, 1:7] = 255
+    ring[1:7, 1:7] = 255
+    ring[3:5, 3:5] = 0
+    cross[3:5, 1:7] = 255
+    cross[1:7, 3:5] = 255
+    return [ring, cross, square]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("canvases") / "data"
+    images, labels = np.stack(glyphs() * 10), np.arange(30) % 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(READERS, "mnist_sample", lambda raw: of_arrays(images, labels, ["ring", "cross", "NA"]))
+        options = {"seed": 1, "validation": 6, "test": 6, "duplicates": "keep", "canvases": CANVASES}
+        prepare(Path(), folder, source="mnist_sample", **options)
+    return folder
+
+
+def read(network: Classifier, data: Path, folder: Path, **options: Any) -> dict[str, float]:
+    return read_canvases(network, data, prepared.facts(data)["classes"], OPTIONS | options, folder)
+
+
+def test_classifier_that_knows_every_object_and_background_finds_and_names_all(data: Path, tmp_path: Path) -> None:
+    scores = read(template_network(glyphs()), data, tmp_path)
+    for name in ("precision", "recall", "map", "located_precision", "located_recall"):
+        assert scores[f"reading_{name}"] == 1
+    there, found = (pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False) for name in ("boxes", "found"))
+    place = ["canvas", "top", "left", "height", "width", "class"]
+    assert sorted(there[place].to_numpy().tolist()) == sorted(found[place].to_numpy().tolist())
+    assert there["found"].all() and found["right"].all() and found["located"].all()
+    assert scores["reading_without_background_precision"] < 0.5
+
+
+def test_classifier_that_takes_one_for_another_locates_what_it_misnames(data: Path, tmp_path: Path) -> None:
+    ring, cross, square = glyphs()
+    scores = read(template_network([cross, ring, square]), data, tmp_path)
+    assert scores["reading_located_precision"] == scores["reading_located_recall"] == 1
+    there = pd.read_csv(tmp_path / "boxes.csv", keep_default_na=False)
+    assert scores["reading_recall"] == pytest.approx((there["class"] == "NA").mean())
+    assert scores["reading_map"] == pytest.approx(1 / 3)
+
+
+def test_scores_are_flat_and_one_pass_is_as_good_as_sliding(data: Path, tmp_path: Path) -> None:
+    scores = read(template_network(glyphs()), data, tmp_path)
+    assert all(re.fullmatch(r"reading_\w+", name) and np.isfinite(value) for name, value in scores.items())
+    assert scores["reading_difference"] < 1e-5
+    assert scores["reading_multiply_adds_ratio"] == 1  # a single layer shares nothing
+    assert scores["reading_multiply_adds"] == 17 * 25 * 64 * 4
+
+
+def test_threshold_trades_recall_for_precision(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    network = template_network(glyphs())
+    with torch.no_grad():
+        network.layers.head[1].weight += torch.randn(4, 64)
+    low, high = (read(network, data, tmp_path / str(score), reading_score=score) for score in (0.1, 0.999))
+    assert low["reading_located_recall"] >= high["reading_located_recall"]
+    assert low["reading_map"] == high["reading_map"]
+    counts = [len(pd.read_csv(tmp_path / str(score) / "found.csv")) for score in (0.1, 0.999)]
+    assert counts[0] > counts[1]
+
+
+def test_reading_twice_writes_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    network = template_network(glyphs())
+    assert read(network, data, tmp_path / "one") == read(network, data, tmp_path / "two")
+    one, two = ({path.name: files.sha256(path) for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert one == two
+
+
+def test_shown_are_the_first_and_the_worst_of_the_others(data: Path, tmp_path: Path) -> None:
+    ring, cross, square = glyphs()
+    read(template_network([ring, square, cross]), data, tmp_path)
+    shown, boxes = prepared.load_array(tmp_path, "shown"), pd.read_csv(tmp_path / "boxes.csv", keep_default_na=False)
+    mistakes = (~boxes["found"]).groupby(boxes["canvas"]).sum()
+    assert list(shown[:2]) == [0, 1] and len(shown) == 4
+    assert mistakes[shown[2]] == mistakes[2:].max() >= mistakes[shown[3]]
+    expected = prepared.load_array(data, "validation_canvases")[shown]
+    assert np.array_equal(prepared.load_array(tmp_path, "canvases"), expected)
+
+
+def test_fewer_canvases_than_are_to_be_shown_are_all_shown(data: Path, tmp_path: Path) -> None:
+    read(template_network(glyphs()), data, tmp_path, reading_shown=9)
+    assert list(prepared.load_array(tmp_path, "shown")) == list(range(6))
+    assert "worst" not in "\n".join(draw_reading(tmp_path, tmp_path / "figures"))
+
+
+def test_everywhere_has_each_window_that_is_not_background(data: Path, tmp_path: Path) -> None:
+    read(template_network(glyphs()), data, tmp_path)
+    seen = pd.read_csv(tmp_path / "everywhere.csv", keep_default_na=False)
+    assert set(seen["class"]) <= {"ring", "cross", "NA"} and set(seen["canvas"]) == {
+        *prepared.load_array(tmp_path, "shown")
+    }
+    assert len(seen) == 3 * 4  # an object is seen from its own place alone
+    assert (seen["score"] > 0.5).all()
+
+
+def test_network_that_cannot_read_canvases_says_why(data: Path, tmp_path: Path) -> None:
+    network = MODELS["cnn"]([8, 8, 1], 4, [0.5], [0.5], blocks=[{"filters": 2}]).eval()
+    assert read(network, data, tmp_path) == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["unreadable.txt"]
+    assert "cannot read a canvas in one pass: Cnn pads its maps" in "\n".join(draw_reading(tmp_path, tmp_path))
+
+
+def test_nothing_found_is_drawn_all_the_same(data: Path, tmp_path: Path) -> None:
+    network = template_network(glyphs())
+    with torch.no_grad():
+        network.layers.head[1].bias[-1] = 1e4
+    assert read(network, data, tmp_path / "reading")["reading_recall"] == 0
+    draw_reading(tmp_path / "reading", tmp_path / "figures")
+
+
+def test_the_section_links_to_figures_that_are_the_same_every_time(data: Path, tmp_path: Path) -> None:
+    read(template_network(glyphs()), data, tmp_path / "reading")
+    text = "\n".join(draw_reading(tmp_path / "reading", tmp_path / "figures"))
+    linked = re.findall(r"\{folder\}/(\w+\.png)", text)
+    assert linked == ["canvases.png", "everywhere.png", "precision_recall.png", "worst_canvases.png"]
+    draw_reading(tmp_path / "reading", tmp_path / "again")
+    for name in linked:
+        assert files.sha256(tmp_path / "figures" / name) == files.sha256(tmp_path / "again" / name)
+
+
+def test_the_look_into_a_network_reads_the_canvases_that_there_are(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("captum")
+    blocks = [{"filters": 2, "padding": "valid", "pooling": "none"}]
+    network = MODELS["cnn"]([8, 8, 1], 4, [0.5], [0.5], blocks=blocks).eval()
+    small = VisionInsight(rotations=[0.0], scales=[1.0], shifts=[0.0], worst_rotations=1, worst_shifts=1, steps=2)
+    facts = prepared.facts(data)
+    for name, known in (("with", facts), ("without", facts | {"canvases": None})):
+        scores = examine(network, network, data, known, small.model_dump(), tmp_path / name)
+        text = "\n".join(draw_insight(tmp_path / name, tmp_path / f"{name} figures"))
+        assert ("reading_map" in scores) == ("Reading whole canvases" in text) == (name == "with")
