@@ -91,7 +91,7 @@ def as_network(weights: dict[str, Tensor]) -> Lstm:
 
 def perplexity(network: Any, data: Path) -> float:
     """Of the whole validation text."""
-    nats = token_nats(network, prepared.load_array(data, "validation"), prepared.facts(data)["start"])
+    nats = token_nats(network, prepared.load_array(data, "validation"), prepared.read_facts(data)["start"])
     return math.exp(float(nats.mean(dtype=np.float64)))
 
 

@@ -88,7 +88,7 @@ def feed_text() -> None:
 
 def build() -> tuple[torch.nn.Module, dict[str, object]]:
     run = domains.read_params(ROOT / "params.yaml").runs["cnn"].model_dump()
-    config = networks.describe("vision", run["model"], prepared.facts(PICTURES))
+    config = networks.describe("vision", run["model"], prepared.read_facts(PICTURES))
     torch.manual_seed(1)
     return networks.build(config), run["train"] | {"epochs": 2, "augment": Augment().model_dump()}
 
@@ -134,7 +134,7 @@ if __name__ == "__main__":
     malloc.keep_freed()  # as the stages do
     try:
         for data in (PICTURES, TEXT):
-            prepared.facts(data)
+            prepared.read_facts(data)
     except ValueError as error:
         sys.exit(f"error: {error}")
     images = len(prepared.load_array(PICTURES, "train_labels"))

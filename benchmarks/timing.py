@@ -64,7 +64,7 @@ def measure(settings: Params, run: str, data: Path) -> dict[str, Any]:
     """Train for a few epochs and tell how long one of them takes, the first left out."""
     block, folder = settings.runs[run], data / settings.runs[run].dataset
     trainer.seed_everything(block.seed)
-    network = networks.build(networks.describe(block.domain, block.model, prepared.facts(folder)))
+    network = networks.build(networks.describe(block.domain, block.model, prepared.read_facts(folder)))
     epochs = max(EPOCHS, getattr(network, "least_epochs", EPOCHS))
     options = block.train.model_dump() | {"epochs": epochs, "patience": None}
     task = domains.DOMAINS[block.domain].training.Task(network, options)

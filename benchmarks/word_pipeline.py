@@ -82,7 +82,7 @@ class Rounds:
 def fit(name: str, data: Path, source: Any, **changes: Any) -> tuple[nn.Module, dict[str, Any], trainer.Fitted]:
     """Train a model on what `source` (a module of batches) gives, as the stage does, but told to nobody."""
     options = LanguageTrain.model_validate(TRAIN | changes).model_dump()
-    config = networks.describe("language", MODELS[name], prepared.facts(data))
+    config = networks.describe("language", MODELS[name], prepared.read_facts(data))
     trainer.seed_everything(SEED)
     network = networks.build(config)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
@@ -100,7 +100,7 @@ def run_rounds(name: str, data: Path, rounds: int, count: int) -> None:
     def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Rounds:
         return Rounds(batches.train_batches(folder, options, seed=seed, epoch=epoch), count)
 
-    source = SimpleNamespace(train_batches=train_batches, split_batches=batches.split_batches)
+    source = SimpleNamespace(train_batches=train_batches, validation_batches=batches.validation_batches)
     fit(name, data, source, epoch_tokens=(rounds * count + 1) * TRAIN["batch_size"] * TRAIN["window"])
 
 

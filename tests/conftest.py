@@ -59,13 +59,15 @@ def make_wheel_fixture() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def vision_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data set of 400 grey pictures, 12 x 12, in 10 classes."""
+    from cvnlp.params.datasets import VisionDataset
     from cvnlp.vision.data import READERS, prepare
     from cvnlp.vision.data.pictures import of_arrays
 
     folder = tmp_path_factory.mktemp("vision") / "pictures"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(READERS, "mnist_sample", lambda raw: of_arrays(*make_pictures(400)))
-        prepare(Path(), folder, source="mnist_sample", seed=1, validation=50, test=50, duplicates="keep")
+        options = VisionDataset(domain="vision", source="mnist_sample", seed=1, validation=50, test=50)
+        prepare(Path(), folder, options)
     return folder
 
 
@@ -85,25 +87,24 @@ def prepare_language(folder: Path, tokens: str, vocabulary_size: int | None) -> 
     from cvnlp.language.data import READERS, prepare
     from cvnlp.language.data.published import clean_play
     from cvnlp.language.data.texts import Texts
+    from cvnlp.params.datasets import LanguageDataset
 
     plays = {f"play-{number}": clean_play(make_play(f"Play {number}", 40 + number)) for number in range(5)}
     plays["play-4"] += "\nZEPHYR:\nXylophones!\n"  # in no training text
     made = Texts("made plays", {name: partial(str, play) for name, play in plays.items()}, {"train": list(plays)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(READERS, "shakespeare", lambda raw: made)
-        prepare(
-            Path(),
-            folder,
+        options = LanguageDataset(
+            domain="language",
             source="shakespeare",
             seed=1,
             tokens=tokens,
             lowercase=tokens == "words",
             vocabulary_size=vocabulary_size,
-            minimum_count=1,
             validation=["play-3"],
             test=["play-4"],
-            duplicates="keep",
         )
+        prepare(Path(), folder, options)
     return folder
 
 

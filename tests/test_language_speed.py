@@ -92,7 +92,7 @@ def test_the_recipe_s_model_is_scored_as_the_pipeline_s(monkeypatch: pytest.Monk
 
 
 def test_perplexity_is_of_every_validation_token(language_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens, facts = prepared.load_array(language_data, "validation"), prepared.facts(language_data)
+    tokens, facts = prepared.load_array(language_data, "validation"), prepared.read_facts(language_data)
     torch.manual_seed(0)
     model = word_recipe.Model(facts["vocabulary_size"], size=6).eval()
     read = torch.from_numpy(np.concatenate(([facts["start"]], tokens[:-1])).astype(np.int64))[:, None]

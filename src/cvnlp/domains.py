@@ -18,20 +18,34 @@ from cvnlp.schemas import network_schemas
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from torch import nn
 
+    from cvnlp.data.prepared import Facts
     from cvnlp.report.plots import Learning, Robustness
     from cvnlp.training.base_task import BaseTask
 
 HALVES = ("vision", "language")
 
 
+@dataclass(frozen=True)
+class AttackResult:
+    """What an attack of a network has shown.
+
+    `scores`: flat, name -> number; `table`: a row per attack and strength; `examples`: arrays that the report shows.
+    """
+
+    scores: dict[str, float]
+    table: "pd.DataFrame"
+    examples: "dict[str, np.ndarray]"
+
+
 class Data(Protocol):
-    def prepare(self, raw: Path, folder: Path, *, seed: int, **options: Any) -> Any: ...
+    def prepare(self, raw: Path, folder: Path, options: Any) -> "Facts": ...
 
 
 class Batches(Protocol):
-    def split_batches(self, folder: Path, split: str, options: Any) -> Any: ...
+    def validation_batches(self, folder: Path, options: Any) -> Any: ...
     def train_batches(self, folder: Path, options: Any, *, seed: int, epoch: int) -> Any: ...
 
 
@@ -51,14 +65,12 @@ class Evaluation(Protocol):
 
 
 class Attacks(Protocol):
-    def attack(
-        self, network: Any, data: Path, facts: Any, options: Any
-    ) -> "tuple[dict[str, float], list[dict[str, Any]], dict[str, np.ndarray]]": ...
+    def attack(self, network: Any, data: Path, facts: Any, options: Any) -> "AttackResult": ...
 
 
 class Insight(Protocol):
-    def examine(
-        self, network: Any, fresh: Any, data: Path, facts: Any, options: Any, folder: Path
+    def analyse(
+        self, network: Any, untrained: Any, data: Path, facts: Any, options: Any, folder: Path
     ) -> dict[str, float]: ...
 
 
@@ -83,7 +95,7 @@ class Report(Protocol):
     def LEARNING(self) -> "Learning": ...  # noqa: N802
     @property
     def ROBUSTNESS(self) -> "Robustness": ...  # noqa: N802
-    def draw_card(self, data: Path, facts: dict[str, Any], folder: Path) -> list[str]: ...
+    def draw_card(self, data: Path, facts: Any, folder: Path) -> list[str]: ...
     def draw_run(self, details: Path, examples: Path, folder: Path) -> list[str]: ...
     def draw_insight(self, details: Path, folder: Path) -> list[str]: ...
     def draw_comparison(

@@ -9,6 +9,7 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from cvnlp import domains, files
+from cvnlp.data.prepared import Facts
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 FASTEST = torch.channels_last  # the order of pixels in memory for convolutions, on the CPU and on the GPU
@@ -25,7 +26,7 @@ def build(config: dict[str, Any], *, seed: int | None = None) -> nn.Module:
     return models[config["name"]](**config["data"], **config["options"])
 
 
-def describe(half: str, model: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+def describe(half: str, model: dict[str, Any], facts: Facts) -> dict[str, Any]:
     """The config of the network that `model`, a run's block of params.yaml, names for the data of `facts`."""
     data = domains.DOMAINS[half].models.network_arguments(facts)
     options = {key: value for key, value in model.items() if key != "name"}

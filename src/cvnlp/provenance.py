@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cvnlp import files
+from cvnlp.params.runs import Run
 
 CPUINFO = Path("/proc/cpuinfo")
 EXTENSIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # that decide the speed of products, the fastest first
@@ -78,10 +79,11 @@ def model_digest(folder: Path) -> str:
     return digest([files.sha256(path) for path in sorted(folder.iterdir())])
 
 
-def work_digest(params: dict[str, Any], data: Path) -> str:
+def training_fingerprint(run: Run, data: Path) -> str:
     """SHA-256 over all that decides a training: its params, its data and the code."""
     package = Path(__file__).parent
     code = [files.sha256(path) for path in sorted(package.rglob("*.py"))]
+    params = run.model_dump(include={"domain", "seed", "model", "train"})
     return digest([params, files.sha256(data / "facts.json"), code])
 
 

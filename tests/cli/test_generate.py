@@ -44,7 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, language_data: Path, words
     for name in ("letters", "words"):
         shutil.copytree(data[name], folder / "data/prepared" / name)
         model = {"name": "lstm", "embedding_size": 8, "hidden_size": 8}
-        config = networks.describe("language", model, prepared.facts(data[name]))
+        config = networks.describe("language", model, prepared.read_facts(data[name]))
         networks.save(folder / "data/models" / name, networks.build(config, seed=1), config)
     return folder
 
@@ -71,7 +71,7 @@ def start(folder: Path, *arguments: str, python: tuple[str, ...] = ()) -> Any:
 def expected(folder: Path, run: str, begun: str, prompt: list[int], tokens: int, seed: int, **options: Any) -> str:
     network, _ = networks.load(folder / "data/models" / run)
     data = folder / "data/prepared" / run
-    facts, vocabulary = prepared.facts(data), files.read_json(data / "vocabulary.json")
+    facts, vocabulary = prepared.read_facts(data), files.read_json(data / "vocabulary.json")
     sampling = Sampling(**{"temperature": 0.8} | options)
     ids = generate(network, facts["start"], count=1, tokens=tokens, sampling=sampling, seed=seed, prompt=prompt)[0]
     text = as_text([*prompt, *ids.tolist()], vocabulary, facts)

@@ -27,7 +27,7 @@ def test_folder_holds_the_arrays_and_the_facts_alone(folder: Path) -> None:
 
 
 def test_facts_come_back_with_size_and_digest_of_every_array(folder: Path) -> None:
-    facts = prepared.facts(folder)
+    facts = prepared.read_facts(folder)
     assert facts["source"] == "made"
     for name, array in ARRAYS.items():
         digest = hashlib.sha256((folder / f"{name}.npy").read_bytes()).hexdigest()
@@ -51,18 +51,18 @@ def test_array_is_a_memory_map_that_cannot_be_written(folder: Path) -> None:
 def test_folder_without_facts_is_not_prepared(folder: Path) -> None:
     (folder / "facts.json").unlink()
     with pytest.raises(ValueError, match=r"made.*facts\.json.*dvc repro"):
-        prepared.facts(folder)
+        prepared.read_facts(folder)
 
 
 def test_folder_that_is_absent_is_not_prepared(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"absent.*facts\.json.*dvc repro"):
-        prepared.facts(tmp_path / "absent")
+        prepared.read_facts(tmp_path / "absent")
 
 
 def test_damaged_facts_are_named(folder: Path) -> None:
     (folder / "facts.json").write_text('{"source": ', encoding="utf-8")
     with pytest.raises(ValueError, match=r"facts\.json.*dvc repro"):
-        prepared.facts(folder)
+        prepared.read_facts(folder)
 
 
 @pytest.mark.parametrize("kept", [-1, 100, 3, 0])
@@ -70,20 +70,20 @@ def test_truncated_array_is_named(folder: Path, kept: int) -> None:
     path = folder / "train_images.npy"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(ValueError, match=r"train_images\.npy.*dvc repro"):
-        prepared.facts(folder)
+        prepared.read_facts(folder)
 
 
 def test_missing_array_is_named(folder: Path) -> None:
     (folder / "train.npy").unlink()
     with pytest.raises(ValueError, match=r"train\.npy.*dvc repro"):
-        prepared.facts(folder)
+        prepared.read_facts(folder)
 
 
 @pytest.mark.parametrize("other", [np.arange(6, dtype=np.uint16), np.arange(7, dtype=np.uint32)])
 def test_array_of_another_size_is_named(folder: Path, other: np.ndarray) -> None:
     prepared.save_array(folder, "train", other)
     with pytest.raises(ValueError, match=r"train\.npy.*dvc repro"):
-        prepared.facts(folder)
+        prepared.read_facts(folder)
 
 
 def test_file_that_is_no_array_is_named(folder: Path) -> None:
@@ -124,7 +124,7 @@ def test_array_written_in_pieces_is_the_array_saved_at_once(
     tmp_path: Path, kind: type, shape: tuple[int, ...], pieces: list[int]
 ) -> None:
     rows = np.random.default_rng(0).integers(0, 200, (sum(pieces), *shape)).astype(kind)
-    with prepared.writing(tmp_path / "pieces", "rows", kind, shape) as append:
+    with prepared.open_array_writer(tmp_path / "pieces", "rows", kind, shape) as append:
         for piece in np.split(rows, np.cumsum(pieces)[:-1]) if pieces else []:
             append(piece)
     prepared.save_array(tmp_path / "once", "rows", rows)
@@ -134,7 +134,7 @@ def test_array_written_in_pieces_is_the_array_saved_at_once(
 def test_row_of_another_shape_is_refused_and_nothing_left(tmp_path: Path) -> None:
     with (
         pytest.raises(ValueError, match=r"\(3, 3\) do not fit into rows, whose rows are \(2, 2\)"),
-        prepared.writing(tmp_path, "rows", np.uint8, (2, 2)) as append,
+        prepared.open_array_writer(tmp_path, "rows", np.uint8, (2, 2)) as append,
     ):
         append(np.zeros((1, 3, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
@@ -143,7 +143,7 @@ def test_row_of_another_shape_is_refused_and_nothing_left(tmp_path: Path) -> Non
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_interrupted_writing_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
     prepared.save_array(tmp_path, "rows", np.arange(3))
-    with pytest.raises(type(error)), prepared.writing(tmp_path, "rows", np.int64, ()) as append:
+    with pytest.raises(type(error)), prepared.open_array_writer(tmp_path, "rows", np.int64, ()) as append:
         append(np.arange(5))
         raise error
     assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]

@@ -226,7 +226,7 @@ def test_a_split_is_read_whole(language_data: Path, split: str) -> None:
 
 def test_the_first_token_is_predicted_from_the_start(language_data: Path) -> None:
     inputs, _, fresh = next(iter(split_batches(language_data, "test", options_of(4, 16))))
-    assert inputs[0, 0] == prepared.facts(language_data)["start"]
+    assert inputs[0, 0] == prepared.read_facts(language_data)["start"]
     assert fresh
 
 
@@ -242,7 +242,7 @@ def test_the_whole_text_is_one_window(language_data: Path) -> None:
     tokens = prepared.load_array(language_data, "train").tolist()
     assert fresh
     assert targets.tolist() == [tokens]
-    assert inputs.tolist() == [[prepared.facts(language_data)["start"], *tokens[:-1]]]
+    assert inputs.tolist() == [[prepared.read_facts(language_data)["start"], *tokens[:-1]]]
 
 
 def test_tokens_are_counted_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:

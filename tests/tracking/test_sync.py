@@ -29,7 +29,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").write_text(DATASET + RUN.format(name="rules") + RUN.format(name="twin"))
-    arguments = domains.DOMAINS["vision"].models.network_arguments(prepared.facts(vision_data))
+    arguments = domains.DOMAINS["vision"].models.network_arguments(prepared.read_facts(vision_data))
     config = {"domain": "vision", "name": "rules", "data": arguments, "options": {}}
     found = {}
     for run in ("rules", "twin"):

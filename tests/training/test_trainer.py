@@ -71,7 +71,7 @@ def train(vision_data: Path, language_data: Path, tmp_path: Path) -> Callable[..
     ) -> Trained:
         number = next(count)
         name, options = named or MODEL[half]
-        data = domains.DOMAINS[half].models.network_arguments(prepared.facts(folders[half]))
+        data = domains.DOMAINS[half].models.network_arguments(prepared.read_facts(folders[half]))
         config = {"domain": half, "name": name, "data": data, "options": options | (model or {})}
         settings = TRAIN[half] | changes
         trainer.seed_everything(seed)
@@ -153,7 +153,7 @@ def test_the_history_says_what_the_kept_language_model_scores(
     train: Callable[..., Trained], language_data: Path
 ) -> None:
     trained = train("language")
-    tokens, start = prepared.load_array(language_data, "validation"), prepared.facts(language_data)["start"]
+    tokens, start = prepared.load_array(language_data, "validation"), prepared.read_facts(language_data)["start"]
     columns = domains.DOMAINS["language"].batches.VALIDATION_COLUMNS
     nats = token_nats(trained.network, tokens, start, columns=columns)
     row = trained.fitted.history[trained.fitted.best_epoch]
@@ -389,7 +389,7 @@ def test_classes_are_weighed_by_their_rarity(train: Callable[..., Trained], tmp_
             {
                 "domain": "vision",
                 "name": "mlp",
-                "data": domains.DOMAINS["vision"].models.network_arguments(prepared.facts(folder)),
+                "data": domains.DOMAINS["vision"].models.network_arguments(prepared.read_facts(folder)),
                 "options": {"hidden": [4]},
             },
             seed=1,
@@ -525,7 +525,7 @@ def test_the_averaged_language_model_is_the_one_validated(
     average: dict[str, Any], train: Callable[..., Trained], language_data: Path
 ) -> None:
     trained = train("language", model={"embedding_size": 16, "tied": True}, **average)
-    tokens, start = prepared.load_array(language_data, "validation"), prepared.facts(language_data)["start"]
+    tokens, start = prepared.load_array(language_data, "validation"), prepared.read_facts(language_data)["start"]
     columns = domains.DOMAINS["language"].batches.VALIDATION_COLUMNS
     nats = token_nats(trained.network, tokens, start, columns=columns)
     row = trained.fitted.history[trained.fitted.best_epoch]

@@ -6,7 +6,6 @@ not run.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from cvnlp import domains, files, provenance
 from cvnlp.benchmark.tables import Entry, half_report
 from cvnlp.params import Params
 from cvnlp.params.runs import LanguageRun, VisionRun
+from cvnlp.paths import BenchmarkPaths, ProjectPaths
 from cvnlp.report import aggregate
 from cvnlp.report.aggregate import Size
 
@@ -31,17 +31,6 @@ PLACE = (
 )
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Folders with a file for each run, the file of timings, and the table of published figures."""
-
-    training: Path
-    scores: Path
-    durations: Path
-    timings: Path
-    published: Path
-
-
 def read_larger(path: Path, settings: Params) -> Params:
     """The runs that are not trained; ValueError unless one could move into the file of `settings` as it stands."""
     larger = domains.read_params(path)
@@ -54,9 +43,9 @@ def read_larger(path: Path, settings: Params) -> Params:
     return larger
 
 
-def split_trained(settings: Params, inputs: Inputs) -> tuple[Params, Params]:
+def split_trained(settings: Params, project: ProjectPaths) -> tuple[Params, Params]:
     """The same settings with the runs that have results, and with those of which no seed has."""
-    trained = {name: run for name, run in settings.runs.items() if (inputs.scores / f"{name}.json").is_file()}
+    trained = {name: run for name, run in settings.runs.items() if project.run(name, run.dataset).scores.is_file()}
     waiting = {
         name: settings.runs[name]
         for members in aggregate.seeds(settings.runs).values()
@@ -68,28 +57,25 @@ def split_trained(settings: Params, inputs: Inputs) -> tuple[Params, Params]:
 
 def write_comparison(
     settings: Params,
-    inputs: Inputs,
+    project: ProjectPaths,
+    paths: BenchmarkPaths,
     waiting: Mapping[str, VisionRun | LanguageRun],
     sizes: Mapping[str, Size],
-    *,
-    report: Path,
-    table: Path,
-    figures: Path,
 ) -> None:
-    """Write the tables as Markdown (`report`) and as CSV (`table`), and a figure for each data set into `figures`.
+    """Write the tables as Markdown and as CSV, and a figure for each data set.
 
     The runs of `settings` have results; those `waiting`, whose networks have these `sizes`, have none.
     """
-    published = _read_published(inputs.published)
+    published = _read_published(paths.published)
     lines, numbers = ["# Benchmarks", "", INTRO, ""], []
     for half in domains.HALVES:
-        entries = _entries(half, settings, inputs)
+        entries = _entries(half, settings, project, paths)
         entries += [Entry(row, None, {}) for row in aggregate.planned(half, waiting, sizes)]
         numbers += [_numbers(half, entry) for entry in entries]
-        lines += half_report(half, entries, published, inputs.published, figures, report) if entries else []
-    lines += ["## Machines and versions", "", *_machines(settings, inputs)]
-    files.write_table(table, pd.DataFrame(numbers))
-    files.write_text(report, "\n".join(lines).rstrip() + "\n")
+        lines += half_report(half, entries, published, paths) if entries else []
+    lines += ["## Machines and versions", "", *_machines(settings, project, paths)]
+    files.write_table(paths.table, pd.DataFrame(numbers))
+    files.write_text(paths.report, "\n".join(lines).rstrip() + "\n")
 
 
 def configuration(settings: Params, run: str) -> str:
@@ -107,12 +93,12 @@ def _read_published(path: Path) -> pd.DataFrame:
     return table
 
 
-def _entries(half: str, settings: Params, inputs: Inputs) -> list[Entry]:
+def _entries(half: str, settings: Params, project: ProjectPaths, paths: BenchmarkPaths) -> list[Entry]:
     runs = {name: run for name, run in settings.runs.items() if run.domain == half}
-    timings = files.read_json(inputs.timings)
+    timings = files.read_json(paths.timings)
     entries = []
-    for row in aggregate.compare(half, runs, scores=inputs.scores, training=inputs.training):
-        spent = [files.read_json(inputs.durations / f"{run}.json") for run in row.runs]
+    for row in aggregate.compare(half, runs, project):
+        spent = [files.read_json(project.run(run, row.dataset).durations) for run in row.runs]
         where = ", ".join(sorted({WHERE.format(**one) for one in spent}))
         timing = timings.get(row.name, {})
         valid = timing.get("configuration") == configuration(settings, row.runs[0])
@@ -141,11 +127,11 @@ def _numbers(half: str, entry: Entry) -> dict[str, Any]:
     return about
 
 
-def _machines(settings: Params, inputs: Inputs) -> list[str]:
+def _machines(settings: Params, project: ProjectPaths, paths: BenchmarkPaths) -> list[str]:
     """What was measured where and by which code, as a list; equal places are one line."""
-    trained = [files.read_json(inputs.durations / f"{run}.json") for run in settings.runs]
+    trained = [files.read_json(project.run(name, run.dataset).durations) for name, run in settings.runs.items()]
     lines = ["Trainings:", "", *_places(trained, "run"), ""]
-    timed = files.read_json(inputs.timings).values()
+    timed = files.read_json(paths.timings).values()
     return [*lines, "Seconds per epoch:", "", *_places(timed, "measurement"), ""] if timed else lines
 
 

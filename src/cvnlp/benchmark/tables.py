@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cvnlp import domains
+from cvnlp.paths import BenchmarkPaths
 from cvnlp.report import plots
 from cvnlp.report.aggregate import Row, Spread
 
@@ -29,22 +30,20 @@ class Entry:
     where: str = ""
 
 
-def half_report(
-    half: str, entries: list[Entry], published: pd.DataFrame, source: Path, figures: Path, report: Path
-) -> list[str]:
-    """The lines of one half in Markdown; its figures are drawn into `figures`. `source`: where `published` stands."""
+def half_report(half: str, entries: list[Entry], published: pd.DataFrame, paths: BenchmarkPaths) -> list[str]:
+    """The lines of one half in Markdown, next to the `published` results; its figures are drawn."""
     compared = domains.DOMAINS[half].metrics.COMPARED
     lines = [f"## {domains.DOMAINS[half].report.TITLE}", ""]
     for dataset in dict.fromkeys(entry.row.dataset for entry in entries):
         own = [entry for entry in entries if entry.row.dataset == dataset]
         cited = published[published["dataset"] == dataset].to_dict("records")
-        rows = [_cells(half, entry) for entry in own] + [_cited(line, compared, source) for line in cited]
+        rows = [_cells(half, entry) for entry in own] + [_cited(line, compared, paths.published) for line in cited]
         table = _shown(pd.DataFrame(rows).fillna(""), waiting=[entry.seconds is None for entry in own])
         lines += [f"### {dataset}", "", table.to_markdown(index=False, disable_numparse=True), ""]
         if trained := [entry for entry in own if entry.seconds is not None]:
-            figure = figures / f"{dataset}.png"
+            figure = paths.figures / f"{dataset}.png"
             _draw(trained, compared, dataset, figure)
-            lines += [f"![Score against cost]({Path(os.path.relpath(figure, report.parent)).as_posix()})", ""]
+            lines += [f"![Score against cost]({Path(os.path.relpath(figure, paths.report.parent)).as_posix()})", ""]
     return lines
 
 

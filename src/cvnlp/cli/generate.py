@@ -39,16 +39,16 @@ def add_generate(commands: Any) -> None:
 def generate(run: str, prompt: str, params: Path, models: Path, prepared: Path, **options: Any) -> None:
     """Write the prompt and what follows to the terminal; what the model does not know of it, as a warning."""
     from cvnlp import files
-    from cvnlp.data.prepared import facts
+    from cvnlp.data.prepared import LanguageFacts, read_facts
     from cvnlp.language.inference.detokenise import write
     from cvnlp.language.inference.prompt import read_prompt
 
     data = prepared / _dataset(run, params, models)
-    about, vocabulary = facts(data), files.read_json(data / "vocabulary.json")
+    about, vocabulary = read_facts(data, LanguageFacts), files.read_json(data / "vocabulary.json")
     begun, unknown = read_prompt(prompt, vocabulary, about)
     if unknown:
         print(f"warning: unknown to {run}: {', '.join(map(repr, unknown))}", file=sys.stderr)
-    continued = _continue(models / run, begun, about["start"], vocabulary_size=len(vocabulary), **options)
+    continued = _continue(models / run, begun, about.start, vocabulary_size=len(vocabulary), **options)
     _show(write(chain(begun, continued), vocabulary, about))
 
 

@@ -12,13 +12,13 @@ token; what pads the last column is IGNORED.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cvnlp.data import prepared
+from cvnlp.params.runs import LanguageTrain
 
 IGNORED = -100  # what torch's cross entropy leaves out
 AT_ONCE = 2**22  # tokens of a text that are counted together
@@ -91,18 +91,18 @@ def _columns(tokens: np.ndarray, columns: int, length: int, padding: int) -> np.
     return filled.reshape(columns, length)
 
 
-def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Windows:
+def train_batches(folder: Path, options: LanguageTrain, *, seed: int, epoch: int) -> Windows:
     """The windows of an epoch: `epoch_tokens` from where the epoch before ended, or the whole text."""
-    columns, window = options["batch_size"], options["window"]
+    columns, window = options.batch_size, options.window
     tokens = prepared.load_array(folder, "train")
     if len(tokens) < columns * window:
         raise ValueError(
             f"train.batch_size {columns} x train.window {window} = {columns * window} tokens, "
             f"but the training text has only {len(tokens)}"
         )
-    part = options["epoch_tokens"]
+    part = options.epoch_tokens
     count = max(1, part // (columns * window)) if part else windows_in(len(tokens), columns, window)
-    lengths = {"seed": seed} if options["window_lengths"] == "variable" else {}
+    lengths = {"seed": seed} if options.window_lengths == "variable" else {}
     return Windows(tokens, _start(folder), columns=columns, window=window, first=epoch * count, count=count, **lengths)
 
 
@@ -120,11 +120,11 @@ def whole_text(folder: Path) -> Windows:
     return Windows(tokens, _start(folder), columns=1, window=len(tokens))
 
 
-def split_batches(folder: Path, split: str, options: dict[str, Any]) -> Windows:
-    """A whole split, every token of it a target once."""
-    tokens = prepared.load_array(folder, split)
-    return Windows(tokens, _start(folder), columns=VALIDATION_COLUMNS, window=options["window"])
+def validation_batches(folder: Path, options: LanguageTrain) -> Windows:
+    """The whole validation text: every token is a target once."""
+    tokens = prepared.load_array(folder, "validation")
+    return Windows(tokens, _start(folder), columns=VALIDATION_COLUMNS, window=options.window)
 
 
 def _start(folder: Path) -> int:
-    return int(prepared.facts(folder)["start"])
+    return prepared.read_facts(folder, prepared.LanguageFacts).start

@@ -5,10 +5,10 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cvnlp import domains, files, provenance
 from cvnlp.params.runs import LanguageRun, Run, VisionRun
+from cvnlp.paths import ProjectPaths
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,13 @@ class Row:
     scores: dict[str, Spread]
 
 
-def compare(half: str, runs: Mapping[str, Run], *, scores: Path, training: Path) -> list[Row]:
+def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row]:
     """A row for all runs that differ in nothing but their seed, with every score of the half's HEADLINE."""
     rows = []
     for name, members in seeds(runs).items():
-        trained = [files.read_json(training / f"{member}.json") for member in members]
-        scored = [files.read_json(scores / f"{member}.json") for member in members]
+        places = [paths.run(member, runs[member].dataset) for member in members]
+        trained = [files.read_json(place.training) for place in places]
+        scored = [files.read_json(place.scores) for place in places]
         row = Row(
             name=name,
             runs=tuple(members),

@@ -1,4 +1,4 @@
-"""How a stage is started: its arguments, and a failure as one clear line instead of a traceback."""
+"""The command line of a stage: its arguments, and a failure as one clear line instead of a traceback."""
 
 import argparse
 import sys
@@ -8,18 +8,16 @@ from pathlib import Path
 from cvnlp.training import malloc
 
 
-def run(stage: Callable[..., None], *paths: str, item: str) -> None:
-    """Call `stage(params, <item>, <paths>...)` with what the command line gives.
+def run(stage: Callable[..., None], *, item: str | None = None) -> None:
+    """Call `stage(root)` or `stage(<item>, root)`.
 
-    `item` names the argument that picks the block of params.yaml; `paths` name files and folders, which dvc.yaml
-    alone decides. Bad input ends the process with exit code 1 and the error's own words.
+    `item` names the argument that picks the block of params.yaml. Bad input ends the process with exit code 1 and the
+    error's own message.
     """
     parser = argparse.ArgumentParser(description=stage.__doc__)
-    parser.add_argument("--params", type=Path, required=True, help="the file params.yaml")
     if item:
         parser.add_argument(f"--{item}", required=True, help=f"name of the {item} in params.yaml")
-    for path in paths:
-        parser.add_argument(f"--{path}", type=Path, required=True)
+    parser.add_argument("--root", type=Path, default=Path(), help="folder of params.yaml (default: the current one)")
     arguments = vars(parser.parse_args())
     malloc.keep_freed()
     try:

@@ -5,22 +5,25 @@ from pathlib import Path
 from cvnlp import domains, files
 from cvnlp.data import prepared
 from cvnlp.params import pick
+from cvnlp.paths import ProjectPaths
 from cvnlp.stages import command_line
 
 
-def evaluate(params: Path, run: str, data: Path, model: Path, scores: Path, details: Path) -> None:
+def evaluate(run: str, root: Path = Path()) -> None:
     """Score one network on the test split."""
-    block = pick(params, "runs", domains.read_params(params).runs, run)
-    facts = prepared.facts(data)
+    project = ProjectPaths(root)
+    block = pick(project.params, "runs", domains.read_params(project.params).runs, run)
+    paths = project.run(run, block.dataset)
+    facts = prepared.read_facts(paths.prepared)
 
     from cvnlp import networks
 
-    network, _ = networks.load(model)
-    evaluation = domains.DOMAINS[block.domain].evaluation
-    result = evaluation.evaluate(network, data, facts, block.evaluate.model_dump(), details)
-    files.write_json(scores, result)
-    print(f"evaluated {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+    network, _ = networks.load(paths.model)
+    room = domains.DOMAINS[block.domain].evaluation
+    scores = room.evaluate(network, paths.prepared, facts, block.evaluate, paths.evaluation)
+    files.write_json(paths.scores, scores)
+    print(f"evaluated {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
 
 
 if __name__ == "__main__":
-    command_line.run(evaluate, "data", "model", "scores", "details", item="run")
+    command_line.run(evaluate, item="run")

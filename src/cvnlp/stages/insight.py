@@ -5,23 +5,26 @@ from pathlib import Path
 from cvnlp import domains, files
 from cvnlp.data import prepared
 from cvnlp.params import pick
+from cvnlp.paths import ProjectPaths
 from cvnlp.stages import command_line
 
 
-def insight(params: Path, run: str, data: Path, model: Path, scores: Path, details: Path) -> None:
-    """Look into one network, beside what it was before training."""
-    block = pick(params, "runs", domains.read_params(params).runs, run)
-    facts = prepared.facts(data)
+def insight(run: str, root: Path = Path()) -> None:
+    """Analyse one network, next to the same network before training."""
+    project = ProjectPaths(root)
+    block = pick(project.params, "runs", domains.read_params(project.params).runs, run)
+    paths = project.run(run, block.dataset)
+    facts = prepared.read_facts(paths.prepared)
 
     from cvnlp import networks
 
-    network, config = networks.load(model)
-    fresh = networks.build(config, seed=block.seed).to(networks.device()).eval()
-    options = block.insight.model_dump()
-    result = domains.DOMAINS[block.domain].insight.examine(network, fresh, data, facts, options, details)
-    files.write_json(scores, result)
-    print(f"looked into {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in result.items()))
+    network, config = networks.load(paths.model)
+    untrained = networks.build(config, seed=block.seed).to(networks.device()).eval()
+    room = domains.DOMAINS[block.domain].insight
+    scores = room.analyse(network, untrained, paths.prepared, facts, block.insight, paths.insight)
+    files.write_json(paths.insights, scores)
+    print(f"analysed {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
 
 
 if __name__ == "__main__":
-    command_line.run(insight, "data", "model", "scores", "details", item="run")
+    command_line.run(insight, item="run")

@@ -2,106 +2,106 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cvnlp import domains, files, provenance
 from cvnlp.data import prepared
 from cvnlp.params import pick
+from cvnlp.params.runs import LanguageRun, VisionRun
+from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.stages import command_line
 from cvnlp.tracking.recorder import Recorder
 from cvnlp.tracking.run_metadata import describe
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def train(
-    params: Path, run: str, data: Path, model: Path, history: Path, scores: Path, durations: Path, resume: Path
-) -> None:
+    from cvnlp.training.trainer import Fitted
+
+AnyRun = VisionRun | LanguageRun
+
+
+def train(run: str, root: Path = Path()) -> None:
     """Train one network and keep its best epoch."""
-    settings = domains.read_params(params)
-    block = pick(params, "runs", settings.runs, run).model_dump()
-    facts = prepared.facts(data)
-    decisive = {key: block[key] for key in ("domain", "seed", "model", "train")}
-    resume = _own_folder(resume, provenance.work_digest(decisive, data)[:16])
+    project = ProjectPaths(root)
+    settings = domains.read_params(project.params)
+    block = pick(project.params, "runs", settings.runs, run)
+    paths = project.run(run, block.dataset)
+    facts = prepared.read_facts(paths.prepared)
+    resume = _own_folder(paths.resume, provenance.training_fingerprint(block, paths.prepared)[:16])
     recorder = Recorder()
-    network, config = _build(run, block, facts)  # sizes that do not work out are refused before MLflow has a run
-    recorder.open(**describe(settings, run, block["dataset"], data), note=resume / "mlflow_run_id")
+    network, config = _build(run, block, facts)  # sizes that do not fit are refused before MLflow has a run
+    recorder.open(**describe(settings, run, block.dataset, paths.prepared), note=resume / "mlflow_run_id")
     status = "FAILED"
     try:
-        rows, result, spent = _fit(run, block, network, config, data, model, resume, recorder)
+        fitted = _fit(run, block, network, paths, resume, recorder)
+        _save(network, config, fitted, paths)
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
         raise
     finally:
         finished = status == "FINISHED"
-        recorder.finish(status, {"model.sha256": provenance.model_digest(model)} if finished else None)
-    _write_history(history, rows)
-    files.write_json(scores, result)
-    files.write_json(durations, spent | provenance.machine())
+        recorder.finish(status, {"model.sha256": provenance.model_digest(paths.model)} if finished else None)
     shutil.rmtree(resume, ignore_errors=True)  # last: killed before here, the next run ends at once with the same
 
 
 def _own_folder(resume: Path, key: str) -> Path:
-    """The folder of this very training; what other params, data or code have left is of no use any more."""
+    """The folder of this very training; what other params, data or code have left cannot be resumed."""
     for folder in resume.glob("*"):
         if folder.name != key:
             shutil.rmtree(folder)
     return resume / key
 
 
-def _build(run: str, block: dict[str, Any], facts: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The network as its seed starts it, and its config; ValueError for options that do not go with the data."""
+def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module", Any]:
+    """The network with its initial weights, and its config; ValueError for options that do not fit the data."""
     from cvnlp import networks
     from cvnlp.training import trainer
 
-    config = networks.describe(block["domain"], block["model"], facts)
-    trainer.seed_everything(block["seed"])
+    config = networks.describe(block.domain, block.model, facts)
+    trainer.seed_everything(block.seed)
     network = networks.build(config)
-    if not networks.parameter_count(network) and block["train"]["epochs"]:
+    if not networks.parameter_count(network) and block.train.epochs:
         raise ValueError(f"runs.{run}.train.epochs: the network {config['name']!r} has nothing to learn; set 0")
     return network, config
 
 
-def _fit(
-    run: str,
-    block: dict[str, Any],
-    network: Any,
-    config: dict[str, Any],
-    data: Path,
-    model: Path,
-    resume: Path,
-    recorder: Any,
-) -> tuple[list[dict[str, float]], dict[str, Any], dict[str, Any]]:
-    """Train and save the network; returns the history, the scores and the durations."""
-    from cvnlp import networks
+def _fit(run: str, block: AnyRun, network: "nn.Module", paths: RunPaths, resume: Path, recorder: Recorder) -> "Fitted":
     from cvnlp.training import trainer
 
-    half = block["domain"]
-    fitted = trainer.fit(
-        domains.DOMAINS[half].training.Task(network, block["train"]),
-        trainer.Data(domains.DOMAINS[half].batches, data, block["train"], block["seed"]),
-        run=run,
-        resume=resume,
-        logger=trainer.EpochLogger(recorder.metrics),
-    )
-    networks.save(model, network, config)
+    half = domains.DOMAINS[block.domain]
+    task = half.training.Task(network, block.train)
+    data = trainer.Data(half.batches, paths.prepared, block.train, block.seed)
+    return trainer.fit(task, data, run=run, resume=resume, logger=trainer.EpochLogger(recorder.metrics))
+
+
+def _save(network: "nn.Module", config: Any, fitted: "Fitted", paths: RunPaths) -> None:
+    """Write the model, the history, the facts of the training and, outside DVC, its duration."""
+    from cvnlp import networks
+
+    networks.save(paths.model, network, config)
+    _write_history(paths.history, fitted.history)
     result = {
-        "parameters": networks.parameter_count(network),  # of n-grams the text decides how many
-        "multiply_adds": domains.DOMAINS[half].models.multiply_adds(network),
+        "parameters": networks.parameter_count(network),  # the text decides how many n-grams there are
+        "multiply_adds": domains.DOMAINS[config["domain"]].models.multiply_adds(network),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "examples": fitted.examples,
     }
+    files.write_json(paths.training, result)
     speed = fitted.examples / fitted.seconds if fitted.seconds else 0.0
-    return fitted.history, result, {"seconds": fitted.seconds, "examples_per_second": speed, **networks.hardware()}
+    spent = {"seconds": fitted.seconds, "examples_per_second": speed, **networks.hardware()}
+    files.write_json(paths.durations, spent | provenance.machine())
 
 
 def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
-    """A row per epoch; for a run without training a header alone."""
+    """A row per epoch; the header alone for a run without training."""
     columns = ["epoch", "step", *sorted({name for row in rows for name in row} - {"epoch", "step"})]
     files.write_table(path, pd.DataFrame(rows, columns=columns))
 
 
 if __name__ == "__main__":
-    command_line.run(train, "data", "model", "history", "scores", "durations", "resume", item="run")
+    command_line.run(train, item="run")

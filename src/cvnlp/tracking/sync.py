@@ -4,10 +4,8 @@ The files are the truth. A stage that DVC skips or restores logs nothing, and a 
 looks for each model's run by the model's digest, makes it where it is missing, and completes it.
 """
 
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -18,6 +16,8 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
 from cvnlp import domains, files, provenance
+from cvnlp.params import Params
+from cvnlp.paths import RunPaths
 from cvnlp.tracking import mlflow_store
 from cvnlp.tracking.run_metadata import describe
 
@@ -25,40 +25,25 @@ from cvnlp.tracking.run_metadata import describe
 REQUIREMENTS = ("torch", "numpy", "safetensors", "pydantic", "ruamel.yaml")
 
 
-@dataclass(frozen=True)
-class Files:
-    """Where the files of one run are; `figures` may be absent for a run that has nothing to draw."""
-
-    data: Path
-    model: Path
-    history: Path
-    training: Path
-    scores: Path
-    attacks: Path
-    insights: Path
-    details: Path
-    figures: Path
-
-
-def project(settings: Any, run: str, found: Files, client: MlflowClient, experiment: str) -> str:
+def sync(settings: Params, run: RunPaths, client: MlflowClient, experiment: str) -> str:
     """Complete the run of one model, made if it is missing; returns the MLflow run's id."""
-    digest = provenance.model_digest(found.model)
-    entry = _find(client, experiment, run, digest) or _make(settings, run, found, client, experiment, digest)
+    digest = provenance.model_digest(run.model)
+    entry = _find(client, experiment, run.name, digest) or _make(settings, run, client, experiment, digest)
     run_id: str = entry.info.run_id
-    state = provenance.digest([files.sha256(path) for path in _evidence(found)])
+    state = provenance.digest([files.sha256(path) for path in _evidence(run)])
     if entry.data.tags.get("report.sha256") == state:
         return run_id
-    scores = files.read_json(found.training) | _prefixed("test", files.read_json(found.scores))
-    scores |= _prefixed("attack", files.read_json(found.attacks))
-    scores |= _prefixed("insight", files.read_json(found.insights))
+    scores = files.read_json(run.training) | _prefixed("test", files.read_json(run.scores))
+    scores |= _prefixed("attack", files.read_json(run.attacks))
+    scores |= _prefixed("insight", files.read_json(run.insights))
     mlflow_store.log_metrics(client, run_id, scores)
     for stage in ("evaluate", "attack", "insight"):  # tags, for params cannot change and these may, for the same model
-        client.set_tag(run_id, f"params.{stage}", getattr(settings.runs[run], stage).model_dump_json())
-    for folder, name in ((found.details, "evaluation"), (found.figures, "figures")):
+        client.set_tag(run_id, f"params.{stage}", getattr(settings.runs[run.name], stage).model_dump_json())
+    for folder, name in ((run.evaluation, "evaluation"), (run.figures, "figures")):
         if folder.is_dir():
             client.log_artifacts(run_id, str(folder), name)
     if not client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"):
-        _log_model(run, run_id, found.model, digest)
+        _log_model(run.name, run_id, run.model, digest)
     client.set_tag(run_id, "report.sha256", state)
     return run_id
 
@@ -69,14 +54,14 @@ def _find(client: MlflowClient, experiment: str, run: str, digest: str) -> Run |
     return runs[0] if runs else None
 
 
-def _make(settings: Any, run: str, found: Files, client: MlflowClient, experiment: str, digest: str) -> Run:
+def _make(settings: Params, run: RunPaths, client: MlflowClient, experiment: str, digest: str) -> Run:
     """A run from the files alone: params, data set, the metrics of every epoch."""
-    described = describe(settings, run, settings.runs[run].dataset, found.data)
+    described = describe(settings, run.name, run.dataset, run.prepared)
     tags = described["tags"] | {"model.sha256": digest, "from": "files"}
     run_id = mlflow_store.create_run(
         client, experiment, described["name"], described["params"], tags, described["dataset"]
     )
-    for row in pd.read_csv(found.history).to_dict("records"):
+    for row in pd.read_csv(run.history).to_dict("records"):
         epoch = int(row.pop("epoch"))
         mlflow_store.log_metrics(
             client, run_id, {str(name): value for name, value in row.items() if np.isfinite(value)}, epoch
@@ -85,10 +70,10 @@ def _make(settings: Any, run: str, found: Files, client: MlflowClient, experimen
     return client.get_run(run_id)
 
 
-def _evidence(found: Files) -> list[Path]:
-    folders = [folder for folder in (found.details, found.figures) if folder.is_dir()]
+def _evidence(run: RunPaths) -> list[Path]:
+    folders = [folder for folder in (run.evaluation, run.figures) if folder.is_dir()]
     inside = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [found.training, found.scores, found.attacks, found.insights, *inside]
+    return [run.training, run.scores, run.attacks, run.insights, *inside]
 
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from cvnlp.params.runs import Train
 from cvnlp.training import optimisers
 from cvnlp.training.gradient_free import Learner, NoGradient, check_learner
 
@@ -22,12 +23,12 @@ KEPT = ("examples", "seconds", "scores", "first_averaged")  # what a task knows 
 class BaseTask(pl.LightningModule):
     """A network with its optimiser, the average of its weights, and means over an epoch without a synchronisation."""
 
-    def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
+    def __init__(self, network: nn.Module, options: Train) -> None:
         super().__init__()
         if isinstance(network, Learner):
             check_learner(network, options)
         self.network, self.options = network, options
-        self.average = optimisers.make_average(network, average=options["average"], decay=options["average_decay"])
+        self.average = optimisers.make_average(network, average=options.average, decay=options.average_decay)
         self.examples, self.seconds = 0, 0.0
         self.scores: list[float] = []  # on the validation split, of every epoch
         self.first_averaged: int | None = None  # the steps after it count; None: it is not known yet
@@ -100,21 +101,19 @@ class BaseTask(pl.LightningModule):
     def _watch(self, means: dict[str, float]) -> None:
         """Begin the average that waits until the validation score no longer falls."""
         self.scores.append(means[MONITOR])
-        interval = self.options["average_interval"]
+        interval = self.options.average_interval
         if interval and self.first_averaged is None and optimisers.stalled(self.scores, interval):
             self.first_averaged = self.trainer.global_step
 
     def configure_optimizers(self) -> Any:
         if isinstance(self.network, Learner):
             return NoGradient(self.network)
-        optimiser = optimisers.make_optimiser(self.network, lr=self.options["lr"], **self.options["optimiser"])
+        optimiser = optimisers.make_optimiser(self.network, self.options.optimiser, lr=self.options.lr)
         steps = int(self.trainer.estimated_stepping_batches)
-        epoch_steps = steps // self.options["epochs"]
-        if self.options["average_start"] is not None:
-            self.first_averaged = round(self.options["average_start"] * steps)
-        scheduler = optimisers.make_scheduler(
-            optimiser, self.options["optimiser"], steps=steps, epoch_steps=epoch_steps
-        )
+        epoch_steps = steps // self.options.epochs
+        if self.options.average_start is not None:
+            self.first_averaged = round(self.options.average_start * steps)
+        scheduler = optimisers.make_scheduler(optimiser, self.options.optimiser, steps=steps, epoch_steps=epoch_steps)
         # Lightning shows a plateau the score of an epoch only after that epoch's state is saved: an interrupted
         # training would miss it; counted in steps it comes before
         every = epoch_steps if isinstance(scheduler, ReduceLROnPlateau) else 1

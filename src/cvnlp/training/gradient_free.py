@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from cvnlp.params.runs import Train
+
 
 @runtime_checkable
 class Learner(Protocol):
@@ -26,15 +28,15 @@ class NoGradient(torch.optim.Optimizer):
         return closure() if closure else None
 
 
-def check_learner(network: Learner, options: dict[str, Any]) -> None:
+def check_learner(network: Learner, options: Train) -> None:
     """ValueError if `options` of the training leave a part of the network untrained, or mean gradients."""
-    if 0 < options["epochs"] < network.least_epochs:
+    if 0 < options.epochs < network.least_epochs:
         raise ValueError(
-            f"train.epochs: {options['epochs']} is too few: this network learns one stage an epoch and has "
+            f"train.epochs: {options.epochs} is too few: this network learns one stage an epoch and has "
             f"{network.least_epochs}; take {network.least_epochs} or more, or 0"
         )
-    if options["average"] != "none":
+    if options.average != "none":
         raise ValueError(
-            f"train.average: {options['average']} averages what gradients change, and this network learns without; "
+            f"train.average: {options.average} averages what gradients change, and this network learns without; "
             "take none"
         )

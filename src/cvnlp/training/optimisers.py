@@ -10,41 +10,32 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn, update_bn
 
+from cvnlp.params.runs import Optimiser
 from cvnlp.training.muon import Muon
 
 CYCLE_START = 1 / 25  # of lr, where one_cycle begins; as torch and fastai have it
 
 
-def make_optimiser(
-    network: nn.Module,
-    *,
-    name: str,
-    lr: float,
-    weight_decay: float,
-    momentum: float,
-    nesterov: bool | None = None,
-    betas: Sequence[float] | None = None,
-    eps: float | None = None,
-    decay_all: bool = True,
-    kernel_lr: float | None = None,
-    **_schedule: Any,
-) -> torch.optim.Optimizer:
-    """AdamW, or SGD (with momentum: Nesterov's unless told); fused, which on the CPU is several times faster a step.
+def make_optimiser(network: nn.Module, options: Optimiser, *, lr: float) -> torch.optim.Optimizer:
+    """AdamW, SGD (with Nesterov momentum unless `nesterov: false`) or Muon.
 
-    Or Muon, for networks of convolutions.
+    AdamW and SGD are fused: on the CPU a fused step is several times as fast.
     """
-    if name == "muon":
-        return Muon(network, lr=lr, kernel_lr=kernel_lr or lr / 2, momentum=momentum, weight_decay=weight_decay)
-    parameters: Any = list(network.parameters()) if decay_all else decay_groups(network)
-    if name == "adamw":
-        first, second = betas or (0.9, 0.999)
-        return torch.optim.AdamW(
-            parameters, lr=lr, betas=(first, second), eps=eps or 1e-8, weight_decay=weight_decay, fused=True
+    if options.name == "muon":
+        return Muon(
+            network,
+            lr=lr,
+            kernel_lr=options.kernel_lr or lr / 2,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
         )
-    nesterov = momentum > 0 if nesterov is None else nesterov
-    return torch.optim.SGD(
-        parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov, fused=True
-    )
+    parameters: Any = list(network.parameters()) if options.decay_all else decay_groups(network)
+    common: dict[str, Any] = {"lr": lr, "weight_decay": options.weight_decay, "fused": True}
+    if options.name == "adamw":
+        first, second = options.betas or (0.9, 0.999)
+        return torch.optim.AdamW(parameters, betas=(first, second), eps=options.eps or 1e-8, **common)
+    nesterov = options.momentum > 0 if options.nesterov is None else options.nesterov
+    return torch.optim.SGD(parameters, momentum=options.momentum, nesterov=nesterov, **common)
 
 
 def decay_groups(network: nn.Module) -> list[dict[str, Any]]:
@@ -113,21 +104,22 @@ class OneCycle(LambdaLR):
 
 
 def make_scheduler(
-    optimiser: torch.optim.Optimizer, options: dict[str, Any], *, steps: int, epoch_steps: int
+    optimiser: torch.optim.Optimizer, options: Optimiser, *, steps: int, epoch_steps: int
 ) -> LRScheduler:
     """What sets the learning rate, and for one_cycle the momentum, before each of `steps` steps.
 
     A `plateau` asks to be shown the validation score after each epoch instead.
     """
-    name, warmup, final = options["schedule"], options["warmup"], options["final"]
+    name, warmup, final = options.schedule, options.warmup, options.final
+    factor_of_decay, hold_epochs = options.factor or 1.0, options.hold_epochs or 1  # given where they are used
     if name == "plateau":
         least = final * optimiser.param_groups[0]["lr"]
-        return ReduceLROnPlateau(optimiser, factor=options["factor"], patience=0, threshold=0.0, min_lr=least, eps=0.0)
+        return ReduceLROnPlateau(optimiser, factor=factor_of_decay, patience=0, threshold=0.0, min_lr=least, eps=0.0)
     if name == "exponential":
-        return LambdaLR(optimiser, staircase(options["factor"], options["hold_epochs"], epoch_steps, final))
+        return LambdaLR(optimiser, staircase(factor_of_decay, hold_epochs, epoch_steps, final))
     factor = schedule(name, warmup, steps, final)
     if name == "one_cycle":
-        return OneCycle(optimiser, factor, lowest=options["lowest_momentum"], warmup=warmup, steps=steps)
+        return OneCycle(optimiser, factor, lowest=options.lowest_momentum, warmup=warmup, steps=steps)
     return LambdaLR(optimiser, factor)
 
 

@@ -15,6 +15,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
+from cvnlp.params.runs import Train
 from cvnlp.training.base_task import MONITOR, BaseTask
 from cvnlp.training.callbacks import EpochSeed, History, Stop
 from cvnlp.training.progress import Lines, Progress
@@ -40,7 +41,7 @@ class Fitted:
 class Data(pl.LightningDataModule):
     """Fresh batches for every epoch, so that an epoch's order depends on the seed and its number alone."""
 
-    def __init__(self, batches: Any, folder: Path, options: dict[str, Any], seed: int) -> None:
+    def __init__(self, batches: Any, folder: Path, options: Train, seed: int) -> None:
         super().__init__()
         self.batches, self.folder, self.options, self.seed = batches, folder, options, seed
 
@@ -50,7 +51,7 @@ class Data(pl.LightningDataModule):
         return task.train_batches(self.batches, self.folder, seed=self.seed, epoch=epoch)
 
     def val_dataloader(self) -> Any:
-        return self.batches.split_batches(self.folder, "validation", self.options)
+        return self.batches.validation_batches(self.folder, self.options)
 
 
 class EpochLogger(Logger):
@@ -91,7 +92,7 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
     it would have. ValueError if the loss stops being a number.
     """
     options = task.options
-    if not options["epochs"]:
+    if not options.epochs:
         return Fitted(history=[], best_epoch=0, seconds=0.0, examples=0)
     history = History()
     best = ModelCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
@@ -100,9 +101,7 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
     trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
     rows = history.rows
     if not rows or not math.isfinite(rows[-1][MONITOR]):
-        raise ValueError(
-            f"runs.{run}.train: the loss is no longer a number; lower lr (now {options['lr']}) or set clip"
-        )
+        raise ValueError(f"runs.{run}.train: the loss is no longer a number; lower lr (now {options.lr}) or set clip")
     weights = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     task.load_state_dict(weights)
     if task.evaluated is not task.network:
@@ -111,17 +110,17 @@ def fit(task: BaseTask, data: Data, *, run: str, resume: Path, logger: Logger) -
     return Fitted(history=rows, best_epoch=best_epoch, seconds=task.seconds, examples=task.examples)
 
 
-def _trainer(options: dict[str, Any], callbacks: list[Callback], run: str, resume: Path, logger: Logger) -> pl.Trainer:
+def _trainer(options: Train, callbacks: list[Callback], run: str, resume: Path, logger: Logger) -> pl.Trainer:
     """Lightning's trainer for `options`, which also stops early and keeps the state of the last epoch in `resume`."""
     last = ModelCheckpoint(resume, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    stop = Stop(MONITOR, patience=options["patience"] or options["epochs"], min_delta=0.0)
+    stop = Stop(MONITOR, patience=options.patience or options.epochs, min_delta=0.0)
     terminal = sys.stderr.isatty()
     return pl.Trainer(
-        max_epochs=options["epochs"],
+        max_epochs=options.epochs,
         accelerator="auto",
         devices=1,
-        precision=PRECISIONS[options["precision"]],  # type: ignore[arg-type]
-        gradient_clip_val=options["clip"],
+        precision=PRECISIONS[options.precision],  # type: ignore[arg-type]
+        gradient_clip_val=options.clip,
         deterministic=True,
         logger=logger,
         callbacks=[*callbacks, stop, last, Progress(run) if terminal else Lines(run)],

@@ -6,7 +6,6 @@ A batch: images float (B, C, H, W) in [0, 1], labels int64 (B,).
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp.data import prepared
+from cvnlp.params.runs import Augment, Prune, VisionTrain
 
 EVALUATION_BATCH = 512
 FINISH = 0.125  # share of the epochs, the last ones, whose pruning draws from all pictures alike (Qin et al. 2024)
@@ -46,37 +46,23 @@ class Batches:
             yield images.float() / 255, torch.from_numpy(self.labels[chosen].astype(np.int64))
 
 
-def augment(
-    images: Tensor,
-    *,
-    shift: float = 0.0,
-    rotation: float = 0.0,
-    scale: float = 0.0,
-    shear: float = 0.0,
-    crop: int = 0,
-    crop_fill: str = "zero",
-    flip: bool | str = False,
-    brightness: float = 0.0,
-    contrast: float = 0.0,
-    erasing: float = 0.0,
-    erasing_fill: str = "zero",
-) -> Tensor:
+def augment(images: Tensor, options: Augment) -> Tensor:
     """Each picture of (B, C, H, W) changed on its own, in the order of the options, whose defaults change nothing.
 
     What flips in turn (`alternating`) is nothing that one batch knows of: `mirrored` says it to the Batches.
     Uses torch's global random numbers, and none for an option that is off, so that the others draw what they drew.
     """
-    if shift or rotation or scale or shear:
-        images = move(images, shift=shift, rotation=rotation, scale=scale, shear=shear)
-    if crop:
-        images = random_crop(images, pixels=crop, fill=crop_fill)
-    if flip is True:
+    if options.shift or options.rotation or options.scale or options.shear:
+        images = move(images, shift=options.shift, rotation=options.rotation, scale=options.scale, shear=options.shear)
+    if options.crop:
+        images = random_crop(images, pixels=options.crop, fill=options.crop_fill)
+    if options.flip is True:
         images = torch.where(_uniform(images) < 0.5, images.flip(3), images)
-    if brightness:
-        images = (images * (1 + _draw(images, brightness))).clamp(0, 1)
-    if contrast:
-        images = torch.lerp(_mean(images), images, 1 + _draw(images, contrast)).clamp(0, 1)
-    return erase(images, share=erasing, fill=erasing_fill) if erasing else images
+    if options.brightness:
+        images = (images * (1 + _draw(images, options.brightness))).clamp(0, 1)
+    if options.contrast:
+        images = torch.lerp(_mean(images), images, 1 + _draw(images, options.contrast)).clamp(0, 1)
+    return erase(images, share=options.erasing, fill=options.erasing_fill) if options.erasing else images
 
 
 def _uniform(images: Tensor) -> Tensor:
@@ -168,14 +154,12 @@ def mirrored(count: int, *, seed: int, epoch: int) -> Tensor:
 def class_weights(folder: Path) -> Tensor:
     """The inverse frequency of each class among the training labels, 1 on average of them; 0 for one without any."""
     labels = np.asarray(prepared.load_array(folder, "train_labels"))
-    counts = np.bincount(labels, minlength=len(prepared.facts(folder)["classes"]))
+    counts = np.bincount(labels, minlength=len(prepared.read_facts(folder, prepared.VisionFacts).classes))
     weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)) * (counts > 0)
     return torch.from_numpy(weights).float()
 
 
-def prune(
-    losses: np.ndarray, *, easy: float, skip: float, epoch: int, epochs: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def prune(losses: np.ndarray, options: Prune, *, epoch: int, epochs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Which pictures an epoch reads, bool (N,), and how much each counts, (N,): together as much as all N.
 
     Dynamic data pruning: InfoBatch of Qin et al. 2024, where easy is what costs less than the mean; here it is a fixed
@@ -186,22 +170,27 @@ def prune(
     nothing is known, and in the last ones as many are left out of all.
     """
     count = len(losses)
-    left_out = round(count * easy * skip)
+    left_out = round(count * options.easy * options.skip)
     known = 0 < epoch < round((1 - FINISH) * epochs)
-    candidates = np.argsort(losses, kind="stable")[: round(count * easy)] if known else np.arange(count)
+    candidates = np.argsort(losses, kind="stable")[: round(count * options.easy)] if known else np.arange(count)
     read, weights = np.ones(count, dtype=bool), np.ones(count, dtype=np.float32)
     read[np.random.default_rng((seed, epoch, 1)).permutation(candidates)[:left_out]] = False
     weights[candidates] = len(candidates) / max(1, len(candidates) - left_out)
     return read, weights
 
 
-def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Batches:
+def train_batches(folder: Path, options: VisionTrain, *, seed: int, epoch: int) -> Batches:
     """The training pictures in an order that `seed` and `epoch` decide."""
     count = len(prepared.load_array(folder, "train_labels"))
     order = np.random.default_rng((seed, epoch)).permutation(count)
-    return Batches(folder, "train", order, options["batch_size"])
+    return Batches(folder, "train", order, options.batch_size)
 
 
-def split_batches(folder: Path, split: str, options: dict[str, Any]) -> Batches:
+def validation_batches(folder: Path, options: VisionTrain) -> Batches:
+    """The validation split, in stored order; the options of the training do not change it."""
+    return split_batches(folder, "validation")
+
+
+def split_batches(folder: Path, split: str) -> Batches:
     """All pictures of a split in the order they are stored; the batch size does not change a result."""
     return Batches(folder, split, None, EVALUATION_BATCH)

@@ -202,7 +202,7 @@ def test_hotflip_takes_the_replacement_along_which_the_loss_rises_fastest(name: 
 @pytest.fixture(scope="module")
 def trained(language_data: Path) -> Lstm:
     """A small network that has learnt something of the plays."""
-    facts = prepared.facts(language_data)
+    facts = prepared.read_facts(language_data)
     torch.manual_seed(0)
     network = Lstm(facts["vocabulary_size"], embedding_size=16, hidden_size=32)
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.02)
@@ -219,7 +219,7 @@ OPTIONS = {"shares": [0.3, 0.1], "excerpts": 12, "length": 30}
 
 
 def attack(network: Network, data: Path, **options: object):
-    return robustness.attack(network.to(device()), data, prepared.facts(data), OPTIONS | options)
+    return robustness.attack(network.to(device()), data, prepared.read_facts(data), OPTIONS | options)
 
 
 def test_aim_hurts_more_than_chance_and_chance_more_than_nothing(trained: Lstm, language_data: Path) -> None:
@@ -265,7 +265,7 @@ def test_rows_tell_how_much_was_changed_indeed(trained: Lstm, language_data: Pat
 
 
 def test_a_network_without_vectors_is_attacked_by_all_that_need_none(language_data: Path) -> None:
-    network = Ngram(prepared.facts(language_data)["vocabulary_size"], order=3)
+    network = Ngram(prepared.read_facts(language_data)["vocabulary_size"], order=3)
     scores, rows, examples = attack(network, language_data)
     assert {row["method"] for row in rows} == set(ATTACKS) - {"hotflip"}
     assert "hotflip" not in examples and not any("hotflip" in name for name in scores)
@@ -289,7 +289,7 @@ def test_attacking_twice_gives_the_same_files(trained: Lstm, language_data: Path
 def test_clean_perplexity_is_that_of_the_excerpts(trained: Lstm, language_data: Path) -> None:
     """One excerpt as long as the test text is the test text, read from the start token on."""
     tokens = prepared.load_array(language_data, "test").astype(np.int64)
-    facts = prepared.facts(language_data)
+    facts = prepared.read_facts(language_data)
     scores, _, _ = attack(trained, language_data, excerpts=1, length=len(tokens))
     inputs = torch.from_numpy(np.concatenate(([facts["start"]], tokens[:-1])))[None]
     with torch.no_grad():

@@ -187,7 +187,7 @@ def test_own_text_is_prepared_with_its_facts(
     assert facts["encodings"] == {"utf-8": 200}
     assert sum(facts["documents"].values()) == 200
     assert (tmp_path / "made" / "skipped.csv").read_text(encoding="utf-8") == "file,reason\nbad,is empty\n"
-    assert prepared.facts(tmp_path / "made").items() > facts.items()
+    assert prepared.read_facts(tmp_path / "made").items() > facts.items()
 
 
 def test_documents_of_every_split_are_listed(

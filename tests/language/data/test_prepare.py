@@ -205,7 +205,7 @@ def test_lines_and_characters_are_counted_by_split(
 
 def test_returned_facts_are_those_on_disk_without_the_arrays(tmp_path: Path, prepare: Prepare) -> None:
     returned = prepare(tmp_path, PLAYS, **NAMED)
-    stored = prepared.facts(tmp_path)
+    stored = prepared.read_facts(tmp_path)
     assert set(stored.pop("arrays")) == set(prepared.SPLITS)
     assert stored == returned
     assert returned["domain"] == "language"
@@ -253,7 +253,7 @@ def test_a_disk_that_refuses_leaves_nothing_that_looks_whole(tmp_path: Path, pre
     left = {path.name for path in (tmp_path / "made").iterdir()}
     assert left == ({"train.npy"} if limit == 2500 else set())
     with pytest.raises(ValueError, match=r"facts\.json is missing"):
-        prepared.facts(tmp_path / "made")
+        prepared.read_facts(tmp_path / "made")
 
 
 @pytest.mark.parametrize("name", ["vocabulary.json", "facts.json"])
@@ -271,7 +271,7 @@ def test_a_full_disk_at_the_end_leaves_no_facts(
     with pytest.raises(OSError, match="No space left"):
         prepare(tmp_path, PLAYS, **NAMED)
     with pytest.raises(ValueError, match=r"facts\.json is missing"):
-        prepared.facts(tmp_path)
+        prepared.read_facts(tmp_path)
 
 
 KILLED = """
@@ -309,7 +309,7 @@ def test_a_run_that_was_killed_is_not_taken_for_a_whole_one_and_the_next_is_like
     assert run("undisturbed", "nothing") == 0
     assert run("killed", "validation") == -signal.SIGKILL
     with pytest.raises(ValueError, match=r"facts\.json is missing"):
-        prepared.facts(tmp_path / "killed")
+        prepared.read_facts(tmp_path / "killed")
     assert (tmp_path / "killed" / "train.npy").is_file()
     assert not (tmp_path / "killed" / "validation.npy").exists()
     shutil.rmtree(tmp_path / "killed")  # as the stage does first
@@ -336,7 +336,7 @@ def test_one_enormous_line_is_held_a_few_times_at_most(
     root = write_files(tmp_path / "mine", {"line.txt": line})
     options = {"tokens": kind, "validation": 0.1, "test": 0.1}
     assert peak(lambda: prepare_own(tmp_path / "made", root, **options)) < 3 * len(line) + 15_000_000
-    assert sum(prepared.facts(tmp_path / "made")["characters"].values()) == len(line)
+    assert sum(prepared.read_facts(tmp_path / "made")["characters"].values()) == len(line)
 
 
 def test_many_documents_cost_no_more_memory_than_few(

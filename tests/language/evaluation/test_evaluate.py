@@ -64,7 +64,7 @@ def test_evaluation_scores_every_token_of_the_test_text(
     kind: str, language_data: Path, words_data: Path, tmp_path: Path
 ) -> None:
     folder = {"characters": language_data, "words": words_data}[kind]
-    facts = prepared.facts(folder)
+    facts = prepared.read_facts(folder)
     network = make_network(vocabulary=facts["vocabulary_size"])
     options = {"samples": 3, "sample_tokens": 25, "temperature": 0.7, "dynamic": None, "cache": None}
     found = evaluate.evaluate(network, folder, facts, options, tmp_path)
@@ -77,7 +77,7 @@ def test_evaluation_scores_every_token_of_the_test_text(
 
 
 def test_evaluation_writes_the_samples_asked_for(language_data: Path, tmp_path: Path) -> None:
-    facts = prepared.facts(language_data)
+    facts = prepared.read_facts(language_data)
     network = make_network(vocabulary=facts["vocabulary_size"])
     options = {"samples": 3, "sample_tokens": 25, "temperature": 0.7, "dynamic": None, "cache": None}
     for name in ("one", "two"):
@@ -89,7 +89,7 @@ def test_evaluation_writes_the_samples_asked_for(language_data: Path, tmp_path: 
 
 
 def test_what_adapts_is_scored_apart(words_data: Path, tmp_path: Path) -> None:
-    facts = prepared.facts(words_data)
+    facts = prepared.read_facts(words_data)
     network = make_network(vocabulary=facts["vocabulary_size"])
     options = {"samples": 1, "sample_tokens": 5, "temperature": 0.7, "dynamic": None, "cache": None}
     static = evaluate.evaluate(network, words_data, facts, options, tmp_path / "static")

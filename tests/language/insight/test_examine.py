@@ -9,7 +9,7 @@ import pytest
 
 from cvnlp import files, networks
 from cvnlp.data import prepared
-from cvnlp.language.insight import examine
+from cvnlp.language.insight import analyse
 from cvnlp.language.report.insight import draw_insight
 
 OPTIONS = {
@@ -38,7 +38,7 @@ def look(data: Path, folder: Path, name: str = "lstm", **changes: Any) -> dict[s
         "options": {} if name == "ngram" else SIZES,
     }
     trained, fresh = (networks.build(config, seed=seed).to(networks.device()).eval() for seed in (1, 2))
-    return examine(trained, fresh, data, facts, OPTIONS | changes, folder)
+    return analyse(trained, fresh, data, facts, OPTIONS | changes, folder)
 
 
 @pytest.mark.parametrize("name", ["language_data", "words_data"])
@@ -78,7 +78,7 @@ def test_states_are_shown_over_lines_of_the_text(name: str, gates: int, language
 
 
 def read_validation(data: Path) -> np.ndarray:
-    return np.concatenate(([prepared.facts(data)["start"]], prepared.load_array(data, "validation")))
+    return np.concatenate(([prepared.read_facts(data)["start"]], prepared.load_array(data, "validation")))
 
 
 def test_costs_are_those_of_the_text_and_count_every_token_once(language_data: Path, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_costs_are_those_of_the_text_and_count_every_token_once(language_data: P
     assert frequencies["share"].sum() == pytest.approx(1, abs=0.1)  # decades with few tokens are left out
     mean = (frequencies["nats"] * frequencies["tokens"]).sum() / frequencies["tokens"].sum()
     assert mean == pytest.approx(
-        np.log(prepared.facts(language_data)["vocabulary_size"]), rel=0.1
+        np.log(prepared.read_facts(language_data)["vocabulary_size"]), rel=0.1
     )  # it learned nothing
 
 

@@ -20,7 +20,7 @@ from cvnlp.language.attacks import robustness
 from cvnlp.language.data import prepare
 from cvnlp.language.evaluation import evaluate
 from cvnlp.language.inference.predict import predict
-from cvnlp.language.insight import examine
+from cvnlp.language.insight import analyse
 from cvnlp.language.models import network_arguments, ngram
 from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
 from cvnlp.language.report.insight import draw_insight
@@ -308,7 +308,7 @@ def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fi
 
     def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
         number, options = next(count), make_options(**changes)
-        data = network_arguments(prepared.facts(language_data))
+        data = network_arguments(prepared.read_facts(language_data))
         config = {"domain": "language", "name": "ngram", "data": data, "options": {"order": 4}}
         trainer.seed_everything(1)
         network = networks.build(config)
@@ -331,7 +331,7 @@ def weights(folder: Path) -> bytes:
 
 def test_training_counts_the_text_once(train: Callable[..., Any], language_data: Path) -> None:
     fitted, folder = train()
-    tokens, facts = prepared.load_array(language_data, "train"), prepared.facts(language_data)
+    tokens, facts = prepared.load_array(language_data, "train"), prepared.read_facts(language_data)
     expected = Ngram(facts["vocabulary_size"], order=4)
     targets = torch.from_numpy(tokens.astype(np.int64))[None]
     expected.learn(torch.cat([torch.tensor([[facts["start"]]]), targets[:, :-1]], dim=1), targets, epoch=0)
@@ -376,7 +376,7 @@ def test_its_parameters_are_the_counts_and_the_discounts(language_data: Path, tm
     block = {"domain": "language", "seed": 1, "model": {"name": "ngram", "order": 3}, "train": make_options()}
     recorder = SimpleNamespace(metrics=lambda metrics, epoch: None)
     folders = (language_data, tmp_path / "model", tmp_path / "resume")
-    _, result, _ = _fit("mine", block, *_build("mine", block, prepared.facts(language_data)), *folders, recorder)
+    _, result, _ = _fit("mine", block, *_build("mine", block, prepared.read_facts(language_data)), *folders, recorder)
     assert result["parameters"] == len(networks.load(tmp_path / "model")[0].ngrams) + 3 * 3
     assert result["multiply_adds"] == 0
 
@@ -410,7 +410,7 @@ def trained(train: Callable[..., Any]) -> Ngram:
 def test_every_token_is_scored_alike_in_any_window(
     trained: Ngram, language_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens, start = prepared.load_array(language_data, "test"), prepared.facts(language_data)["start"]
+    tokens, start = prepared.load_array(language_data, "test"), prepared.read_facts(language_data)["start"]
     whole = evaluate.token_nats(trained, tokens, start)
     assert whole.mean() < 1.0  # the made plays repeat themselves
     for window in (13, 10**6):
@@ -419,7 +419,7 @@ def test_every_token_is_scored_alike_in_any_window(
 
 
 def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
-    facts = prepared.facts(language_data)
+    facts = prepared.read_facts(language_data)
     options = LanguageEvaluate(samples=2, sample_tokens=30).model_dump()
     scores = evaluate.evaluate(trained, language_data, facts, options, tmp_path / "details")
     assert scores["perplexity"] < 3
@@ -435,9 +435,9 @@ def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_d
 
 
 def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
-    facts, options = prepared.facts(language_data), LanguageInsight(excerpts=20, length=20).model_dump()
+    facts, options = prepared.read_facts(language_data), LanguageInsight(excerpts=20, length=20).model_dump()
     fresh = Ngram(facts["vocabulary_size"], order=4).to(networks.device())
-    scores = examine(trained, fresh, language_data, facts, options, tmp_path / "in")
+    scores = analyse(trained, fresh, language_data, facts, options, tmp_path / "in")
     written = {path.name for path in (tmp_path / "in").iterdir()}
     assert "context.csv" in written and "gradients.csv" not in written
     nats = [scores[f"nats_context_{tokens}"] for tokens in (1, 2, 4, 8, 16)]
@@ -446,7 +446,7 @@ def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Pa
 
 
 def test_serving_says_the_probabilities(trained: Ngram, language_data: Path) -> None:
-    config = {"data": network_arguments(prepared.facts(language_data))}
+    config = {"data": network_arguments(prepared.read_facts(language_data))}
     texts = np.array(prepared.load_array(language_data, "test")[:12]).reshape(2, 6)
     expected = trained.cpu()(torch.from_numpy(texts.astype(np.int64)))[0][:, -1].exp()
     assert predict(trained, config, texts) == pytest.approx(expected.numpy(), rel=1e-5)

@@ -123,7 +123,7 @@ def test_a_negative_regularisation_is_refused(key: str) -> None:
 def begun(folder: Path, output_bias: str, scores: list[float]) -> Tensor:
     """The bias with which a training on the data in `folder` begins, after as many epochs as there are scores."""
     torch.manual_seed(0)
-    network = MODELS["lstm"](prepared.facts(folder)["vocabulary_size"], output_bias=output_bias)
+    network = MODELS["lstm"](prepared.read_facts(folder)["vocabulary_size"], output_bias=output_bias)
     task = Task(network, LanguageTrain(epochs=1).model_dump())
     task.scores = scores
     task.trainer = SimpleNamespace(datamodule=SimpleNamespace(folder=folder))
@@ -133,7 +133,7 @@ def begun(folder: Path, output_bias: str, scores: list[float]) -> Tensor:
 
 def test_training_begins_at_the_log_frequencies_of_its_text(language_data: Path) -> None:
     tokens = prepared.load_array(language_data, "train")
-    size = prepared.facts(language_data)["vocabulary_size"]
+    size = prepared.read_facts(language_data)["vocabulary_size"]
     often = np.bincount(tokens, minlength=size).clip(min=1)
     assert begun(language_data, "frequencies", []).tolist() == pytest.approx(np.log(often / often.sum()), rel=1e-6)
     assert not begun(language_data, "zero", []).any()

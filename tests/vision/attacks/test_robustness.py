@@ -255,7 +255,7 @@ def test_pgd_is_no_weaker_than_that_of_the_toolbox(
 
 def attack(network: nn.Module, data: Path, **options: object):
     return robustness.attack(
-        network.to(device()), data, prepared.facts(data), {"eps": [0.15, 0.05], "images": 40, "steps": 4} | options
+        network.to(device()), data, prepared.read_facts(data), {"eps": [0.15, 0.05], "images": 40, "steps": 4} | options
     )
 
 

@@ -150,7 +150,7 @@ def test_every_validation_picture_is_used_before_one_is_used_again(tmp_path: Pat
 
 def test_canvases_stand_in_the_facts_with_their_digest(tmp_path: Path) -> None:
     prepare(tmp_path)
-    described = prepared.facts(tmp_path)["arrays"]["validation_canvases"]
+    described = prepared.read_facts(tmp_path)["arrays"]["validation_canvases"]
     assert described == {"bytes": 6000, "sha256": files.sha256(tmp_path / "validation_canvases.npy")}
 
 

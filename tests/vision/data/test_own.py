@@ -59,7 +59,7 @@ def test_facts_of_own_files(tmp_path: Path, root: Path, prepare: Prepare) -> Non
     }
     assert (facts["source"], facts["licence"], facts["citation"]) == ("own files", "the user's own", "")
     assert (facts["read"], facts["skipped"], facts["shape"], facts["conflicting"]) == (16, 0, [6, 5, 3], 0)
-    stored = prepared.facts(tmp_path / "out")
+    stored = prepared.read_facts(tmp_path / "out")
     assert {key: value for key, value in stored.items() if key != "arrays"} == facts
 
 

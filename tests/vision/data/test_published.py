@@ -269,13 +269,13 @@ def test_labels_of_many_classes_are_wider(tmp_path: Path) -> None:
 
 
 def test_facts_count_the_pictures_of_every_class(folder: Path) -> None:
-    counts = prepared.facts(folder)["counts"]
+    counts = prepared.read_facts(folder)["counts"]
     assert counts == {name: dict.fromkeys(CLASSES, count // 3) for name, count in {"train": 45, **SPLIT_SIZES}.items()}
 
 
 def test_mean_and_deviation_are_of_the_training_pixels_in_unit_range(folder: Path) -> None:
     pixels = prepared.load_array(folder, "train_images").astype(np.float64).reshape(-1, 3) / 255
-    facts = prepared.facts(folder)
+    facts = prepared.read_facts(folder)
     np.testing.assert_allclose(facts["mean"], pixels.mean(0), rtol=1e-12)
     np.testing.assert_allclose(facts["std"], pixels.std(0), rtol=1e-12)
 
@@ -317,12 +317,12 @@ def test_held_out_pictures_change_no_fact_of_the_training_ones(tmp_path: Path, f
     for number, image in enumerate(images):
         if image.tobytes() not in train:
             image[:] = number
-    facts, before = prepare(tmp_path / "other", of_arrays(images, labels, CLASSES)), prepared.facts(folder)
+    facts, before = prepare(tmp_path / "other", of_arrays(images, labels, CLASSES)), prepared.read_facts(folder)
     assert (facts["mean"], facts["std"]) == (before["mean"], before["std"])
 
 
 def test_facts_say_where_the_pictures_come_from(folder: Path) -> None:
-    facts, source = prepared.facts(folder), SOURCES["mnist_sample"]
+    facts, source = prepared.read_facts(folder), SOURCES["mnist_sample"]
     assert (facts["source"], facts["licence"], facts["citation"]) == ("mnist_sample", source.licence, source.citation)
     assert (facts["shape"], facts["classes"]) == ([5, 4, 3], CLASSES)
     assert facts["domain"] in domains.HALVES
@@ -332,7 +332,7 @@ def test_facts_say_where_the_pictures_come_from(folder: Path) -> None:
 
 def test_returned_facts_are_those_on_disk_without_the_arrays(tmp_path: Path) -> None:
     returned = prepare(tmp_path / "made", made_pictures())
-    stored = prepared.facts(tmp_path / "made")
+    stored = prepared.read_facts(tmp_path / "made")
     assert set(stored.pop("arrays")) == {f"{name}_{kind}" for name in prepared.SPLITS for kind in ("images", "labels")}
     assert stored == returned
 

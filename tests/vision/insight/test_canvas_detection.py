@@ -15,7 +15,7 @@ from cvnlp.data import prepared
 from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.data import READERS, prepare
 from cvnlp.vision.data.pictures import of_arrays
-from cvnlp.vision.insight import examine
+from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.canvas_detection import read_canvases
 from cvnlp.vision.models import MODELS, Classifier
 from cvnlp.vision.models.convolutional import Convolutional, named
@@ -65,7 +65,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(network: Classifier, data: Path, folder: Path, **options: Any) -> dict[str, float]:
-    return read_canvases(network, data, prepared.facts(data)["classes"], OPTIONS | options, folder)
+    return read_canvases(network, data, prepared.read_facts(data)["classes"], OPTIONS | options, folder)
 
 
 def test_classifier_that_knows_every_object_and_background_finds_and_names_all(data: Path, tmp_path: Path) -> None:
@@ -172,8 +172,8 @@ def test_the_look_into_a_network_reads_the_canvases_that_there_are(data: Path, t
     blocks = [{"filters": 2, "padding": "valid", "pooling": "none"}]
     network = MODELS["cnn"]([8, 8, 1], 4, [0.5], [0.5], blocks=blocks).eval()
     small = VisionInsight(rotations=[0.0], scales=[1.0], shifts=[0.0], worst_rotations=1, worst_shifts=1, steps=2)
-    facts = prepared.facts(data)
+    facts = prepared.read_facts(data)
     for name, known in (("with", facts), ("without", facts | {"canvases": None})):
-        scores = examine(network, network, data, known, small.model_dump(), tmp_path / name)
+        scores = analyse(network, network, data, known, small.model_dump(), tmp_path / name)
         text = "\n".join(draw_insight(tmp_path / name, tmp_path / f"{name} figures"))
         assert ("reading_map" in scores) == ("Reading whole canvases" in text) == (name == "with")

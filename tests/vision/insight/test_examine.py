@@ -14,7 +14,7 @@ import torch
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.networks import device
-from cvnlp.vision.insight import examine
+from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.layers import feature_layers
 from cvnlp.vision.models import MODELS, Classifier
 from cvnlp.vision.report.insight import draw_insight
@@ -64,7 +64,7 @@ def without_test(vision_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def look(name: str, data: Path, folder: Path, **options: Any) -> dict[str, float]:
     facts = {"shape": [12, 12, 1], "classes": [str(number) for number in range(10)]}
-    return examine(build(name, 1), build(name, 0), data, facts, OPTIONS | options, folder)
+    return analyse(build(name, 1), build(name, 0), data, facts, OPTIONS | options, folder)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_colour_pictures_of_any_shape(tmp_path: Path) -> None:
     for seed in (0, 1):
         torch.manual_seed(seed)
         networks.append(MODELS["cnn"]([12, 20, 3], 4, [0.5] * 3, [0.3] * 3).to(device()).eval())
-    scores = examine(*networks, data, facts, OPTIONS, tmp_path / "out")
+    scores = analyse(*networks, data, facts, OPTIONS, tmp_path / "out")
     assert all(math.isfinite(value) for value in scores.values())
     assert prepared.load_array(tmp_path / "out", "filters").shape[-1] == 3
     assert "| NA " in "\n".join(draw_insight(tmp_path / "out", tmp_path / "figures"))

@@ -303,7 +303,7 @@ def train(vision_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fitt
 
     def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
         number, options = next(count), make_options(**changes)
-        data = network_arguments(prepared.facts(vision_data))
+        data = network_arguments(prepared.read_facts(vision_data))
         config = {
             "domain": "vision",
             "name": "neocognitron",

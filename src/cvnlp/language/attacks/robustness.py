@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import LanguageFacts
+from cvnlp.domains import AttackResult
 from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
+from cvnlp.params.runs import LanguageAttack
 
 Words = Sequence[str]  # of the vocabulary, by their numbers
 AT_ONCE = 2**22  # of a batch's tokens x vocabulary, in memory together
@@ -180,29 +184,27 @@ def verify(inputs: Tensor, attacked: Tensor, *, share: float, vocabulary_size: i
     assert attacked.min() >= 0 and attacked.max() < vocabulary_size, "a token outside the vocabulary"
 
 
-def attack(
-    network: Network, data: Path, facts: dict[str, Any], options: dict[str, Any]
-) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, np.ndarray]]:
+def attack(network: Network, data: Path, facts: LanguageFacts, options: LanguageAttack) -> AttackResult:
     """Perplexity under every attack and share: scores (flat), rows (method, share, what of it was `changed` indeed,
     perplexity) and examples (texts).
 
     HotFlip follows the gradient of an embedding: it is not made on a network without one.
     """
-    inputs, targets = _choose(data, facts["start"], options["excerpts"], options["length"])
+    inputs, targets = _choose(data, facts.start, options.excerpts, options.length)
     vocabulary = files.read_json(data / "vocabulary.json")
     rows: list[dict[str, Any]] = []
     texts = {"clean": inputs}
-    for share in sorted(options["shares"]):
+    for share in sorted(options.shares):
         for method in _methods(network):
             attacked = _attacked(method, network, inputs, targets, share, vocabulary)
             row = {"method": method, "share": share, "changed": float((attacked != inputs).double().mean())}
             rows.append(row | {"perplexity": _perplexity(network, attacked, targets)})
-            if share == _shown(options["shares"]):
+            if share == _shown(options.shares):
                 texts[method] = attacked
     scores = {f"perplexity_{row['method']}_{row['share']:g}": row["perplexity"] for row in rows}
     scores |= {"perplexity_clean": _perplexity(network, inputs, targets), "tokens": targets.numel()}
     examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
-    return scores, rows, examples | {"share": np.array(_shown(options["shares"]))}
+    return AttackResult(scores, pd.DataFrame(rows), examples | {"share": np.array(_shown(options.shares))})
 
 
 def _methods(network: Network) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from cvnlp import files
 from cvnlp.catalogue import SOURCES
 from cvnlp.data import prepared
+from cvnlp.data.prepared import DuplicateCounts, LanguageFacts, describe_arrays, save_facts
 from cvnlp.language.data.copies import Copies, documents_of, repeated_lines
 from cvnlp.language.data.own import read_own
 from cvnlp.language.data.published import READERS
@@ -22,6 +23,7 @@ from cvnlp.language.data.texts import Texts, pieces, survey
 from cvnlp.language.data.tokens import TOKENISERS, Tokeniser
 from cvnlp.language.data.vocabulary import build_vocabulary
 from cvnlp.language.data.writing import Statistics, write_split
+from cvnlp.params.datasets import LanguageDataset, OwnTexts
 
 FREQUENT = 20  # tokens that the facts list
 STATISTICS = (
@@ -36,62 +38,60 @@ STATISTICS = (
 )
 
 
-def prepare(
-    raw: Path,
-    folder: Path,
-    *,
-    seed: int,
-    tokens: str,
-    lowercase: bool,
-    vocabulary_size: int | None,
-    minimum_count: int,
-    validation: list[str] | float | None,
-    test: list[str] | float | None,
-    duplicates: str,
-    **reading: Any,
-) -> dict[str, Any]:
-    """Read, split, tokenise and write a data set; returns its facts.
+def prepare(raw: Path, folder: Path, options: LanguageDataset | OwnTexts) -> LanguageFacts:
+    """Read, split, tokenise and write a data set into `folder`; returns its facts.
 
-    `reading` is `source`, of published texts fetched into `raw`, or what `read_own` takes for those that are `raw`.
+    `raw` is the folder where published files are kept, or the user's own file or folder of texts.
     """
-    tokeniser = TOKENISERS[tokens]
-    texts, origin = _read(raw, **reading)
-    texts = texts.in_lower_case() if lowercase else texts
-    held_out: HeldOut = {"validation": validation, "test": test}
-    anywhere = tokeniser.token_kind == "characters"
-    splits, copies = _split(texts, held_out, folder, drop=duplicates == "drop", seed=seed, anywhere=anywhere)
-    facts = {"domain": "language", **origin, **texts.facts, "duplicates": copies}
-    facts |= {"tokens": tokens, "token_kind": tokeniser.token_kind, "lowercase": lowercase}
-    facts |= _write(folder, texts, splits, tokeniser, size=vocabulary_size, minimum_count=minimum_count)
-    prepared.save_facts(folder, facts, prepared.SPLITS)
+    tokeniser = TOKENISERS[options.tokens]
+    texts = _read(raw, options)
+    texts = texts.in_lower_case() if options.lowercase else texts
+    splits, copies = _split(texts, folder, options, anywhere=tokeniser.token_kind == "characters")
+    source, licence, citation = _origin(options)
+    facts = LanguageFacts(
+        source=source,
+        licence=licence,
+        citation=citation,
+        duplicates=copies,
+        tokens=options.tokens,
+        token_kind=tokeniser.token_kind,
+        lowercase=options.lowercase,
+        **texts.facts,
+        **_write(folder, texts, splits, tokeniser, options),
+        arrays=describe_arrays(folder, prepared.SPLITS),
+    )
+    save_facts(folder, facts)
     return facts
 
 
 def _split(
-    texts: Texts, held_out: HeldOut, folder: Path, *, drop: bool, seed: int, anywhere: bool
-) -> tuple[Splits, dict[str, Any]]:
-    """The parts of each split, and the facts of documents that are equal; tables of a user's own go into `folder`."""
+    texts: Texts, folder: Path, options: LanguageDataset | OwnTexts, *, anywhere: bool
+) -> tuple[Splits, DuplicateCounts]:
+    """The parts of each split, and the counts of equal documents; tables of a user's own data go into `folder`."""
+    held_out: HeldOut = {"validation": options.validation, "test": options.test}
     names = assign(texts, held_out)
     sizes, digests = survey(texts)
     copies = Copies(texts.documents, digests)
-    kept = copies.without(names) if drop else names
-    splits = carve(kept, texts, sizes, held_out, seed=seed, anywhere=anywhere)
+    kept = copies.without(names) if options.duplicates == "drop" else names
+    splits = carve(kept, texts, sizes, held_out, seed=options.seed, anywhere=anywhere)
     carved = documents_of(splits)
     if texts.skipped is not None:
         texts.skipped.save(folder / "skipped.csv")
         save_parts(folder / "documents.csv", splits)
-        copies.save(folder / "duplicates.csv", names if drop else carved)
+        copies.save(folder / "duplicates.csv", names if options.duplicates == "drop" else carved)
     dropped = {split: len(names[split]) - len(kept[split]) for split in names}
-    return splits, {**copies.count(carved), "dropped": dict.fromkeys(prepared.SPLITS, 0) | dropped}
+    return splits, DuplicateCounts(**copies.count(carved), dropped=dict.fromkeys(prepared.SPLITS, 0) | dropped)
 
 
 def _write(
-    folder: Path, texts: Texts, splits: Splits, tokeniser: Tokeniser, *, size: int | None, minimum_count: int
+    folder: Path, texts: Texts, splits: Splits, tokeniser: Tokeniser, options: LanguageDataset | OwnTexts
 ) -> dict[str, Any]:
     """Write the arrays and the vocabulary; returns the facts of both."""
     running = pieces(texts, splits["train"], tokeniser.separator, "counting tokens")
     counts = tokeniser.count(chain.from_iterable(running))
-    vocabulary = build_vocabulary(counts, tokeniser.line_end, size=size, minimum_count=minimum_count)
+    vocabulary = build_vocabulary(
+        counts, tokeniser.line_end, size=options.vocabulary_size, minimum_count=options.minimum_count
+    )
     found = {
         split: write_split(folder, split, texts, splits[split], tokeniser, vocabulary) for split in prepared.SPLITS
     }
@@ -104,9 +104,9 @@ def _write(
     }
 
 
-def _most_frequent(counts: Counter[str]) -> list[list[str | int]]:
+def _most_frequent(counts: Counter[str]) -> list[tuple[str, int]]:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [[token, count] for token, count in ranked[:FREQUENT]]
+    return ranked[:FREQUENT]
 
 
 def _statistics(found: Mapping[str, Statistics]) -> dict[str, dict[str, Any]]:
@@ -117,9 +117,15 @@ def _statistics(found: Mapping[str, Statistics]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _read(raw: Path, *, source: str | None = None, **own: Any) -> tuple[Texts, dict[str, str]]:
-    """The texts, and the facts of where they come from."""
-    if source is None:
-        return read_own(raw, **own), {"source": "own files", "licence": "the user's own", "citation": ""}
-    published = SOURCES[source]
-    return READERS[source](raw), {"source": source, "licence": published.licence, "citation": published.citation}
+def _read(raw: Path, options: LanguageDataset | OwnTexts) -> Texts:
+    if isinstance(options, OwnTexts):
+        return read_own(raw, encoding=options.encoding, max_skipped=options.max_skipped)
+    return READERS[options.source](raw)
+
+
+def _origin(options: LanguageDataset | OwnTexts) -> tuple[str, str, str]:
+    """Source, licence and citation."""
+    if isinstance(options, OwnTexts):
+        return "own files", "the user's own", ""
+    published = SOURCES[options.source]
+    return options.source, published.licence, published.citation

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from tqdm import tqdm
@@ -12,6 +12,15 @@ from cvnlp.data import duplicates
 from cvnlp.data.user_files import Skipped
 
 PIECE = 2**20  # characters that are worked on at a time, or a line if it is longer
+
+
+class OwnFacts(TypedDict, total=False):
+    """Facts of a user's own texts: files by encoding, converted line ends, files read and skipped."""
+
+    encodings: dict[str, int]
+    converted_line_ends: int
+    skipped: int
+    read: int
 
 
 class Part(NamedTuple):
@@ -36,7 +45,7 @@ class Texts:
     place: str
     documents: Mapping[str, Callable[[], str]]
     given: Mapping[str, Sequence[str]]
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: OwnFacts = field(default_factory=OwnFacts)
     skipped: Skipped | None = None
 
     def read(self, part: Part) -> str:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Literal
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def split_at_spaces(text: str) -> Iterator[str]:
 class Characters:
     """Every character is a token."""
 
-    token_kind = "characters"
+    token_kind: Literal["characters", "words"] = "characters"
     line_end = separator = "\n"  # the separator parts one document from the next
 
     def split(self, text: str) -> Iterator[str]:
@@ -73,7 +74,7 @@ def _codes(texts: Iterable[str]) -> Iterator[np.ndarray]:
 class Words:
     """Tokens as a generator yields them; documents are parted by the `<eos>` that every one ends in."""
 
-    token_kind = "words"
+    token_kind: Literal["characters", "words"] = "words"
     line_end = END_OF_LINE
     separator = ""
 

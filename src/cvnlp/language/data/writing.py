@@ -57,7 +57,7 @@ def write_split(
     found = Statistics(len(parts), characters)
     encode = tokeniser.encoder(vocabulary)
     kind = np.uint16 if len(vocabulary) <= 2**16 else np.uint32
-    with prepared.writing(folder, split, kind, ()) as append:
+    with prepared.open_array_writer(folder, split, kind, ()) as append:
         for separator, piece in pieces(texts, parts, tokeniser.separator, f"writing {split}"):
             for ids in chain(encode(separator), encode(piece)):
                 append(found.add_ids(ids, len(vocabulary)))

@@ -22,6 +22,7 @@ from cvnlp.language.models import Network, Recurrent
 from cvnlp.language.models.output import cross_entropy
 from cvnlp.language.models.recurrent import detached
 from cvnlp.networks import device
+from cvnlp.params.runs import LanguageEvaluate
 
 Settings = dict[str, Any]  # one value for each key of a block of params.yaml
 COLUMNS = 100  # of the training text, read together for the sizes of gradients (as Krause et al. do)
@@ -29,17 +30,19 @@ EPSILON = 2e-5  # added to these sizes (theirs, too)
 AT_ONCE = 512  # tokens that ask the cache together: of no influence on the result
 
 
-def adapt(network: Network, data: Path, start: int, options: dict[str, Any]) -> dict[str, tuple[Settings, np.ndarray]]:
+def adapt(
+    network: Network, data: Path, start: int, options: LanguageEvaluate
+) -> dict[str, tuple[Settings, np.ndarray]]:
     """For each method that `options` ask for its settings, and the nats of every test token, float32.
 
     Where several values of a setting are given, those are taken that are best on the validation text.
     """
-    asked = {name: method for name, method in METHODS.items() if options[name]}
+    asked = {name: method for name, method in METHODS.items() if getattr(options, name)}
     found: dict[str, tuple[Settings, np.ndarray]] = {}
     for name, method in asked.items():
         if not isinstance(network, Recurrent):
             raise ValueError(f"evaluate.{name}: adapts recurrent networks alone; leave it out here")
-        grid = _combinations(options[name])
+        grid = _combinations(getattr(options, name).model_dump())
         costs = method(network, data, "validation", start, grid).mean(1) if len(grid) > 1 else np.zeros(1)
         chosen = grid[int(np.nan_to_num(costs, nan=np.inf).argmin())]
         nats = method(network, data, "test", start, [chosen])[0]

@@ -1,7 +1,8 @@
 """Token ids as people write text. Imports no torch."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+
+from cvnlp.data.prepared import LanguageFacts
 
 CLOSING = frozenset(",.;:!?)]}%")  # written at the word before
 OPENING = frozenset("([{")  # written at the word after
@@ -9,16 +10,16 @@ JOINING = {"@-@": "-", "@,@": ",", "@.@": "."}  # WikiText's, within a word or a
 NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"  # an unknown one; an unknown word is written as the vocabulary has it
 
 
-def as_text(ids: Iterable[int], vocabulary: list[str], facts: dict[str, Any]) -> str:
+def as_text(ids: Iterable[int], vocabulary: list[str], facts: LanguageFacts) -> str:
     """Token ids as people read them; number 0 is the unknown token, `start` in the facts the one that ends a line."""
     return "".join(write(ids, vocabulary, facts))
 
 
-def write(ids: Iterable[int], vocabulary: list[str], facts: dict[str, Any]) -> Iterator[str]:
+def write(ids: Iterable[int], vocabulary: list[str], facts: LanguageFacts) -> Iterator[str]:
     """The text piece by piece, one for each token; words after the space that people write before them, if any."""
-    if facts["token_kind"] == "characters":
+    if facts.token_kind == "characters":
         return (vocabulary[index] if index else NO_CHARACTER for index in ids)
-    return _spaced((vocabulary[index] for index in ids), vocabulary[facts["start"]])
+    return _spaced((vocabulary[index] for index in ids), vocabulary[facts.start])
 
 
 def _spaced(tokens: Iterable[str], line_end: str) -> Iterator[str]:

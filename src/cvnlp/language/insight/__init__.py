@@ -1,5 +1,5 @@
 """What language models have learned, as arrays and numbers."""
 
-from cvnlp.language.insight.analyse import examine
+from cvnlp.language.insight.analyse import analyse
 
-__all__ = ["examine"]
+__all__ = ["analyse"]

@@ -3,7 +3,6 @@ vectors say, and what it writes.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.insight.context import context_losses, gradient_norms
 from cvnlp.language.insight.embeddings import save_vectors
 from cvnlp.language.insight.prefixes import changed_prefixes
@@ -20,30 +20,31 @@ from cvnlp.language.insight.samples import save_samples
 from cvnlp.language.insight.state import begin_reading, save_losses, save_states
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
+from cvnlp.params.insight import LanguageInsight
 
 
-def examine(
-    network: Network, fresh: Network, data: Path, facts: dict[str, Any], options: dict[str, Any], folder: Path
+def analyse(
+    network: Network, untrained: Network, data: Path, facts: LanguageFacts, options: LanguageInsight, folder: Path
 ) -> dict[str, float]:
     """Scores, flat, and tables in `folder`: of every network context.csv, prefixes.csv, positions.csv, frequencies.csv
     and samples.json; of a recurrent one also gradients.csv, units.csv, states.json, recall.csv and its vectors' tables.
 
-    `fresh` is the network as it was before training. All of the validation text: the test text is evaluate's.
+    `untrained` is the network as it was before training. All of the validation text: the test text is evaluate's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    inputs, targets = _excerpts(data, facts["start"], options["excerpts"], options["length"])
+    inputs, targets = _excerpts(data, facts.start, options.excerpts, options.length)
     context = context_losses(network, inputs, targets)
     files.write_table(folder / "context.csv", context)
     scores = {f"nats_context_{tokens}": nats for tokens, nats in zip(context["tokens"], context["nats"], strict=True)}
     scores |= _save_prefixes(network, inputs, targets, folder)
-    reading = begin_reading(data, facts, options["tracked"])
+    reading = begin_reading(data, facts, options.tracked)
     scores |= save_losses(network, reading, data, folder)
     scores |= save_samples(network, data, facts, options, folder)
-    if isinstance(network, Recurrent) and isinstance(fresh, Recurrent):
-        scores |= _save_gradients(network, fresh, inputs, targets, folder)
-        scores |= save_states(network, fresh, reading, folder)
-        scores |= save_vectors(network, fresh, files.read_json(data / "vocabulary.json"), options, folder)
-        scores |= _save_recall(network, options["recall_steps"], folder)
+    if isinstance(network, Recurrent) and isinstance(untrained, Recurrent):
+        scores |= _save_gradients(network, untrained, inputs, targets, folder)
+        scores |= save_states(network, untrained, reading, folder)
+        scores |= save_vectors(network, untrained, files.read_json(data / "vocabulary.json"), options, folder)
+        scores |= _save_recall(network, options.recall_steps, folder)
     return scores
 
 
@@ -55,9 +56,9 @@ def _save_prefixes(network: Network, inputs: Tensor, targets: Tensor, folder: Pa
 
 
 def _save_gradients(
-    network: Recurrent, fresh: Recurrent, inputs: Tensor, targets: Tensor, folder: Path
+    network: Recurrent, untrained: Recurrent, inputs: Tensor, targets: Tensor, folder: Path
 ) -> dict[str, float]:
-    norms = {"start": gradient_norms(fresh, inputs, targets), "trained": gradient_norms(network, inputs, targets)}
+    norms = {"start": gradient_norms(untrained, inputs, targets), "trained": gradient_norms(network, inputs, targets)}
     files.write_table(folder / "gradients.csv", pd.DataFrame({"steps_back": np.arange(inputs.shape[1]), **norms}))
     steps = [step for step in (10, 20, 40) if step < inputs.shape[1]]
     return {f"gradient_{step}_start": float(norms["start"][step]) for step in steps} | {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +19,14 @@ from cvnlp.language.insight.embedding_geometry import (
 )
 from cvnlp.language.insight.token_projection import nearest, project, units
 from cvnlp.language.models import Recurrent
+from cvnlp.params.insight import LanguageInsight
 
 SIMILAR = 16  # tokens whose vectors are compared with each other
 RELATIONS = ["relation", "vectors", "questions", "accuracy", "chance", "before"]
 
 
 def save_vectors(
-    network: Recurrent, fresh: Recurrent, vocabulary: list[str], options: dict[str, Any], folder: Path
+    network: Recurrent, fresh: Recurrent, vocabulary: list[str], options: LanguageInsight, folder: Path
 ) -> dict[str, float]:
     """neighbours.csv, projection.csv, similarity.csv and relations.csv into `folder`; returns the last one's, flat."""
     trained, before = vectors_of(network), vectors_of(fresh)
@@ -64,14 +64,14 @@ def _ask(vectors: np.ndarray, vocabulary: list[str]) -> Iterator[tuple[str, Aske
         yield "vowel or consonant", ask_kinds(vectors, letters, vowels)
 
 
-def _save_words(vectors: np.ndarray, vocabulary: list[str], options: dict[str, Any], folder: Path) -> None:
+def _save_words(vectors: np.ndarray, vocabulary: list[str], options: LanguageInsight, folder: Path) -> None:
     """The most frequent tokens; the unknown, number 0, is left out."""
     directions = units(vectors)
-    frequent = range(1, min(options["words"], len(vocabulary) - 1) + 1)
+    frequent = range(1, min(options.words, len(vocabulary) - 1) + 1)
     rows = [
         {"token": vocabulary[index], "rank": rank, "neighbour": vocabulary[other], "cosine": cosine}
         for index in frequent
-        for rank, (other, cosine) in enumerate(nearest(directions, index, options["neighbours"]), start=1)
+        for rank, (other, cosine) in enumerate(nearest(directions, index, options.neighbours), start=1)
     ]
     files.write_table(folder / "neighbours.csv", pd.DataFrame(rows))
     places = project(vectors[list(frequent)])

@@ -12,6 +12,7 @@ import torch
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.batches import count_tokens
 from cvnlp.language.insight.gates import mean_gates, read_states
 from cvnlp.language.insight.text_features import features, positions
@@ -32,7 +33,7 @@ class Reading:
 
     text: np.ndarray
     places: np.ndarray
-    facts: dict[str, Any]
+    facts: LanguageFacts
     vocabulary: list[str]
 
     @property
@@ -52,9 +53,9 @@ class Reading:
         return values[:, self.settling :]
 
 
-def begin_reading(data: Path, facts: dict[str, Any], tokens: int) -> Reading:
+def begin_reading(data: Path, facts: LanguageFacts, tokens: int) -> Reading:
     """The first `tokens` of the validation text, in an even number of columns."""
-    text = np.concatenate(([facts["start"]], prepared.load_array(data, "validation")[:tokens])).astype(np.int64)
+    text = np.concatenate(([facts.start], prepared.load_array(data, "validation")[:tokens])).astype(np.int64)
     columns = max(2, min(COLUMNS, (len(text) - 1) // COLUMN) // 2 * 2)
     length = (len(text) - 1) // columns
     places = np.arange(columns)[:, None] * length + np.arange(length)
@@ -64,7 +65,7 @@ def begin_reading(data: Path, facts: dict[str, Any], tokens: int) -> Reading:
 def save_losses(network: Network, reading: Reading, data: Path, folder: Path) -> dict[str, float]:
     """positions.csv and frequencies.csv into `folder`; returns some of both, flat."""
     nats = reading.counted(_nats(network, reading)).ravel()
-    at = positions(reading.text, reading.facts["start"])[reading.places] + 1
+    at = positions(reading.text, reading.facts.start)[reading.places] + 1
     counts = count_tokens(prepared.load_array(data, "train"), len(reading.vocabulary))
     places = by_position(nats, reading.counted(at).ravel())
     times = by_frequency(nats, reading.counted(reading.targets).ravel(), counts)
@@ -94,8 +95,8 @@ def save_states(network: Recurrent, fresh: Recurrent, reading: Reading, folder: 
         for name, values in features(
             reading.text,
             reading.vocabulary,
-            line_end=reading.facts["start"],
-            token_kind=reading.facts["token_kind"],
+            line_end=reading.facts.start,
+            token_kind=reading.facts.token_kind,
         ).items()
     }
     states = reading.counted(_states(network, reading))
@@ -121,15 +122,15 @@ def _layers(network: Recurrent, units: pd.Series) -> dict[str, Any]:
 def _strip(network: Recurrent, reading: Reading, states: np.ndarray, units: pd.DataFrame) -> dict[str, Any]:
     """The first lines of the half that chose no unit, and beside each the gates and the units that count, after it."""
     row = len(states) // 2
-    first = _after_a_line(reading.inputs[row], reading.facts["start"], reading.settling)
-    inputs = reading.inputs[row : row + 1, : first + STRIP[reading.facts["token_kind"]]]
+    first = _after_a_line(reading.inputs[row], reading.facts.start, reading.settling)
+    inputs = reading.inputs[row : row + 1, : first + STRIP[reading.facts.token_kind]]
     shown_states = states[row, first - reading.settling : inputs.shape[1] - reading.settling]
     gates = mean_gates(network, torch.from_numpy(inputs).to(device()))
     shown = units[units["judged"].abs() >= CLEAR]
     return {
         "tokens": [reading.vocabulary[token] for token in inputs[0, first:]],
-        "token_kind": reading.facts["token_kind"],
-        "line_end": reading.vocabulary[reading.facts["start"]],
+        "token_kind": reading.facts.token_kind,
+        "line_end": reading.vocabulary[reading.facts.start],
         "gates": {name: _rounded(values[0, first:].cpu().numpy()) for name, values in gates.items()},
         "units": {
             feature: _rounded(shown_states[:, unit])

@@ -13,14 +13,16 @@ from torch import Tensor, nn
 from cvnlp.data import prepared
 from cvnlp.language.batches import IGNORED, count_tokens, whole_text
 from cvnlp.language.models.recurrent import Recurrent, State, detached
+from cvnlp.params.runs import LanguageTrain
 from cvnlp.training.base_task import BaseTask
 from cvnlp.training.gradient_free import Learner
 
 
 class Task(BaseTask):
+    options: LanguageTrain
     state: State = None
 
-    def __init__(self, network: nn.Module, options: dict[str, Any]) -> None:
+    def __init__(self, network: nn.Module, options: LanguageTrain) -> None:
         if isinstance(network, Learner):
             _check_learner(network, options)
         super().__init__(network, options)
@@ -39,8 +41,8 @@ class Task(BaseTask):
 
     def share(self, batch: tuple[Tensor, Tensor, bool]) -> float:
         """The loss is a mean over the window: so every token of one of any length moves the weights alike."""
-        variable = self.options["window_lengths"] == "variable"
-        return batch[0].shape[1] / self.options["window"] if variable else 1.0
+        variable = self.options.window_lengths == "variable"
+        return batch[0].shape[1] / self.options.window if variable else 1.0
 
     def training_step(self, batch: tuple[Tensor, Tensor, bool]) -> Tensor | None:
         """The mean loss of a window; none for a network that learns without."""
@@ -64,7 +66,7 @@ class Task(BaseTask):
     def _train_nats(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor | float, State]:
         """Nats of every target, what is added to their mean, and the state."""
         network: Any = self.network
-        shares = self.options["activation_regularisation"], self.options["temporal_regularisation"]
+        shares = self.options.activation_regularisation, self.options.temporal_regularisation
         if not any(shares):
             nats, state = network.nats(inputs, targets, state)
             return nats, 0.0, state
@@ -94,14 +96,14 @@ def regularisation(raw: Tensor, outputs: Tensor, activation: float, temporal: fl
     return activation * outputs.float().square().mean() + temporal * steps.square().mean()
 
 
-def _check_learner(network: Learner, options: dict[str, Any]) -> None:
-    if options["epochs"] > network.least_epochs:
+def _check_learner(network: Learner, options: LanguageTrain) -> None:
+    if options.epochs > network.least_epochs:
         raise ValueError(
-            f"train.epochs: {options['epochs']} is too many: this network learns all of the text at once; "
+            f"train.epochs: {options.epochs} is too many: this network learns all of the text at once; "
             f"take {network.least_epochs}, or 0"
         )
-    if options["epoch_tokens"]:
+    if options.epoch_tokens:
         raise ValueError(
-            f"train.epoch_tokens: {options['epoch_tokens']} is a part of the text, and this network learns all of it "
+            f"train.epoch_tokens: {options.epoch_tokens} is a part of the text, and this network learns all of it "
             "at once; leave it out"
         )

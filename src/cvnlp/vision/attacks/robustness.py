@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvnlp.data.prepared import VisionFacts
+from cvnlp.domains import AttackResult
 from cvnlp.networks import device
+from cvnlp.params.runs import VisionAttack
 from cvnlp.vision.batches import Batches
 
 TOLERANCE = 1e-6  # of float32 sums in [0, 1]
@@ -89,7 +93,7 @@ def _gradient(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tenso
     logits = network(images)
     loss = F.cross_entropy(logits, labels, reduction="sum")
     own, others = logits.gather(1, labels[:, None]), logits.scatter(1, labels[:, None], -torch.inf)
-    return torch.autograd.grad(loss, images)[0], (others.max(1).values - own[:, 0]).detach()
+    return torch.autograd.grad(loss, images)[0], (others.amax(1) - own[:, 0]).detach()
 
 
 def verify(images: Tensor, attacked: Tensor, *, eps: float) -> None:
@@ -99,29 +103,27 @@ def verify(images: Tensor, attacked: Tensor, *, eps: float) -> None:
     assert attacked.min() >= 0 and attacked.max() <= 1, "a pixel left [0, 1]"
 
 
-def attack(
-    network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any]
-) -> tuple[dict[str, float], list[dict[str, Any]], dict[str, np.ndarray]]:
+def attack(network: nn.Module, data: Path, facts: VisionFacts, options: VisionAttack) -> AttackResult:
     """Accuracy under every attack and eps: scores (flat), rows (method, eps, accuracy), examples of flips."""
-    images, labels = _choose(data, options["images"])
+    images, labels = _choose(data, options.images)
     before = _predict(network, images)
     rows: list[dict[str, Any]] = []
     examples: dict[str, np.ndarray] = {}
-    for eps in sorted(options["eps"]):
+    for eps in sorted(options.eps):
         for method, function in ATTACKS.items():
             generator = torch.Generator().manual_seed(1)
-            attacked = function(network, images, labels, eps=eps, steps=options["steps"], generator=generator)
+            attacked = function(network, images, labels, eps=eps, steps=options.steps, generator=generator)
             verify(images, attacked, eps=eps)
             after = _predict(network, attacked)
             rows.append({"method": method, "eps": eps, "accuracy": _share(after == labels)})
             flipped = ((before == labels) & (after != labels)).nonzero()[:, 0]
-            if method == "pgd" and not examples and len(flipped) >= min(options["flips"], len(labels)):
+            if method == "pgd" and not examples and len(flipped) >= min(options.flips, len(labels)):
                 examples = _examples(
-                    images, attacked, before, after, _spread(flipped, options["flips"]), facts["classes"], eps
+                    images, attacked, before, after, _spread(flipped, options.flips), facts.classes, eps
                 )
     scores = {f"accuracy_{row['method']}_{row['eps']:g}": row["accuracy"] for row in rows}
     scores |= {"accuracy_clean": _share(before == labels), "pictures": len(labels)}
-    return scores, rows, examples
+    return AttackResult(scores, pd.DataFrame(rows), examples)
 
 
 def _share(right: Tensor) -> float:

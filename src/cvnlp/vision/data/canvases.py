@@ -12,6 +12,7 @@ import numpy as np
 
 from cvnlp.data import prepared
 from cvnlp.data.user_files import save_table
+from cvnlp.params.datasets import Canvases
 from cvnlp.vision.data.pictures import Pictures, Rows, Staging
 
 BACKGROUND = "background"
@@ -102,10 +103,10 @@ class Composer:
         )
 
 
-def needed(shape: tuple[int, int, int], total: int, *, count: int, size: list[int], background: float, **_: Any) -> int:
+def needed(shape: tuple[int, int, int], total: int, canvases: Canvases) -> int:
     """Bytes on disk beside `total` pictures of `shape`: the windows, twice while they are made, and the canvases."""
-    windows = math.ceil(total * background / (1 - background)) + len(prepared.SPLITS)
-    return 2 * windows * math.prod(shape) + count * math.prod(size) * shape[2]
+    windows = math.ceil(total * canvases.background / (1 - canvases.background)) + len(prepared.SPLITS)
+    return 2 * windows * math.prod(shape) + canvases.count * math.prod(canvases.size) * shape[2]
 
 
 def add_background(composer: Composer, staging: Staging, *, share: float, seed: int) -> Pictures:
@@ -158,7 +159,9 @@ def save_canvases(composer: Composer, folder: Path, *, count: int, seed: int) ->
     """validation_canvases.npy (count, H, W, C) of that split's pictures; validation_boxes.csv: where each stands."""
     generator, pictures = np.random.default_rng((seed, len(prepared.SPLITS))), composer.pictures
     boxes: list[tuple[Any, ...]] = []
-    with prepared.writing(folder, "validation_canvases", np.uint8, (*composer.size, pictures.shape[2])) as append:
+    with prepared.open_array_writer(
+        folder, "validation_canvases", np.uint8, (*composer.size, pictures.shape[2])
+    ) as append:
         for number, chosen in enumerate(_in_turn(generator, pictures.given["validation"], count, composer.number)):
             canvas = composer.compose(generator, chosen)
             append(canvas.pixels[None])

@@ -60,13 +60,13 @@ def save_arrays(folder: Path, pictures: Pictures, parts: Parts) -> dict[str, lis
     statistics = Statistics(pictures.shape[-1])
     dtype = np.uint8 if len(pictures.classes) <= 256 else np.uint16
     for split, indices in parts.items():
-        with prepared.writing(folder, f"{split}_images", np.uint8, pictures.shape) as append:
+        with prepared.open_array_writer(folder, f"{split}_images", np.uint8, pictures.shape) as append:
             for piece in in_pieces(indices, pictures.shape):
                 images = pictures.rows(piece)
                 append(images)
                 if split == "train":
                     statistics.add(images)
-        with prepared.writing(folder, f"{split}_labels", dtype, ()) as append:
+        with prepared.open_array_writer(folder, f"{split}_labels", dtype, ()) as append:
             append(pictures.labels[indices])
     return statistics.facts()
 

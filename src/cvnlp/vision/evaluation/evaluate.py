@@ -1,7 +1,6 @@
 """A classifier on the test split: scores, tables, the worst mistakes."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,9 @@ from torch import nn
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.networks import device
+from cvnlp.params.runs import VisionEvaluate
 from cvnlp.vision import metrics
 from cvnlp.vision.batches import split_batches
 
@@ -18,33 +19,33 @@ CURVE_POINTS = 101  # of the precision-recall curve of a class, however many pic
 
 
 def evaluate(
-    network: nn.Module, data: Path, facts: dict[str, Any], options: dict[str, Any], details: Path
+    network: nn.Module, data: Path, facts: VisionFacts, options: VisionEvaluate, details: Path
 ) -> dict[str, float]:
     """Scores of the test split; into `details` go predictions.csv, classes.csv, curves.csv, confusion.csv,
     calibration.csv, mistakes.csv and their pictures, mistakes.npy.
     """
     probabilities, labels = predict_split(network, data, "test")
-    classes = facts["classes"]
+    classes = facts.classes
     predictions = _predictions(probabilities, labels, classes)
-    mistakes = _worst_mistakes(predictions, options["mistakes"])
+    mistakes = _worst_mistakes(predictions, options.mistakes)
     tables = {
         "predictions": predictions,
         "mistakes": mistakes,
-        "calibration": metrics.calibration(probabilities, labels, bins=options["bins"]),
+        "calibration": metrics.calibration(probabilities, labels, bins=options.bins),
         **_of_classes(probabilities, labels, classes),
     }
     for name, table in tables.items():
         files.write_table(details / f"{name}.csv", table)
     images = prepared.load_array(data, "test_images")[mistakes["index"].to_numpy()]
     prepared.save_array(details, "mistakes", images)
-    return metrics.summary(probabilities, labels, bins=options["bins"])
+    return metrics.summary(probabilities, labels, bins=options.bins)
 
 
 @torch.inference_mode()
 def predict_split(network: nn.Module, data: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Class probabilities float32 (N, classes) and labels int64 (N,) of a whole split."""
     outputs, labels = [], []
-    for images, batch_labels in split_batches(data, split, {}):
+    for images, batch_labels in split_batches(data, split):
         outputs.append(network(images.to(device())).float().softmax(1).cpu())
         labels.append(batch_labels)
     return torch.cat(outputs).numpy(), torch.cat(labels).numpy()

@@ -1,5 +1,5 @@
 """What image classifiers have learned, as arrays and numbers."""
 
-from cvnlp.vision.insight.analyse import examine
+from cvnlp.vision.insight.analyse import analyse
 
-__all__ = ["examine"]
+__all__ = ["analyse"]

@@ -1,7 +1,6 @@
 """What an image classifier has learned, and how its layers work, as arrays and numbers."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,8 @@ from torch import Tensor, nn
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
+from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.insight.attribution import look
 from cvnlp.vision.insight.confusions import confusions, predict, reliability
 from cvnlp.vision.insight.effective_fields import measure
@@ -22,59 +23,59 @@ from cvnlp.vision.insight.weight_sharing import compare_gradients
 from cvnlp.vision.models import Classifier
 
 
-def examine(
-    network: Classifier, fresh: Classifier, data: Path, facts: dict[str, Any], options: dict[str, Any], folder: Path
+def analyse(
+    network: Classifier, untrained: Classifier, data: Path, facts: VisionFacts, options: VisionInsight, folder: Path
 ) -> dict[str, float]:
     """Scores, flat; tables and arrays go into `folder`, those of layers only for a network that has maps.
 
-    `fresh` is the network as it was before training. Validation pictures, and those of training that excite a filter
-    most: the test split is evaluate's.
+    `untrained` is the network as it was before training. Validation images, and the
+    training images that excite a filter most: the test split is for `evaluate` alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _save_weights(network, fresh, facts["shape"], options["filters"], folder)
-    images, labels = pictures(data, "validation", evenly(count(data, "validation"), options["pictures"]))
-    result = _examine_layers(network, fresh, data, images, options, folder)
-    result |= _examine_convolution(network, data, images, labels, options, folder)
-    result |= _examine_limits(network, images, labels, facts["classes"], options, folder)
-    result |= _examine_attention(network, data, facts["classes"], options, folder)
-    if facts.get("canvases"):
+    _save_weights(network, untrained, facts.shape, options.filters, folder)
+    images, labels = pictures(data, "validation", evenly(count(data, "validation"), options.pictures))
+    result = _analyse_layers(network, untrained, data, images, options, folder)
+    result |= _analyse_convolution(network, data, images, labels, options, folder)
+    result |= _analyse_limits(network, images, labels, facts.classes, options, folder)
+    result |= _analyse_attention(network, data, facts.classes, options, folder)
+    if facts.canvases:
         # imported here: torchvision's operators bring torch's compiler with them, seconds that no other run needs
         from cvnlp.vision.insight.canvas_detection import read_canvases
 
-        result |= read_canvases(network, data, facts["classes"], options, folder / "reading")
-    return result | _examine_mistakes(network, data, facts["classes"], options, folder)
+        result |= read_canvases(network, data, facts.classes, options, folder / "reading")
+    return result | _analyse_mistakes(network, data, facts.classes, options, folder)
 
 
-def _save_weights(network: nn.Module, fresh: nn.Module, shape: list[int], wanted: int, folder: Path) -> None:
-    before, after = (first_weights(each, shape, wanted) for each in (fresh, network))
+def _save_weights(network: nn.Module, untrained: nn.Module, shape: list[int], wanted: int, folder: Path) -> None:
+    before, after = (first_weights(each, shape, wanted) for each in (untrained, network))
     if before is not None and after is not None:
         prepared.save_array(folder, "filters", np.stack([before, after]))
 
 
-def _examine_convolution(
-    network: nn.Module, data: Path, images: Tensor, labels: Tensor, options: dict[str, Any], folder: Path
+def _analyse_convolution(
+    network: nn.Module, data: Path, images: Tensor, labels: Tensor, options: VisionInsight, folder: Path
 ) -> dict[str, float]:
     """The laboratory on the picture whose maps are shown, and what sharing weights means in the first layer."""
     if not any(isinstance(module, nn.Conv2d) for module in network.modules()):
         return {}
-    few = slice(options["gradients"])
+    few = slice(options.gradients)
     sharing = compare_gradients(network, images[few], labels[few])
-    picture, _ = pictures(data, "validation", np.array([options["picture"]]))
+    picture, _ = pictures(data, "validation", np.array([options.picture]))
     numbers = save_laboratory(picture[0].permute(1, 2, 0).cpu().double().numpy(), sharing, folder / "laboratory")
     return {f"convolution_{name}": value for name, value in numbers.items()}
 
 
-def _examine_layers(
-    network: nn.Module, fresh: nn.Module, data: Path, images: Tensor, options: dict[str, Any], folder: Path
+def _analyse_layers(
+    network: nn.Module, untrained: nn.Module, data: Path, images: Tensor, options: VisionInsight, folder: Path
 ) -> dict[str, float]:
     """Receptive fields and equivariance of every layer; what excites the last of each block, and its maps."""
     layers = feature_layers(network)
     if not layers:
         return {}
     fields = theory(network, layers, images[:1])
-    few = images[evenly(len(images), options["gradients"])]
-    table, gradients = measure(network, fresh, few, fields)
-    differences = equivariance(network, layers, few, fields, options["moves"])
+    few = images[evenly(len(images), options.gradients)]
+    table, gradients = measure(network, untrained, few, fields)
+    differences = equivariance(network, layers, few, fields, options.moves)
     shown = blocks([name for name, _ in layers if not is_border(fields[name])])
     last = [(block, dict(layers)[name]) for block, name in shown.items()]
     idle = _save_patches(network, last, {block: fields[name] for block, name in shown.items()}, data, options, folder)
@@ -92,25 +93,25 @@ def _save_patches(
     layers: Layers,
     fields: dict[str, Fields | None],
     data: Path,
-    options: dict[str, Any],
+    options: VisionInsight,
     folder: Path,
 ) -> dict[str, float]:
     """Returns the share of filters that answer every picture alike."""
-    rows, train = evenly(count(data, "train"), options["images"]), prepared.load_array(data, "train_images")
-    numbers = {"filters": options["filters"], "patches": options["patches"]}
+    rows, train = evenly(count(data, "train"), options.images), prepared.load_array(data, "train_images")
+    numbers = {"filters": options.filters, "patches": options.patches}
     found = strongest(network, layers, data, "train", rows, **numbers)
     for block, excited in found.items():
         prepared.save_array(folder, f"patches_{block}", patches(train, excited, fields[block]))
     return {f"idle_filters_{block}": excited.idle for block, excited in found.items()}
 
 
-def _save_maps(network: nn.Module, layers: Layers, data: Path, options: dict[str, Any], folder: Path) -> None:
-    row, total = options["picture"], count(data, "validation")
+def _save_maps(network: nn.Module, layers: Layers, data: Path, options: VisionInsight, folder: Path) -> None:
+    row, total = options.picture, count(data, "validation")
     if row >= total:
         raise ValueError(f"insight.picture: {row} is past the last of the {total} validation pictures, {total - 1}")
     image, _ = pictures(data, "validation", np.array([row]))
     prepared.save_array(folder, "picture", image[0].permute(1, 2, 0).cpu().numpy())
-    for block, maps in feature_maps(network, layers, image, options["filters"]).items():
+    for block, maps in feature_maps(network, layers, image, options.filters).items():
         prepared.save_array(folder, f"maps_{block}", maps)
 
 
@@ -129,30 +130,39 @@ def _layer_scores(table: pd.DataFrame, differences: pd.DataFrame) -> dict[str, f
     return result
 
 
-def _examine_limits(
-    network: nn.Module, images: Tensor, labels: Tensor, classes: list[str], options: dict[str, Any], folder: Path
+def _analyse_limits(
+    network: nn.Module, images: Tensor, labels: Tensor, classes: list[str], options: VisionInsight, folder: Path
 ) -> dict[str, float]:
-    shifts = options["shifts"]
-    grid = {"rotation": options["rotations"], "scale": options["scales"], "right": shifts, "down": shifts}
+    shifts = options.shifts
+    grid = {"rotation": options.rotations, "scale": options.scales, "right": shifts, "down": shifts}
     unchanged, table = accuracy(network, images, labels), curves(network, images, labels, grid)
     files.write_table(folder / "limits.csv", table)
-    chosen = evenly(len(images), options["worst_pictures"])
+    chosen = evenly(len(images), options.worst_pictures)
     return {
         "accuracy_unchanged": unchanged,
         **{f"mean_accuracy_{change}": mean for change, mean in table.groupby("change")["accuracy"].mean().items()},
-        "worst_case_accuracy": _examine_worst_case(network, images[chosen], labels[chosen], classes, options, folder),
+        "worst_case_accuracy": _analyse_worst_case(network, images[chosen], labels[chosen], classes, options, folder),
     }
 
 
-def _examine_worst_case(
-    network: nn.Module, images: Tensor, labels: Tensor, classes: list[str], options: dict[str, Any], folder: Path
+def _analyse_worst_case(
+    network: nn.Module, images: Tensor, labels: Tensor, classes: list[str], options: VisionInsight, folder: Path
 ) -> float:
-    grid = {name: options[f"worst_{name}"] for name in ("rotation", "rotations", "shift", "shifts")}
-    points = turns_and_shifts(**grid)
+    points = turns_and_shifts(
+        rotation=options.worst_rotation,
+        rotations=options.worst_rotations,
+        shift=options.worst_shift,
+        shifts=options.worst_shifts,
+    )
     share, fooled = worst_case(network, images, labels, points)
-    row = {"rotation": grid["rotation"], "shift": grid["shift"], "points": len(points), "pictures": len(images)}
+    row = {
+        "rotation": options.worst_rotation,
+        "shift": options.worst_shift,
+        "points": len(points),
+        "pictures": len(images),
+    }
     files.write_table(folder / "worst.csv", pd.DataFrame([row | {"accuracy": share}]))
-    _save_fooled(fooled, images, labels, classes, options["shown"], folder)
+    _save_fooled(fooled, images, labels, classes, options.shown, folder)
     return share
 
 
@@ -173,22 +183,22 @@ def _save_fooled(
     files.write_table(folder / "fooled.csv", table)
 
 
-def _examine_attention(
-    network: nn.Module, data: Path, classes: list[str], options: dict[str, Any], folder: Path
+def _analyse_attention(
+    network: nn.Module, data: Path, classes: list[str], options: VisionInsight, folder: Path
 ) -> dict[str, float]:
-    scores, table, arrays = look(network, data, classes, number=options["attributed"], steps=options["steps"])
+    scores, table, arrays = look(network, data, classes, number=options.attributed, steps=options.steps)
     files.write_table(folder / "attention.csv", table)
     for name, array in arrays.items():
         prepared.save_array(folder, name, array)
     return scores
 
 
-def _examine_mistakes(
-    network: nn.Module, data: Path, classes: list[str], options: dict[str, Any], folder: Path
+def _analyse_mistakes(
+    network: nn.Module, data: Path, classes: list[str], options: VisionInsight, folder: Path
 ) -> dict[str, float]:
     probabilities, labels = predict(network, data)
-    pairs = confusions(probabilities, labels, classes, pairs=options["pairs"], examples=options["shown"])
-    table = reliability(probabilities, labels, classes, bins=options["bins"])
+    pairs = confusions(probabilities, labels, classes, pairs=options.pairs, examples=options.shown)
+    table = reliability(probabilities, labels, classes, bins=options.bins)
     files.write_table(folder / "confusions.csv", pairs)
     files.write_table(folder / "reliability.csv", table)
     images = prepared.load_array(data, "validation_images")[pairs["index"].to_numpy(dtype=int)]

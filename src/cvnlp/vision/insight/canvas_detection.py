@@ -6,7 +6,6 @@ probabilities of the others are then taken by themselves.
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from torch import Tensor
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.networks import device
+from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.insight.detection import by_class, curve, detect, match, score
 from cvnlp.vision.insight.fully_convolutional import Reader, Unreadable
 from cvnlp.vision.insight.layers import evenly
@@ -26,7 +26,7 @@ CURVE_POINTS = 200  # of each precision-recall curve that is kept
 
 
 def read_canvases(
-    network: Classifier, data: Path, classes: list[str], options: dict[str, Any], folder: Path
+    network: Classifier, data: Path, classes: list[str], options: VisionInsight, folder: Path
 ) -> dict[str, float]:
     """Scores, flat; for a network that cannot read canvases none, and the reason in unreadable.txt."""
     try:
@@ -37,18 +37,18 @@ def read_canvases(
     pixels = prepared.load_array(data, "validation_canvases")
     there = pd.read_csv(data / "validation_boxes.csv", dtype={"class": str}, keep_default_na=False)
     logits, places, objects = _read(reader, pixels), reader.places(_images(pixels[:1])), classes[:-1]
-    find = partial(detect, places=places, window=reader.window, classes=objects, overlap=options["reading_overlap"])
+    find = partial(detect, places=places, window=reader.window, classes=objects, overlap=options.reading_overlap)
     found, without = find(logits.softmax(2)[..., :-1]), find(logits[..., :-1].softmax(2))
-    result = score(found, there, objects, threshold=options["reading_score"])
-    scores_without = score(without, there, objects, threshold=options["reading_score"])
+    result = score(found, there, objects, threshold=options.reading_score)
+    scores_without = score(without, there, objects, threshold=options.reading_score)
     result |= {f"without_background_{name}": value for name, value in scores_without.items()}
     result |= _compare_with_sliding(reader, _images(pixels[:1]))
-    _save_tables(found, without, there, objects, options["reading_score"], folder)
-    options = options | {"reading_shown": min(options["reading_shown"], len(pixels))}
-    chosen_by = {"threshold": options["reading_score"], "first": options["reading_shown"]}
+    _save_tables(found, without, there, objects, options.reading_score, folder)
+    options = options.model_copy(update={"reading_shown": min(options.reading_shown, len(pixels))})
+    chosen_by = {"threshold": options.reading_score, "first": options.reading_shown}
     files.write_json(folder / "numbers.json", result | chosen_by)
-    sure = found[found["score"] >= options["reading_score"]]
-    chosen = _chosen(sure, there, len(pixels), options["reading_shown"])
+    sure = found[found["score"] >= options.reading_score]
+    chosen = _chosen(sure, there, len(pixels), options.reading_shown)
     _save_shown(pixels, logits.softmax(2), places, chosen, classes, folder)
     return {f"reading_{name}": value for name, value in result.items()}
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -54,7 +54,7 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     return int((read(network, images) == labels).sum()) / len(labels)
 
 
-def curves(network: nn.Module, images: Tensor, labels: Tensor, grid: dict[str, Iterable[float]]) -> pd.DataFrame:
+def curves(network: nn.Module, images: Tensor, labels: Tensor, grid: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     """Accuracy at every amount of every change of `grid`, whose keys are arguments of `transform`."""
     rows = [
         {"change": change, "amount": amount, "accuracy": accuracy(network, changed, labels)}

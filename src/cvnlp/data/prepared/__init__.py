@@ -1,0 +1,26 @@
+"""Prepared data sets on disk: arrays as memory maps, and facts.json, which is written last and marks completion."""
+
+from cvnlp.data.prepared.arrays import SPLITS, load_array, open_array_writer, save_array
+from cvnlp.data.prepared.facts import (
+    DuplicateCounts,
+    Facts,
+    LanguageFacts,
+    VisionFacts,
+    describe_arrays,
+    read_facts,
+    save_facts,
+)
+
+__all__ = [
+    "SPLITS",
+    "DuplicateCounts",
+    "Facts",
+    "LanguageFacts",
+    "VisionFacts",
+    "describe_arrays",
+    "load_array",
+    "open_array_writer",
+    "read_facts",
+    "save_array",
+    "save_facts",
+]

@@ -1,0 +1,155 @@
+"""Where every file of a project is, from its root: the folder with dvc.yaml and params.yaml.
+
+dvc.yaml states the same paths as dependencies and outputs; a test compares the two.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProjectPaths:
+    """Files and folders that belong to no single run."""
+
+    root: Path = Path()
+
+    @property
+    def params(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def raw(self) -> Path:
+        """Published files, as downloaded."""
+        return self.root / "data/raw"
+
+    def prepared(self, dataset: str) -> Path:
+        return self.root / "data/prepared" / dataset
+
+    @property
+    def models(self) -> Path:
+        return self.root / "data/models"
+
+    @property
+    def figures(self) -> Path:
+        return self.root / "reports/figures"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "reports/report.md"
+
+    @property
+    def tracked(self) -> Path:
+        """Digest of the model of every run that MLflow holds."""
+        return self.root / "data/tracked.json"
+
+    def run(self, name: str, dataset: str) -> "RunPaths":
+        return RunPaths(name, dataset, self.root)
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Files and folders of one run."""
+
+    name: str
+    dataset: str
+    root: Path = Path()
+
+    @property
+    def prepared(self) -> Path:
+        return ProjectPaths(self.root).prepared(self.dataset)
+
+    @property
+    def model(self) -> Path:
+        """Folder of model.safetensors and config.json."""
+        return ProjectPaths(self.root).models / self.name
+
+    @property
+    def history(self) -> Path:
+        """Metrics of every epoch."""
+        return self.root / "reports/history" / f"{self.name}.csv"
+
+    @property
+    def training(self) -> Path:
+        """Parameters, multiply-adds, epochs and examples of the training."""
+        return self.root / "reports/training" / f"{self.name}.json"
+
+    @property
+    def durations(self) -> Path:
+        """Seconds, speed, host and date of the training; not an output of a stage, for it differs every time."""
+        return self.root / "reports/durations" / f"{self.name}.json"
+
+    @property
+    def resume(self) -> Path:
+        """State of an interrupted training."""
+        return self.root / "data/resume" / self.name
+
+    @property
+    def scores(self) -> Path:
+        """Scores on the test split."""
+        return self.root / "reports/scores" / f"{self.name}.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """Tables behind the scores: predictions, confusion, calibration, samples."""
+        return self.root / "data/evaluations" / self.name
+
+    @property
+    def attacks(self) -> Path:
+        """Scores under attack."""
+        return self.root / "reports/attacks" / f"{self.name}.json"
+
+    @property
+    def attack_table(self) -> Path:
+        """The same scores as a table: one row per attack and strength."""
+        return self.root / "reports/attacks" / f"{self.name}.csv"
+
+    @property
+    def attack_examples(self) -> Path:
+        return self.root / "data/attacks" / self.name
+
+    @property
+    def insights(self) -> Path:
+        """What the network has learned, in numbers."""
+        return self.root / "reports/insights" / f"{self.name}.json"
+
+    @property
+    def insight(self) -> Path:
+        """Arrays and tables behind these numbers."""
+        return self.root / "data/insights" / self.name
+
+    @property
+    def figures(self) -> Path:
+        return ProjectPaths(self.root).figures / self.name
+
+
+@dataclass(frozen=True)
+class BenchmarkPaths:
+    """Files of benchmarks/, which has the stages of the project and one more: the tables."""
+
+    root: Path = Path()
+
+    @property
+    def larger(self) -> Path:
+        """Runs too large for the machine, in the form of params.yaml."""
+        return self.root / "larger.yaml"
+
+    @property
+    def published(self) -> Path:
+        return self.root / "published.csv"
+
+    @property
+    def timings(self) -> Path:
+        """Seconds per epoch on an idle machine."""
+        return self.root / "reports/timings.json"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "reports/table.md"
+
+    @property
+    def table(self) -> Path:
+        return self.root / "reports/table.csv"
+
+    @property
+    def figures(self) -> Path:
+        return self.root / "reports/figures"
