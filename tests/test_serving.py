@@ -10,14 +10,14 @@ from torch import nn
 
 from cvnlp import domains, networks
 from cvnlp.data import prepared
-from cvnlp.language.inference import predict as language
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.vision.evaluation.evaluate import predict_split
-from cvnlp.vision.inference import predict as vision
 
 DATA = {
     "vision": {"shape": [8, 12, 3], "classes": 10, "mean": [0.3, 0.4, 0.5], "std": [0.2, 0.2, 0.1]},
     "language": {"vocabulary_size": 11},
 }
+VISION, LANGUAGE = (domains.DOMAINS[half].inference for half in ("vision", "language"))
 NAMES = [(half, name) for half in domains.HALVES for name in sorted(domains.DOMAINS[half].models.MODELS)]
 
 
@@ -49,7 +49,7 @@ def test_class_probabilities_are_the_softmax_of_the_network(name: str) -> None:
     pictures = np.random.default_rng(1).integers(0, 256, (5, 8, 12, 3), dtype=np.uint8)
     with torch.no_grad():
         logits = network(torch.from_numpy(pictures / 255).float().permute(0, 3, 1, 2).contiguous())
-    assert vision.predict(network, config, pictures) == pytest.approx(logits.softmax(1).numpy(), abs=1e-5)
+    assert VISION.predict(network, config, pictures) == pytest.approx(logits.softmax(1).numpy(), abs=1e-5)
 
 
 @names_of("language")
@@ -58,7 +58,7 @@ def test_token_probabilities_are_the_softmax_after_the_last_token(name: str) -> 
     tokens = np.random.default_rng(1).integers(0, 11, (4, 6))
     with torch.no_grad():
         logits, _ = network(torch.from_numpy(tokens))
-    assert language.predict(network, config, tokens) == pytest.approx(logits[:, -1].softmax(1).numpy(), abs=1e-6)
+    assert LANGUAGE.predict(network, config, tokens) == pytest.approx(logits[:, -1].softmax(1).numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.uint16, np.int64])
@@ -66,25 +66,25 @@ def test_any_kind_of_integer_is_a_token(kind: type) -> None:
     network, config = make_network("language", "lstm")
     tokens = np.random.default_rng(1).integers(0, 11, (4, 6))
     assert np.array_equal(
-        language.predict(network, config, tokens.astype(kind)), language.predict(network, config, tokens)
+        LANGUAGE.predict(network, config, tokens.astype(kind)), LANGUAGE.predict(network, config, tokens)
     )
 
 
 def test_serving_says_what_evaluation_says(vision_data: Path) -> None:
     torch.manual_seed(0)
-    arguments = domains.DOMAINS["vision"].models.network_arguments(prepared.read_facts(vision_data))
+    arguments = domains.DOMAINS["vision"].models.network_arguments(prepared.read_facts(vision_data, VisionFacts))
     config = {"domain": "vision", "name": "cnn", "data": arguments, "options": {}}
     network = networks.build(config).to(networks.device()).eval()
     expected, _ = predict_split(network, vision_data, "test")
     pictures = np.array(prepared.load_array(vision_data, "test_images"))
-    assert vision.predict(network.cpu(), config, pictures) == pytest.approx(expected, abs=1e-5)
+    assert VISION.predict(network.cpu(), config, pictures) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(2, 12, 8, 3), (2, 8, 12, 1), (2, 3, 8, 12), (8, 12, 3), (2, 8, 12)])
 def test_pictures_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     network, config = make_network("vision", "mlp")
     with pytest.raises(ValueError, match=r"the network reads \(8, 12, 3\)"):
-        vision.predict(network, config, np.zeros(shape, np.uint8))
+        VISION.predict(network, config, np.zeros(shape, np.uint8))
 
 
 @pytest.mark.parametrize("token", [-1, 11, 1000])
@@ -93,11 +93,11 @@ def test_tokens_outside_the_vocabulary_are_refused(token: int) -> None:
     tokens = np.zeros((2, 4), np.int64)
     tokens[1, 2] = token
     with pytest.raises(ValueError, match=rf"from 0 to 10, not .*{token}"):
-        language.predict(network, config, tokens)
+        LANGUAGE.predict(network, config, tokens)
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (2, 0)])
 def test_texts_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     network, config = make_network("language", "lstm")
     with pytest.raises(ValueError):
-        language.predict(network, config, np.zeros(shape, np.int64))
+        LANGUAGE.predict(network, config, np.zeros(shape, np.int64))

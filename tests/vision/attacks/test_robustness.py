@@ -3,6 +3,7 @@
 import copy
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
+from cvnlp.domains import AttackResult
 from cvnlp.networks import device
+from cvnlp.params.runs import VisionAttack
 from cvnlp.vision.attacks import robustness
 from cvnlp.vision.attacks.robustness import ATTACKS, verify
 from cvnlp.vision.batches import split_batches
@@ -35,7 +39,7 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 @pytest.fixture(scope="module")
 def pictures(vision_data: Path) -> tuple[Tensor, Tensor]:
     """A hundred pictures that the network was not trained on."""
-    splits = [next(iter(split_batches(vision_data, split, {}))) for split in ("validation", "test")]
+    splits = [next(iter(split_batches(vision_data, split))) for split in ("validation", "test")]
     images, labels = zip(*splits, strict=True)
     return torch.cat(images), torch.cat(labels)
 
@@ -43,7 +47,7 @@ def pictures(vision_data: Path) -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def network(vision_data: Path) -> Cnn:
     """A network that is right about every clean picture, and about fewer when they are attacked."""
-    images, labels = next(iter(split_batches(vision_data, "train", {})))
+    images, labels = next(iter(split_batches(vision_data, "train")))
     torch.manual_seed(0)
     trained = Cnn([12, 12, 1], 10, [0.2], [0.25], blocks=[{"filters": 4}, {"filters": 8}], hidden=[16])
     optimiser = torch.optim.AdamW(trained.parameters(), lr=0.01)
@@ -253,14 +257,14 @@ def test_pgd_is_no_weaker_than_that_of_the_toolbox(
     assert accuracy(network, ours, labels) <= accuracy(network, torch.from_numpy(theirs), labels) + 0.02
 
 
-def attack(network: nn.Module, data: Path, **options: object):
-    return robustness.attack(
-        network.to(device()), data, prepared.read_facts(data), {"eps": [0.15, 0.05], "images": 40, "steps": 4} | options
-    )
+def attack(network: nn.Module, data: Path, **options: Any) -> AttackResult:
+    chosen = VisionAttack(**{"eps": [0.15, 0.05], "images": 40, "steps": 4, "flips": 3} | options)
+    return robustness.attack(network.to(device()), data, prepared.read_facts(data, VisionFacts), chosen)
 
 
 def test_every_attack_is_made_at_every_eps(network: Cnn, vision_data: Path) -> None:
-    scores, rows, _ = attack(network, vision_data, flips=3)
+    result = attack(network, vision_data)
+    scores, rows = result.scores, result.table.to_dict("records")
     assert [(row["eps"], row["method"]) for row in rows] == [(eps, name) for eps in (0.05, 0.15) for name in ATTACKS]
     for row in rows:
         assert scores[f"accuracy_{row['method']}_{row['eps']:g}"] == row["accuracy"]
@@ -270,11 +274,11 @@ def test_every_attack_is_made_at_every_eps(network: Cnn, vision_data: Path) -> N
 
 
 def test_attacking_more_pictures_than_there_are_takes_them_all(network: Cnn, vision_data: Path) -> None:
-    assert attack(network, vision_data, images=1000, flips=3)[0]["pictures"] == 50
+    assert attack(network, vision_data, images=1000).scores["pictures"] == 50
 
 
 def test_examples_were_right_and_are_wrong(network: Cnn, vision_data: Path) -> None:
-    _, _, examples = attack(network, vision_data, flips=3, eps=[0.3])
+    examples = attack(network, vision_data, eps=[0.3]).examples
     clean, attacked = (torch.from_numpy(examples[name]).permute(0, 3, 1, 2) for name in ("clean", "attacked"))
     assert clean.shape == (3, 1, 12, 12)
     verify(clean, attacked, eps=float(examples["eps"]))
@@ -290,12 +294,13 @@ def test_a_network_that_no_attack_fools_has_no_examples(vision_data: Path) -> No
             bars = (images[:, 0].mean(2)[:, :10] * 100).round()  # flat: no gradient tells an attack where to go
             return bars - bars.mean(1, keepdim=True) + 0 * images.sum()
 
-    scores, _, examples = attack(Certain(), vision_data, flips=3, eps=[0.01])
-    assert scores["accuracy_pgd_0.01"] == scores["accuracy_clean"] == 1.0
-    assert examples == {}
+    result = attack(Certain(), vision_data, eps=[0.01])
+    assert result.scores["accuracy_pgd_0.01"] == result.scores["accuracy_clean"] == 1.0
+    assert result.examples == {}
 
 
 def test_attacking_twice_gives_the_same_files(network: Cnn, vision_data: Path) -> None:
-    first, again = attack(network, vision_data, flips=3), attack(network, vision_data, flips=3)
-    assert first[:2] == again[:2]
-    assert all(np.array_equal(first[2][name], again[2][name]) for name in first[2])
+    first, again = attack(network, vision_data), attack(network, vision_data)
+    assert first.scores == again.scores and first.table.equals(again.table)
+    assert first.examples.keys() == again.examples.keys()
+    assert all(np.array_equal(first.examples[name], again.examples[name]) for name in first.examples)

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvnlp.data.prepared import VisionFacts
+from cvnlp.params.datasets import OwnPictures
 from cvnlp.vision import data
 
 OPTIONS = {
+    "domain": "vision",
+    "path": "unused",
     "seed": 1,
     "validation": 0.25,
     "test": 0.25,
@@ -36,8 +40,8 @@ def make_folder(root: Path, classes: tuple[str, ...] = ("cat", "dog"), count: in
     return root
 
 
-def prepare(root: Path, folder: Path, **options: Any) -> dict[str, Any]:
-    return data.prepare(root, folder, **OPTIONS | options)
+def prepare(root: Path, folder: Path, **options: Any) -> VisionFacts:
+    return data.prepare(root, folder, OwnPictures(**OPTIONS | options))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -55,7 +59,7 @@ def make_folder_fixture() -> Callable[..., Path]:
 
 
 @pytest.fixture(name="prepare")
-def prepare_fixture() -> Callable[..., dict[str, Any]]:
+def prepare_fixture() -> Callable[..., VisionFacts]:
     return prepare
 
 

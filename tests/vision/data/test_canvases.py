@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from PIL import Image
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
+from cvnlp.params.datasets import Canvases, VisionDataset
 from cvnlp.vision import data
 from cvnlp.vision.data import published
 from cvnlp.vision.data.canvases import Composer
@@ -29,11 +32,11 @@ def made_pictures(count: int = 60, shape: tuple[int, ...] = SHAPE) -> tuple[Any,
     return images, (np.arange(count) % 3).astype(np.uint8), ["a", "b", "c"]
 
 
-def prepare(folder: Path, made: Any = None, **options: Any) -> dict[str, Any]:
+def prepare(folder: Path, made: Any = None, **options: Any) -> VisionFacts:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(published.READERS, "mnist_sample", lambda raw: of_arrays(*(made or made_pictures())))
-        chosen = {"seed": 1, "duplicates": "keep", **SPLIT_SIZES, "canvases": OPTIONS} | options
-        return data.prepare(Path("unused"), folder, source="mnist_sample", **chosen)
+        chosen = {"seed": 1, **SPLIT_SIZES, "canvases": OPTIONS} | options
+        return data.prepare(Path("unused"), folder, VisionDataset(domain="vision", source="mnist_sample", **chosen))
 
 
 def composer(size: tuple[int, int] = (40, 50), number: int = 4, ground: int = 0, **pictures: Any) -> Composer:
@@ -109,17 +112,17 @@ def test_pictures_without_room_between_them_are_refused() -> None:
 
 def test_background_is_the_last_class_and_a_share_of_every_split(tmp_path: Path) -> None:
     facts = prepare(tmp_path)
-    assert facts["classes"] == ["a", "b", "c", "background"]
-    assert facts["counts"] == {
+    assert facts.classes == ["a", "b", "c", "background"]
+    assert facts.counts == {
         "train": {"a": 15, "b": 15, "c": 15, "background": 15},
         "validation": {"a": 2, "b": 2, "c": 2, "background": 2},
         "test": {"a": 3, "b": 3, "c": 3, "background": 3},
     }
-    for split, counts in facts["counts"].items():
+    for split, counts in facts.counts.items():
         labels = prepared.load_array(tmp_path, f"{split}_labels")
         assert np.bincount(labels).tolist() == list(counts.values())
         assert (np.diff(labels == 3) >= 0).all()  # after those that were read
-    assert facts["canvases"] == OPTIONS
+    assert facts.canvases == Canvases(**OPTIONS)
 
 
 def test_background_and_canvases_show_pictures_of_their_own_split_alone(tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_boxes_tell_where_each_picture_of_a_canvas_stands(tmp_path: Path) -> Non
         top, left, height, width = (int(box[side]) for side in ("top", "left", "height", "width"))
         middle = int(pixels[int(box["canvas"]), top + height // 2, left + width // 2, 0])
         assert (height, width) == (14, 7)
-        assert box["class"] == facts["classes"][(middle - 1) % 3]
+        assert box["class"] == facts.classes[(middle - 1) % 3]
     assert np.count_nonzero(pixels) >= 12 * 12 * 6  # nothing else hides them
 
 
@@ -150,8 +153,8 @@ def test_every_validation_picture_is_used_before_one_is_used_again(tmp_path: Pat
 
 def test_canvases_stand_in_the_facts_with_their_digest(tmp_path: Path) -> None:
     prepare(tmp_path)
-    described = prepared.read_facts(tmp_path)["arrays"]["validation_canvases"]
-    assert described == {"bytes": 6000, "sha256": files.sha256(tmp_path / "validation_canvases.npy")}
+    described = prepared.read_facts(tmp_path).arrays["validation_canvases"]
+    assert described.bytes == 6000 and described.sha256 == files.sha256(tmp_path / "validation_canvases.npy")
 
 
 def test_the_seed_decides_all(tmp_path: Path) -> None:
@@ -166,20 +169,20 @@ def test_the_seed_decides_all(tmp_path: Path) -> None:
 
 def test_without_canvases_the_pictures_are_those_that_were_read(tmp_path: Path) -> None:
     without, facts = prepare(tmp_path / "without", canvases=None), prepare(tmp_path / "with")
-    assert "canvases" not in without and without["classes"] == ["a", "b", "c"]
+    assert without.canvases is None and without.classes == ["a", "b", "c"]
     assert not list((tmp_path / "without").glob("validation_[cb]*"))
-    for split, counts in without["counts"].items():
+    for split, counts in without.counts.items():
         first, all_of_them = (
             prepared.load_array(tmp_path / name, f"{split}_images")[: sum(counts.values())]
             for name in ("without", "with")
         )
         assert np.array_equal(first, all_of_them)
-    assert facts["duplicates"] == without["duplicates"] and facts["conflicting"] == without["conflicting"]
+    assert facts.duplicates == without.duplicates and facts.conflicting == without.conflicting
 
 
 def test_mean_and_deviation_are_of_all_training_pixels(tmp_path: Path) -> None:
     facts, images = prepare(tmp_path), prepared.load_array(tmp_path, "train_images") / 255
-    assert facts["mean"] == pytest.approx([images.mean()]) and facts["std"] == pytest.approx([images.std()])
+    assert facts.mean == pytest.approx([images.mean()]) and facts.std == pytest.approx([images.std()])
 
 
 def test_class_of_that_name_is_refused(tmp_path: Path) -> None:
@@ -189,15 +192,15 @@ def test_class_of_that_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_copies_and_files_of_own_pictures_are_told_of_what_was_read(
-    tmp_path: Path, make_folder: Callable[..., Path], prepare: Callable[..., dict[str, Any]]
+    tmp_path: Path, make_folder: Callable[..., Path], prepare: Callable[..., VisionFacts]
 ) -> None:
     root = make_folder(tmp_path / "root")
     for name in ("cat", "dog"):
         Image.fromarray(np.zeros((6, 5, 3), np.uint8)).save(root / name / "empty.png")  # as empty background is
     made = prepare(root, tmp_path / "out", canvases=OPTIONS | {"size": [30, 30]})
     without = prepare(root, tmp_path / "without")
-    assert made["duplicates"] == without["duplicates"] and made["conflicting"] == without["conflicting"] == 1
-    assert made["read"] == 18
+    assert made.duplicates == without.duplicates and made.conflicting == without.conflicting == 1
+    assert made.read == 18
     for name in ("files.csv", "duplicates.csv", "skipped.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
     for row in rows_of(tmp_path / "out" / "files.csv"):
@@ -206,19 +209,25 @@ def test_copies_and_files_of_own_pictures_are_told_of_what_was_read(
 
 
 def test_own_pictures_on_white_lie_on_white_canvases(
-    tmp_path: Path, make_folder: Callable[..., Path], prepare: Callable[..., dict[str, Any]]
+    tmp_path: Path, make_folder: Callable[..., Path], prepare: Callable[..., VisionFacts]
 ) -> None:
     prepare(make_folder(tmp_path / "root"), tmp_path / "out", canvases=OPTIONS | {"pictures": 1}, background="white")
     pixels = prepared.load_array(tmp_path / "out", "validation_canvases")
     assert (pixels == 255).all(-1).mean() > 0.9
 
 
-def test_room_on_disk_is_asked_for_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(data, "check_space", lambda folder, needed: asked.append(needed))
-    prepare(tmp_path)
-    written = sum(prepared.load_array(tmp_path, name).nbytes for name in ("validation_canvases", "train_images"))
-    assert written < asked[0] < 3 * written
+def test_too_little_disk_space_is_an_error_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(tmp_path / "first")
+    arrays = [prepared.load_array(tmp_path / "first", name) for name in ("validation_canvases", "train_images")]
+    written, usage = sum(array.nbytes for array in arrays), shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=written))
+    with pytest.raises(OSError, match="MB are free"):
+        prepare(tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=3 * written))
+    prepare(tmp_path / "out")
 
 
 def test_more_windows_than_a_piece_holds_are_all_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,8 +246,8 @@ def test_the_card_says_what_background_is_and_shows_a_canvas(tmp_path: Path) -> 
 
 
 def test_the_card_of_many_classes_shows_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvnlp.vision.card.SHOWN_CLASSES", 2)
+    monkeypatch.setattr("cvnlp.vision.report.data_card.SHOWN_CLASSES", 2)
     shown = []
-    monkeypatch.setattr("cvnlp.plots.draw_mosaic", lambda rows, names, path: shown.extend(names))
+    monkeypatch.setattr("cvnlp.report.plots.draw_mosaic", lambda rows, names, path: shown.extend(names))
     draw_card(tmp_path / "data", prepare(tmp_path / "data"), tmp_path / "figures")
     assert shown == ["a", "background"]

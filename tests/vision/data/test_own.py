@@ -19,10 +19,11 @@ import pytest
 from PIL import Image
 
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.vision import data
 from cvnlp.vision.data import own
 
-Prepare = Callable[..., dict[str, Any]]
+Prepare = Callable[..., VisionFacts]
 Contents = Callable[[Path], dict[str, bytes]]
 
 
@@ -47,20 +48,20 @@ def test_every_row_is_the_picture_of_its_file(tmp_path: Path, root: Path, prepar
         image = prepared.load_array(tmp_path / "out", f"{row['split']}_images")[int(row["row"])]
         label = prepared.load_array(tmp_path / "out", f"{row['split']}_labels")[int(row["row"])]
         assert np.array_equal(image, np.asarray(Image.open(root / row["file"])))
-        assert facts["classes"][label] == row["class"] == row["file"].split("/")[0]
+        assert facts.classes[label] == row["class"] == row["file"].split("/")[0]
 
 
 def test_facts_of_own_files(tmp_path: Path, root: Path, prepare: Prepare) -> None:
     facts = prepare(root, tmp_path / "out")
-    assert facts["counts"] == {
+    assert facts.counts == {
         "train": {"cat": 4, "dog": 4},
         "validation": {"cat": 2, "dog": 2},
         "test": {"cat": 2, "dog": 2},
     }
-    assert (facts["source"], facts["licence"], facts["citation"]) == ("own files", "the user's own", "")
-    assert (facts["read"], facts["skipped"], facts["shape"], facts["conflicting"]) == (16, 0, [6, 5, 3], 0)
+    assert (facts.source, facts.licence, facts.citation) == ("own files", "the user's own", "")
+    assert (facts.read, facts.skipped, facts.shape, facts.conflicting) == (16, 0, [6, 5, 3], 0)
     stored = prepared.read_facts(tmp_path / "out")
-    assert {key: value for key, value in stored.items() if key != "arrays"} == facts
+    assert stored == facts
 
 
 @pytest.mark.parametrize(("colour", "channels"), [("grey", 1), ("rgb", 3)])
@@ -80,11 +81,12 @@ def test_given_splits_are_kept(tmp_path: Path, make_folder: Callable[..., Path],
 
 
 def test_what_the_folder_brings_cannot_be_drawn(
-    tmp_path: Path, make_folder: Callable[..., Path], prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_folder: Callable[..., Path], prepare: Prepare
 ) -> None:
     for place, top in enumerate(("train", "test")):
         make_folder(tmp_path / "root" / top, count=4, first=100 * place)
-    monkeypatch.setattr(data, "read_own", lambda *_, **__: pytest.fail("decoded"))
+    for path in (tmp_path / "root").rglob("*.png"):
+        path.write_bytes(b"")  # decoding would be another error
     with pytest.raises(ValueError, match=r"`test` is 0\.25, but the folder .*root brings its own test split"):
         prepare(tmp_path / "root", tmp_path / "out")
     with pytest.raises(
@@ -97,7 +99,7 @@ def test_names_of_any_bytes_are_prepared(tmp_path: Path, root: Path, prepare: Pr
     (root / "cat" / "00.png").rename(root / "cat" / os.fsdecode(b'\xff, "x".png'))
     (root / "dog").rename(root / os.fsdecode(b"\xfe dog"))
     facts = prepare(root, tmp_path / "out")
-    assert facts["classes"] == ["cat", r"\xfe dog"]
+    assert facts.classes == ["cat", r"\xfe dog"]
     assert r'cat/\xff, "x".png' in {row["file"] for row in rows_of(tmp_path / "out" / "files.csv")}
 
 
@@ -114,7 +116,7 @@ def test_skipped_files_are_listed_with_reasons(tmp_path: Path, root: Path, prepa
         "cat/05.png": "empty",
         "dog/notes.txt": "no whole picture in PNG, JPEG, WEBP, BMP or GIF",
     }
-    assert (facts["read"], facts["skipped"]) == (15, 3)
+    assert (facts.read, facts.skipped) == (15, 3)
     assert "cat/05.png" not in {row["file"] for row in rows_of(tmp_path / "out" / "files.csv")}
 
 
@@ -129,7 +131,7 @@ def test_class_of_which_nothing_is_usable_is_named(tmp_path: Path, root: Path, p
     for path in (root / "dog").iterdir():
         path.write_bytes(b"")
     with pytest.raises(ValueError, match=r"class dog \(has 0\)"):
-        prepare(root, tmp_path / "out", max_skipped=1.0)
+        prepare(root, tmp_path / "out", max_skipped=0.5)
 
 
 def test_nothing_but_the_work_is_told(
@@ -152,7 +154,7 @@ def test_copies_are_listed_by_their_files(tmp_path: Path, root: Path, prepare: P
     facts = prepare(root, tmp_path / "out")
     listed = {frozenset((row["file"], row["copy_file"])) for row in rows_of(tmp_path / "out" / "duplicates.csv")}
     assert listed == {frozenset(("cat/00.png", "cat/copy.png")), frozenset(("cat/01.png", "dog/01b.png"))}
-    assert facts["conflicting"] == 1
+    assert facts.conflicting == 1
 
 
 def test_dropping_copies_keeps_the_first_of_train_and_all_that_is_held_out(
@@ -164,8 +166,8 @@ def test_dropping_copies_keeps_the_first_of_train_and_all_that_is_held_out(
     shutil.copy(root / "test" / "cat" / "00.png", root / "train" / "cat" / "leak.png")
     shutil.copy(root / "train" / "dog" / "00.png", root / "train" / "dog" / "again.png")
     facts = prepare(root, tmp_path / "out", test=None, duplicates="drop")
-    assert facts["duplicates"]["dropped"] == {"train": 2, "test": 0}
-    assert not any(facts["duplicates"]["across"].values())
+    assert facts.duplicates.dropped == {"train": 2, "test": 0}
+    assert not any(facts.duplicates.across.values())
     kept = {row["file"] for row in rows_of(tmp_path / "out" / "files.csv")}
     every = {str(path.relative_to(root)) for path in root.rglob("*.png")}
     assert every - kept == {"train/cat/leak.png", "train/dog/again.png"}
@@ -258,9 +260,9 @@ STALLING = """
 import signal
 import sys
 from pathlib import Path
-from cvnlp import prepared
-from cvnlp.vision import data
-from cvnlp.vision.data import own, pictures
+from cvnlp import files
+from cvnlp.params.datasets import OwnPictures
+from cvnlp.vision.data import own, pictures, prepare
 
 def stall(place, name, calls):
     run, left = getattr(place, name), iter(range(calls))
@@ -274,11 +276,11 @@ def stall(place, name, calls):
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is behind & with it ignored
     own.FEW, own.PIECE_FILES, own.processors = 0, 1, lambda: 2
-    stall(*{"decoding": (pictures.Staging, "append", 5), "facts": (prepared, "save_facts", 0)}[sys.argv[3]])
-    data.prepare(
-        Path(sys.argv[1]), Path(sys.argv[2]), seed=1, validation=0.25, test=0.25, duplicates="keep", size=[6, 5],
-        fit="stretch", colour="rgb", background="black", max_skipped=0.0,
+    stall(*{"decoding": (pictures.Staging, "append", 5), "facts": (files, "write_json", 0)}[sys.argv[3]])
+    options = OwnPictures(
+        domain="vision", path="unused", seed=1, validation=0.25, test=0.25, size=[6, 5], fit="stretch", max_skipped=0.0
     )
+    prepare(Path(sys.argv[1]), Path(sys.argv[2]), options)
 """
 
 

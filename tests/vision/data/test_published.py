@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cvnlp import domains
 from cvnlp.catalogue import SOURCES
 from cvnlp.data import prepared
 from cvnlp.data.download.fetch import fetch
+from cvnlp.data.prepared import VisionFacts
+from cvnlp.params.datasets import VisionDataset
 from cvnlp.vision import data
 from cvnlp.vision.data import published
 from cvnlp.vision.data.pictures import Pictures, of_arrays
@@ -31,13 +32,14 @@ def made_pictures(count: int = 60) -> Pictures:
     return of_arrays(images, (np.arange(count) % len(CLASSES)).astype(np.uint8), CLASSES)
 
 
-def prepare(
-    folder: Path, pictures: Pictures, *, seed: int = 1, duplicates: str = "keep", **sizes: Any
-) -> dict[str, Any]:
+def options_of(source: str, **options: Any) -> VisionDataset:
+    return VisionDataset(domain="vision", source=source, **{"seed": 1} | options)
+
+
+def prepare(folder: Path, pictures: Pictures, **options: Any) -> VisionFacts:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(published.READERS, "mnist_sample", lambda raw: pictures)
-        options = {"seed": seed, "duplicates": duplicates, **SPLIT_SIZES, **sizes}
-        return data.prepare(Path("unused"), folder, source="mnist_sample", **options)
+        return data.prepare(Path("unused"), folder, options_of("mnist_sample", **SPLIT_SIZES | options))
 
 
 @pytest.fixture
@@ -215,7 +217,7 @@ def test_request_that_contradicts_the_source_is_refused_before_fetching(
     monkeypatch.setitem(published.READERS, source, lambda raw: pytest.fail("fetched"))
     wrong = {split: 100 if split in SOURCES[source].held_out else None for split in ("validation", "test")}
     with pytest.raises(ValueError, match=f"the source {source} brings"):
-        data.prepare(tmp_path, tmp_path / "out", seed=1, duplicates="keep", source=source, **wrong)
+        data.prepare(tmp_path, tmp_path / "out", options_of(source, **wrong))
 
 
 def test_gzipped_copies_of_a_mirror_are_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,9 +237,8 @@ def test_gzipped_copies_of_a_mirror_are_prepared(tmp_path: Path, monkeypatch: py
         with gzip.open(tmp_path / "mirror" / "mnist" / f"{file.name}.gz", "wb") as zipped:
             zipped.write(made[file.name])
     monkeypatch.setenv("CVNLP_MIRROR", str(tmp_path / "mirror"))
-    options = {"seed": 1, "validation": 10, "test": None, "duplicates": "keep"}
-    facts = data.prepare(tmp_path / "raw", tmp_path / "out", source="mnist", **options)
-    assert [sum(facts["counts"][split].values()) for split in prepared.SPLITS] == [30, 10, 10]
+    facts = data.prepare(tmp_path / "raw", tmp_path / "out", options_of("mnist", validation=10, test=None))
+    assert [sum(facts.counts[split].values()) for split in prepared.SPLITS] == [30, 10, 10]
     assert prepared.load_array(tmp_path / "out", "test_images").tobytes() == made["t10k-images-idx3-ubyte"][16:]
 
 
@@ -269,15 +270,15 @@ def test_labels_of_many_classes_are_wider(tmp_path: Path) -> None:
 
 
 def test_facts_count_the_pictures_of_every_class(folder: Path) -> None:
-    counts = prepared.read_facts(folder)["counts"]
+    counts = prepared.read_facts(folder).counts
     assert counts == {name: dict.fromkeys(CLASSES, count // 3) for name, count in {"train": 45, **SPLIT_SIZES}.items()}
 
 
 def test_mean_and_deviation_are_of_the_training_pixels_in_unit_range(folder: Path) -> None:
     pixels = prepared.load_array(folder, "train_images").astype(np.float64).reshape(-1, 3) / 255
     facts = prepared.read_facts(folder)
-    np.testing.assert_allclose(facts["mean"], pixels.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(facts["std"], pixels.std(0), rtol=1e-12)
+    np.testing.assert_allclose(facts.mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(facts.std, pixels.std(0), rtol=1e-12)
 
 
 def test_the_size_of_the_pieces_changes_no_byte(
@@ -318,22 +319,22 @@ def test_held_out_pictures_change_no_fact_of_the_training_ones(tmp_path: Path, f
         if image.tobytes() not in train:
             image[:] = number
     facts, before = prepare(tmp_path / "other", of_arrays(images, labels, CLASSES)), prepared.read_facts(folder)
-    assert (facts["mean"], facts["std"]) == (before["mean"], before["std"])
+    assert (facts.mean, facts.std) == (before.mean, before.std)
 
 
 def test_facts_say_where_the_pictures_come_from(folder: Path) -> None:
     facts, source = prepared.read_facts(folder), SOURCES["mnist_sample"]
-    assert (facts["source"], facts["licence"], facts["citation"]) == ("mnist_sample", source.licence, source.citation)
-    assert (facts["shape"], facts["classes"]) == ([5, 4, 3], CLASSES)
-    assert facts["domain"] in domains.HALVES
-    assert "skipped" not in facts
+    assert (facts.source, facts.licence, facts.citation) == ("mnist_sample", source.licence, source.citation)
+    assert (facts.shape, facts.classes) == ([5, 4, 3], CLASSES)
+    assert facts.domain == "vision"
+    assert facts.read is None and facts.skipped is None
     assert not (folder / "files.csv").exists()
 
 
-def test_returned_facts_are_those_on_disk_without_the_arrays(tmp_path: Path) -> None:
+def test_returned_facts_are_those_on_disk(tmp_path: Path) -> None:
     returned = prepare(tmp_path / "made", made_pictures())
     stored = prepared.read_facts(tmp_path / "made")
-    assert set(stored.pop("arrays")) == {f"{name}_{kind}" for name in prepared.SPLITS for kind in ("images", "labels")}
+    assert set(stored.arrays) == {f"{name}_{kind}" for name in prepared.SPLITS for kind in ("images", "labels")}
     assert stored == returned
 
 
@@ -353,31 +354,32 @@ def test_another_seed_prepares_other_splits(tmp_path: Path, folder: Path) -> Non
 
 
 def made_copies() -> Pictures:
-    """36 pictures: 30 and 31 are copies of 0 and 3, 32 of 1 in another class; 33 is new; 34 and 35 of the test too."""
-    base = made_pictures(36)
-    images, labels = base.rows(np.arange(36)), base.labels
+    """30 and 31 are copies of 0 and 3, 32 of 1 in another class; in the test split, 34 and 35 of 4 and 5."""
+    base = made_pictures(37)
+    images, labels = base.rows(np.arange(37)), base.labels
     for copy, original in ((30, 0), (31, 3), (32, 1), (34, 4), (35, 5)):
         images[copy] = images[original]
     labels[[30, 31]] = 0
-    given = {"train": np.arange(34), "test": np.arange(34, 36)}
-    labels[[34, 35]] = (1, 2)
+    given = {"train": np.arange(34), "test": np.arange(34, 37)}
+    labels[[34, 35, 36]] = (1, 2, 0)
     both = of_arrays(images, labels, CLASSES)
     return Pictures(CLASSES, labels, both.shape, both.rows, given)
 
 
-def prepare_copies(folder: Path, monkeypatch: pytest.MonkeyPatch, duplicates: str) -> dict[str, Any]:
-    monkeypatch.setattr(data, "check_request", lambda *_: None)
-    monkeypatch.setattr("cvnlp.vision.data.splits._check_given", lambda *_: None)
-    return prepare(folder, made_copies(), duplicates=duplicates, validation=3, test=None)
+def prepare_copies(folder: Path, duplicates: str) -> VisionFacts:
+    """As a source that brings a test split."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(published.READERS, "mnist", lambda raw: made_copies())
+        return data.prepare(Path("unused"), folder, options_of("mnist", duplicates=duplicates, validation=3))
 
 
-def test_copies_are_counted_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = prepare_copies(tmp_path, monkeypatch, "keep")
-    counts = found["duplicates"]
-    assert sum(counts["within"].values()) + sum(counts["across"].values()) == 5
-    assert counts["across"]["train-test"] + counts["across"]["validation-test"] == 2
-    assert counts["dropped"] == {"train": 0, "test": 0}
-    assert found["conflicting"] == 1
+def test_copies_are_counted_and_listed(tmp_path: Path) -> None:
+    found = prepare_copies(tmp_path, "keep")
+    counts = found.duplicates
+    assert sum(counts.within.values()) + sum(counts.across.values()) == 5
+    assert counts.across["train-test"] + counts.across["validation-test"] == 2
+    assert counts.dropped == {"train": 0, "test": 0}
+    assert found.conflicting == 1
     with (tmp_path / "duplicates.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5
@@ -389,13 +391,13 @@ def test_copies_are_counted_and_listed(tmp_path: Path, monkeypatch: pytest.Monke
         assert np.array_equal(one, other)
 
 
-def test_dropped_copies_leave_the_given_test_split_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = prepare_copies(tmp_path, monkeypatch, "drop")
-    counts = found["duplicates"]
-    assert counts["dropped"] == {"train": 5, "test": 0}
-    assert not any(counts["within"].values())
-    assert not any(counts["across"].values())
-    assert found["conflicting"] == 1
+def test_dropped_copies_leave_the_given_test_split_as_it_is(tmp_path: Path) -> None:
+    found = prepare_copies(tmp_path, "drop")
+    counts = found.duplicates
+    assert counts.dropped == {"train": 5, "test": 0}
+    assert not any(counts.within.values())
+    assert not any(counts.across.values())
+    assert found.conflicting == 1
     test = prepared.load_array(tmp_path, "test_images")
-    assert np.array_equal(test, made_copies().rows(np.array([34, 35])))
+    assert np.array_equal(test, made_copies().rows(np.array([34, 35, 36])))
     assert (tmp_path / "duplicates.csv").read_text().splitlines() == ["split,row,copy_split,copy_row"]

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.networks import device
+from cvnlp.params.runs import VisionEvaluate
 from cvnlp.vision import batches, metrics
 from cvnlp.vision.evaluation.evaluate import evaluate, predict_split
 from cvnlp.vision.models import MODELS
 
-OPTIONS = {"bins": 10, "mistakes": 12}
+OPTIONS = VisionEvaluate(bins=10, mistakes=12)
 
 
 class BrightestRow(nn.Module):
@@ -41,9 +43,9 @@ def stored(folder: Path, name: str) -> np.ndarray:
 @pytest.fixture
 def evaluated(vision_data: Path, tmp_path: Path) -> tuple[dict[str, float], Path]:
     """An untrained network's scores and the folder of its tables."""
-    return evaluate(make_network(), vision_data, prepared.read_facts(vision_data), OPTIONS, tmp_path / "details"), (
-        tmp_path / "details"
-    )
+    return evaluate(
+        make_network(), vision_data, prepared.read_facts(vision_data, VisionFacts), OPTIONS, tmp_path / "details"
+    ), (tmp_path / "details")
 
 
 def read(folder: Path, name: str, **options: Any) -> pd.DataFrame:
@@ -73,7 +75,7 @@ def test_the_size_of_the_batches_changes_no_prediction(vision_data: Path, monkey
 
 
 def test_a_network_that_knows_the_answer_is_right(vision_data: Path, tmp_path: Path) -> None:
-    found = evaluate(BrightestRow(), vision_data, prepared.read_facts(vision_data), OPTIONS, tmp_path)
+    found = evaluate(BrightestRow(), vision_data, prepared.read_facts(vision_data, VisionFacts), OPTIONS, tmp_path)
     assert found["accuracy"] == 1.0 and found["macro_f1"] == 1.0
     assert found["pictures"] == 50
     assert len(read(tmp_path, "mistakes")) == 0
@@ -83,26 +85,28 @@ def test_a_network_that_knows_the_answer_is_right(vision_data: Path, tmp_path: P
 def test_a_class_without_test_pictures_has_neither_average_precision_nor_curve(
     vision_data: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    facts = prepared.read_facts(vision_data)
-    classes = [*facts["classes"], "NA"]
-    found = evaluate(BrightestRow(classes=11), vision_data, facts | {"classes": classes}, OPTIONS, tmp_path)
+    facts = prepared.read_facts(vision_data, VisionFacts)
+    classes = [*facts.classes, "NA"]
+    found = evaluate(
+        BrightestRow(classes=11), vision_data, facts.model_copy(update={"classes": classes}), OPTIONS, tmp_path
+    )
     assert found["mean_average_precision"] == 1.0
     table = read(tmp_path, "classes", dtype={"class": str}, keep_default_na=False)
     assert table["average_precision"].tolist() == ["1"] * 10 + [""]
     curves = read(tmp_path, "curves", dtype={"class": str}, keep_default_na=False)
-    assert list(dict.fromkeys(curves["class"])) == facts["classes"]
+    assert list(dict.fromkeys(curves["class"])) == facts.classes
     assert not recwarn.list
 
 
 def test_confusion_shows_what_is_taken_for_what(vision_data: Path, tmp_path: Path) -> None:
-    evaluate(BrightestRow(off=1), vision_data, prepared.read_facts(vision_data), OPTIONS, tmp_path)
+    evaluate(BrightestRow(off=1), vision_data, prepared.read_facts(vision_data, VisionFacts), OPTIONS, tmp_path)
     counts = read(tmp_path, "confusion").to_numpy()
     assert (counts == 5 * np.roll(np.eye(10, dtype=int), 1, axis=1)).all()
 
 
 def test_the_scores_are_those_of_the_test_split(vision_data: Path, evaluated: tuple[dict[str, float], Path]) -> None:
     found, _ = evaluated
-    assert found == metrics.summary(*predict_split(make_network(), vision_data, "test"), bins=OPTIONS["bins"])
+    assert found == metrics.summary(*predict_split(make_network(), vision_data, "test"), bins=OPTIONS.bins)
 
 
 def test_predictions_agree_with_the_scores(vision_data: Path, evaluated: tuple[dict[str, float], Path]) -> None:
@@ -120,7 +124,7 @@ def test_predictions_agree_with_the_scores(vision_data: Path, evaluated: tuple[d
 def test_classes_agree_with_the_scores(vision_data: Path, evaluated: tuple[dict[str, float], Path]) -> None:
     found, folder = evaluated
     table = read(folder, "classes", dtype={"class": str})
-    assert table["class"].tolist() == prepared.read_facts(vision_data)["classes"]
+    assert table["class"].tolist() == prepared.read_facts(vision_data, VisionFacts).classes
     assert table["f1"].mean() == pytest.approx(found["macro_f1"], abs=1e-5)
     assert table["average_precision"].mean() == pytest.approx(found["mean_average_precision"], abs=1e-5)
     assert table["pictures"].tolist() == [5] * 10
@@ -149,7 +153,7 @@ def test_mistakes_are_the_worst_ones_with_their_pictures(
     _, folder = evaluated
     mistakes, predictions = read(folder, "mistakes"), read(folder, "predictions")
     wrong = predictions[predictions["actual"] != predictions["predicted"]]
-    assert len(wrong) > len(mistakes) == OPTIONS["mistakes"]
+    assert len(wrong) > len(mistakes) == OPTIONS.mistakes
     assert mistakes["probability_of_actual"].is_monotonic_increasing
     kept = set(mistakes["index"])
     others = wrong[~wrong["index"].isin(kept)]
@@ -161,7 +165,7 @@ def test_mistakes_are_the_worst_ones_with_their_pictures(
 
 def test_evaluating_twice_writes_the_same_bytes(vision_data: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        evaluate(make_network(), vision_data, prepared.read_facts(vision_data), OPTIONS, tmp_path / name)
+        evaluate(make_network(), vision_data, prepared.read_facts(vision_data, VisionFacts), OPTIONS, tmp_path / name)
     first = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     second = {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
     assert first == second

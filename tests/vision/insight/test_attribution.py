@@ -71,7 +71,7 @@ def test_pixel_without_influence_gets_nothing() -> None:
 def test_number_of_pictures_at_a_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     network, targets = build("mlp"), torch.zeros(6, dtype=torch.int64)
     whole, _ = attributions(network, pictures(), targets, steps=20)
-    monkeypatch.setattr("cvnlp.vision.insight.attention.BATCH", 12)
+    monkeypatch.setattr("cvnlp.vision.insight.attribution.BATCH", 12)
     assert torch.allclose(whole, attributions(network, pictures(), targets, steps=20)[0], atol=1e-6)
 
 

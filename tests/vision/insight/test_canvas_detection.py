@@ -12,6 +12,8 @@ from torch import nn
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
+from cvnlp.params.datasets import VisionDataset
 from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.data import READERS, prepare
 from cvnlp.vision.data.pictures import of_arrays
@@ -22,7 +24,7 @@ from cvnlp.vision.models.convolutional import Convolutional, named
 from cvnlp.vision.report.detection import draw_reading
 from cvnlp.vision.report.insight import draw_insight
 
-OPTIONS = {"reading_score": 0.5, "reading_overlap": 0.2, "reading_shown": 2}
+OPTIONS = VisionInsight(reading_score=0.5, reading_overlap=0.2, reading_shown=2)
 CANVASES = {"count": 6, "size": [24, 32], "pictures": 3, "background": 0.3}
 TABLES = ("found", "boxes", "classes", "curves", "everywhere")
 
@@ -59,13 +61,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images, labels = np.stack(glyphs() * 10), np.arange(30) % 3
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(READERS, "mnist_sample", lambda raw: of_arrays(images, labels, ["ring", "cross", "NA"]))
-        options = {"seed": 1, "validation": 6, "test": 6, "duplicates": "keep", "canvases": CANVASES}
-        prepare(Path(), folder, source="mnist_sample", **options)
+        sizes = {"validation": 6, "test": 6, "canvases": CANVASES}
+        prepare(Path(), folder, VisionDataset(domain="vision", source="mnist_sample", seed=1, **sizes))
     return folder
 
 
 def read(network: Classifier, data: Path, folder: Path, **options: Any) -> dict[str, float]:
-    return read_canvases(network, data, prepared.read_facts(data)["classes"], OPTIONS | options, folder)
+    return read_canvases(
+        network, data, prepared.read_facts(data, VisionFacts).classes, OPTIONS.model_copy(update=options), folder
+    )
 
 
 def test_classifier_that_knows_every_object_and_background_finds_and_names_all(data: Path, tmp_path: Path) -> None:
@@ -172,8 +176,8 @@ def test_the_look_into_a_network_reads_the_canvases_that_there_are(data: Path, t
     blocks = [{"filters": 2, "padding": "valid", "pooling": "none"}]
     network = MODELS["cnn"]([8, 8, 1], 4, [0.5], [0.5], blocks=blocks).eval()
     small = VisionInsight(rotations=[0.0], scales=[1.0], shifts=[0.0], worst_rotations=1, worst_shifts=1, steps=2)
-    facts = prepared.read_facts(data)
-    for name, known in (("with", facts), ("without", facts | {"canvases": None})):
-        scores = analyse(network, network, data, known, small.model_dump(), tmp_path / name)
+    facts = prepared.read_facts(data, VisionFacts)
+    for name, known in (("with", facts), ("without", facts.model_copy(update={"canvases": None}))):
+        scores = analyse(network, network, data, known, small, tmp_path / name)
         text = "\n".join(draw_insight(tmp_path / name, tmp_path / f"{name} figures"))
         assert ("reading_map" in scores) == ("Reading whole canvases" in text) == (name == "with")

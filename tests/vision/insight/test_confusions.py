@@ -86,7 +86,7 @@ def test_predictions_are_of_the_validation_split_in_its_order(
     assert np.array_equal(labels, np.load(vision_data / "validation_labels.npy"))
     assert np.array_equal(found.argmax(1), labels)
     assert found.sum(1) == pytest.approx(1, abs=1e-5)
-    monkeypatch.setattr("cvnlp.vision.insight.mistakes.BATCH", 7)
+    monkeypatch.setattr("cvnlp.vision.insight.confusions.BATCH", 7)
     again, _ = predict(BrightestRow(), vision_data)
     assert again == pytest.approx(found, abs=1e-6)
     assert isinstance(torch.from_numpy(again), Tensor) and again.dtype == np.float32

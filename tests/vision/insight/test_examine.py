@@ -13,7 +13,9 @@ import torch
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import DuplicateCounts, VisionFacts
 from cvnlp.networks import device
+from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.layers import feature_layers
 from cvnlp.vision.models import MODELS, Classifier
@@ -21,28 +23,28 @@ from cvnlp.vision.report.insight import draw_insight
 
 pytest.importorskip("captum")
 
-OPTIONS = {
-    "picture": 3,
-    "filters": 4,
-    "patches": 3,
-    "images": 40,
-    "pictures": 30,
-    "gradients": 4,
-    "moves": [1, 2],
-    "rotations": [-30.0, 0.0, 30.0],
-    "scales": [0.8, 1.0],
-    "shifts": [-2.0, 0.0, 2.0],
-    "worst_pictures": 10,
-    "worst_rotation": 30.0,
-    "worst_rotations": 3,
-    "worst_shift": 2.0,
-    "worst_shifts": 3,
-    "attributed": 5,
-    "steps": 16,
-    "pairs": 3,
-    "shown": 4,
-    "bins": 10,
-}
+OPTIONS = VisionInsight(
+    picture=3,
+    filters=4,
+    patches=3,
+    images=40,
+    pictures=30,
+    gradients=4,
+    moves=[1, 2],
+    rotations=[-30.0, 0.0, 30.0],
+    scales=[0.8, 1.0],
+    shifts=[-2.0, 0.0, 2.0],
+    worst_pictures=10,
+    worst_rotation=30.0,
+    worst_rotations=3,
+    worst_shift=2.0,
+    worst_shifts=3,
+    attributed=5,
+    steps=16,
+    pairs=3,
+    shown=4,
+    bins=10,
+)
 ALWAYS = ("limits.csv", "worst.csv", "fooled.csv", "attention.csv", "confusions.csv", "reliability.csv", "attended.npy")
 CONVOLUTIONAL = [name for name, network in MODELS.items() if hasattr(network, "feature_layers")]
 
@@ -50,6 +52,23 @@ CONVOLUTIONAL = [name for name, network in MODELS.items() if hasattr(network, "f
 def build(name: str, seed: int, channels: int = 1) -> Classifier:
     torch.manual_seed(seed)
     return MODELS[name]([12, 12, channels], 10, [0.2] * channels, [0.2] * channels).to(device()).eval()
+
+
+def facts_of(shape: list[int], classes: list[str]) -> VisionFacts:
+    """Facts of made data: shape and classes, the rest empty."""
+    return VisionFacts(
+        source="made",
+        licence="",
+        citation="",
+        duplicates=DuplicateCounts(within={}, across={}, dropped={}),
+        arrays={},
+        shape=shape,
+        classes=classes,
+        mean=[0.5] * shape[2],
+        std=[0.3] * shape[2],
+        counts={},
+        conflicting=0,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +82,8 @@ def without_test(vision_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def look(name: str, data: Path, folder: Path, **options: Any) -> dict[str, float]:
-    facts = {"shape": [12, 12, 1], "classes": [str(number) for number in range(10)]}
-    return analyse(build(name, 1), build(name, 0), data, facts, OPTIONS | options, folder)
+    facts = facts_of([12, 12, 1], [str(number) for number in range(10)])
+    return analyse(build(name, 1), build(name, 0), data, facts, OPTIONS.model_copy(update=options), folder)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +195,7 @@ def test_colour_pictures_of_any_shape(tmp_path: Path) -> None:
         images = generator.integers(0, 256, (count, 12, 20, 3), dtype=np.uint8)
         prepared.save_array(data, f"{split}_images", images)
         prepared.save_array(data, f"{split}_labels", np.arange(count, dtype=np.uint16) % 4)
-    facts = {"shape": [12, 20, 3], "classes": ["a", "NA", "1", "d"]}
+    facts = facts_of([12, 20, 3], ["a", "NA", "1", "d"])
     networks = []
     for seed in (0, 1):
         torch.manual_seed(seed)

@@ -200,5 +200,5 @@ def test_pictures_in_batches_give_the_same(stack: Any, monkeypatch: pytest.Monke
     torch.manual_seed(0)
     network = stack(nn.Conv2d(2, 4, 3), nn.MaxPool2d(2))
     whole = differences(network, [1])
-    monkeypatch.setattr("cvnlp.vision.insight.limits.SMALL_BATCH", 3)
+    monkeypatch.setattr("cvnlp.vision.insight.invariance.SMALL_BATCH", 3)
     assert differences(network, [1]) == pytest.approx(whole, abs=1e-6)
