@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from cvnlp.catalogue import SOURCES, File, readable
+from cvnlp.catalogue import SOURCES, File, format_bytes
 from cvnlp.data.prepared import SPLITS
 from cvnlp.domains import HALVES
 from cvnlp.params.datasets import LanguageDataset, VisionDataset
@@ -29,14 +29,14 @@ def test_source_is_stated_in_full(name: str) -> None:
 @EVERY_SOURCE
 def test_splits_that_are_given_are_not_asked_for(name: str) -> None:
     source = SOURCES[name]
-    assert source.held_out == tuple(split for split in SPLITS[1:] if split not in source.example)
+    assert source.official_splits == tuple(split for split in SPLITS[1:] if split not in source.example_options)
 
 
 @EVERY_SOURCE
 def test_example_is_a_block_that_params_accepts(name: str) -> None:
     source = SOURCES[name]
     form = {"vision": VisionDataset, "language": LanguageDataset}[source.domain]
-    form(domain=source.domain, source=name, seed=1, **source.example)
+    form(domain=source.domain, source=name, seed=1, **source.example_options)
 
 
 @EVERY_FILE
@@ -67,4 +67,4 @@ def test_package_that_is_downloaded_is_pinned(file: File) -> None:
 
 @pytest.mark.parametrize(("size", "words"), [(170_052_171, "170.1 MB"), (100_000, "0.1 MB"), (10_008, "10.0 kB")])
 def test_size_is_readable(size: int, words: str) -> None:
-    assert readable(size) == words
+    assert format_bytes(size) == words

@@ -16,7 +16,7 @@ def everything_in(folder: Path) -> list[str]:
 
 
 def test_file_appears_when_all_is_written(tmp_path: Path) -> None:
-    with files.whole(tmp_path / "file") as partial:
+    with files.atomic_write(tmp_path / "file") as partial:
         partial.write_text("half")
         assert not (tmp_path / "file").exists()
         partial.write_text("all")
@@ -31,7 +31,7 @@ def test_folders_of_a_file_are_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, MemoryError])
 def test_interrupted_writing_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), files.whole(tmp_path / "file") as partial:
+    with pytest.raises(error), files.atomic_write(tmp_path / "file") as partial:
         partial.write_text("half")
         raise error
     assert everything_in(tmp_path) == []
@@ -39,7 +39,7 @@ def test_interrupted_writing_leaves_nothing(tmp_path: Path, error: type[BaseExce
 
 def test_interrupted_writing_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("old")
-    with pytest.raises(RuntimeError), files.whole(tmp_path / "file") as partial:
+    with pytest.raises(RuntimeError), files.atomic_write(tmp_path / "file") as partial:
         partial.write_text("half of the new")
         raise RuntimeError
     assert (tmp_path / "file").read_text() == "old"
@@ -48,7 +48,7 @@ def test_interrupted_writing_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_writing_nothing_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("old")
-    with pytest.raises(FileNotFoundError), files.whole(tmp_path / "file"):
+    with pytest.raises(FileNotFoundError), files.atomic_write(tmp_path / "file"):
         pass
     assert (tmp_path / "file").read_text() == "old"
 
@@ -126,16 +126,19 @@ def test_digest_is_the_sha256_of_the_bytes(tmp_path: Path, content: bytes) -> No
 
 
 def test_full_disk_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"No space left on device: '.*array\.npy'"), files.whole(tmp_path / "array.npy"):
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*array\.npy'"),
+        files.atomic_write(tmp_path / "array.npy"),
+    ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_error_that_names_its_file_keeps_it(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="absent"), files.whole(tmp_path / "copy"):
+    with pytest.raises(FileNotFoundError, match="absent"), files.atomic_write(tmp_path / "copy"):
         (tmp_path / "absent").read_bytes()
 
 
 def test_error_in_words_keeps_its_words(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match=r"^no route$"), files.whole(tmp_path / "copy"):
+    with pytest.raises(ConnectionError, match=r"^no route$"), files.atomic_write(tmp_path / "copy"):
         raise ConnectionError("no route")

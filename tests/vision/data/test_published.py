@@ -205,7 +205,7 @@ def test_every_source_of_pictures_has_a_reader() -> None:
 def test_readers_bring_the_splits_of_the_catalogue(request: pytest.FixtureRequest, source: str) -> None:
     request.getfixturevalue("cifar10" if source == "cifar10" else "idx_paths")
     pictures = published.READERS[source](Path("unused"))
-    assert set(pictures.given) == {"train", *SOURCES[source].held_out}
+    assert set(pictures.given) == {"train", *SOURCES[source].official_splits}
     assert len(pictures.classes) == 10
     pictures.close()
 
@@ -215,7 +215,7 @@ def test_request_that_contradicts_the_source_is_refused_before_fetching(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(published.READERS, source, lambda raw: pytest.fail("fetched"))
-    wrong = {split: 100 if split in SOURCES[source].held_out else None for split in ("validation", "test")}
+    wrong = {split: 100 if split in SOURCES[source].official_splits else None for split in ("validation", "test")}
     with pytest.raises(ValueError, match=f"the source {source} brings"):
         data.prepare(tmp_path, tmp_path / "out", options_of(source, **wrong))
 

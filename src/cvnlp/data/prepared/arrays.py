@@ -14,7 +14,7 @@ REMEDY = "remove the folder and run `dvc repro`"
 
 
 def save_array(folder: Path, name: str, array: np.ndarray) -> None:
-    with files.whole(folder / f"{name}.npy") as partial, partial.open("wb") as file:
+    with files.atomic_write(folder / f"{name}.npy") as partial, partial.open("wb") as file:
         np.save(file, array)
 
 
@@ -28,7 +28,7 @@ def open_array_writer(
     all. ValueError for rows of another shape.
     """
     rows = 0
-    with files.whole(folder / f"{name}.npy") as partial, partial.open("wb") as file:
+    with files.atomic_write(folder / f"{name}.npy") as partial, partial.open("wb") as file:
 
         def append(more: np.ndarray) -> None:
             nonlocal rows

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cvnlp import files
 from cvnlp.data import duplicates, prepared
-from cvnlp.data.user_files import save_table, shown
+from cvnlp.data.user_files import printable
 from cvnlp.language.data.splits import Names, Splits
 
 LONG = 40  # characters that a line needs to count: shorter ones are alike by chance
@@ -28,10 +29,10 @@ class Copies:
 
     def save(self, path: Path, names: Names) -> None:
         rows = (
-            (split, shown(self.names[number]), copy_split, shown(self.names[copy]))
+            (split, printable(self.names[number]), copy_split, printable(self.names[copy]))
             for split, number, copy_split, copy in duplicates.pairs(self.digests, self._parts(names))
         )
-        save_table(path, ("split", "document", "copy_split", "copy"), rows)
+        files.write_rows(path, ("split", "document", "copy_split", "copy"), rows)
 
     def _parts(self, names: Names) -> dict[str, np.ndarray]:
         return {

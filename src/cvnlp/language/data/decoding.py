@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import charset_normalizer
 
-from cvnlp.data.user_files import Unusable
+from cvnlp.data.user_files import UnreadableFileError
 
 # the longer ones first: the mark of UTF-16 begins that of UTF-32
 MARKS = {
@@ -27,14 +27,14 @@ class Decoded(NamedTuple):
 def decode(content: bytes, encoding: str | None = None) -> Decoded:
     """By the encoding that is named, else the byte-order mark, else as UTF-8, else by the best guess.
 
-    Unusable, with the reason, if it is no text.
+    UnreadableFileError, with the reason, if it is no text.
     """
     encoding = encoding or _marked(content) or _found(content)
     text = _strictly(content, encoding).removeprefix("\ufeff")
     if not text or text.isspace():
-        raise Unusable("is empty" if not content else "holds nothing but white space")
+        raise UnreadableFileError("is empty" if not content else "holds nothing but white space")
     if "\0" in text:
-        raise Unusable(BINARY)
+        raise UnreadableFileError(BINARY)
     return Decoded(text.replace("\r\n", "\n").replace("\r", "\n"), encoding, "\r" in text)
 
 
@@ -47,10 +47,10 @@ def _found(content: bytes) -> str:
         content.decode("utf-8")
     except UnicodeDecodeError:
         if b"\0" in content:
-            raise Unusable(BINARY) from None
+            raise UnreadableFileError(BINARY) from None
         best = charset_normalizer.from_bytes(content).best()
         if best is None:
-            raise Unusable("fits no encoding: probably no text; or name the encoding") from None
+            raise UnreadableFileError("fits no encoding: probably no text; or name the encoding") from None
         return best.encoding
     return "utf-8"
 
@@ -62,9 +62,9 @@ def _strictly(content: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         place = error.start + len(content) - len(error.object)  # some codecs take the mark off before they count
         line = _lines(content[:place].decode(encoding, "replace"))
-        raise Unusable(f"is not {encoding}: {error.reason} at byte {place} (line {line})") from None
+        raise UnreadableFileError(f"is not {encoding}: {error.reason} at byte {place} (line {line})") from None
     except UnicodeError as error:
-        raise Unusable(f"is not {encoding}: {error}") from None
+        raise UnreadableFileError(f"is not {encoding}: {error}") from None
     return text
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from cvnlp.data.user_files import SPLIT_NAMES, Skipped, Unusable, shown, walk
+from cvnlp.data.user_files import SPLIT_NAMES, SkippedFiles, UnreadableFileError, printable, walk
 from cvnlp.language.data.decoding import Decoded, decode
 from cvnlp.language.data.texts import Texts, progress
 
@@ -16,18 +16,18 @@ def read_own(path: Path, *, encoding: str | None, max_skipped: float) -> Texts:
     Files that are no text are skipped; ValueError if more than the share `max_skipped` of them is.
     """
     root, names = _files(path)
-    skipped, encodings, converted = Skipped(), {}, 0
+    skipped, encodings, converted = SkippedFiles(), {}, 0
     for name in progress(names, "looking at files", unit="file"):
         try:
             found = _read(root / name, encoding)
-        except Unusable as error:
+        except UnreadableFileError as error:
             skipped.add(name, str(error))
             continue
         encodings[name] = found.encoding
         converted += found.converted
     skipped.check(len(names), max_skipped, path)
     return Texts(
-        shown(str(path)),
+        printable(str(path)),
         {name: partial(_text, root / name, known) for name, known in encodings.items()},
         {split: [name for name in of if name in encodings] for split, of in _given(names).items()},
         {
@@ -45,12 +45,12 @@ def _files(path: Path) -> tuple[Path, list[str]]:
     if path.is_file():
         return path.parent, [path.name]
     if not path.exists():
-        raise FileNotFoundError(f"{shown(str(path))} does not exist: `path` names a text file or a folder of them")
+        raise FileNotFoundError(f"{printable(str(path))} does not exist: `path` names a text file or a folder of them")
     if not path.is_dir():
-        raise ValueError(f"{shown(str(path))} is neither a file nor a folder, which `path` has to name")
+        raise ValueError(f"{printable(str(path))} is neither a file nor a folder, which `path` has to name")
     names = list(walk(path))
     if not names:
-        raise ValueError(f"the folder {shown(str(path))} holds no files, apart from hidden ones")
+        raise ValueError(f"the folder {printable(str(path))} holds no files, apart from hidden ones")
     return path, names
 
 
@@ -73,14 +73,14 @@ def _split_name(name: str) -> str | None:
 def _read(path: Path, encoding: str | None) -> Decoded:
     try:
         if path.exists() and not path.is_file():  # a pipe, say, which would be waited for
-            raise Unusable("is no regular file")
+            raise UnreadableFileError("is no regular file")
         return decode(path.read_bytes(), encoding)
     except OSError as error:
-        raise Unusable(f"cannot be read: {error.strerror}") from None
+        raise UnreadableFileError(f"cannot be read: {error.strerror}") from None
 
 
 def _text(path: Path, encoding: str) -> str:
     try:
         return _read(path, encoding).text
-    except Unusable as error:
-        raise ValueError(f"{shown(str(path))} was changed while it was prepared: now it {error}") from None
+    except UnreadableFileError as error:
+        raise ValueError(f"{printable(str(path))} was changed while it was prepared: now it {error}") from None

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cvnlp import files
 from cvnlp.data import prepared
-from cvnlp.data.user_files import save_table, shown
+from cvnlp.data.user_files import printable
 from cvnlp.language.data.texts import Part, Texts
 
 HeldOut = Mapping[str, Sequence[str] | float | None]
@@ -68,7 +69,7 @@ def _known(documents: Sequence[str], split: str, chosen: Sequence[str]) -> list[
     known = set(documents)
     for name in chosen:
         if name not in known:
-            choices = ", ".join(shown(name) for name in sorted(documents)[:NAMED])
+            choices = ", ".join(printable(name) for name in sorted(documents)[:NAMED])
             more = f", and {len(documents) - NAMED} more" if len(documents) > NAMED else ""
             raise ValueError(f"{split}: {name!r} is no document; valid choices: {choices}{more}")
     return list(chosen)
@@ -130,5 +131,5 @@ def _next_line(text: str, place: int, end: int) -> int:
 def save_parts(path: Path, splits: Splits) -> None:
     """Which characters, from `start` to before `end`, of which document make up each split, in their order."""
     parts = ((split, part) for split in prepared.SPLITS for part in splits[split])
-    rows = ((split, shown(part.document), part.start, part.end) for split, part in parts)
-    save_table(path, ("split", "document", "start", "end"), rows)
+    rows = ((split, printable(part.document), part.start, part.end) for split, part in parts)
+    files.write_rows(path, ("split", "document", "start", "end"), rows)

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cvnlp.data import duplicates
-from cvnlp.data.user_files import Skipped
+from cvnlp.data.user_files import SkippedFiles
 
 PIECE = 2**20  # characters that are worked on at a time, or a line if it is longer
 
@@ -46,7 +46,7 @@ class Texts:
     documents: Mapping[str, Callable[[], str]]
     given: Mapping[str, Sequence[str]]
     facts: OwnFacts = field(default_factory=OwnFacts)
-    skipped: Skipped | None = None
+    skipped: SkippedFiles | None = None
 
     def read(self, part: Part) -> str:
         return self.documents[part.document]()[part.start : part.end]

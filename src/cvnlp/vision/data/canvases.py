@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cvnlp import files
 from cvnlp.data import prepared
-from cvnlp.data.user_files import save_table
 from cvnlp.params.datasets import Canvases
 from cvnlp.vision.data.pictures import Pictures, Rows, Staging
 
@@ -169,4 +169,4 @@ def save_canvases(composer: Composer, folder: Path, *, count: int, seed: int) ->
             boxes += [
                 (number, *place, *composer.window, name) for place, name in zip(canvas.places, names, strict=True)
             ]
-    save_table(folder / "validation_boxes.csv", COLUMNS, boxes)
+    files.write_rows(folder / "validation_boxes.csv", COLUMNS, boxes)

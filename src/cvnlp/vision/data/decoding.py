@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cvnlp.data.duplicates import digest
-from cvnlp.data.user_files import Unusable
+from cvnlp.data.user_files import UnreadableFileError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MODES = {"grey": "L", "rgb": "RGB"}
@@ -68,14 +68,14 @@ def decode_files(root: str, names: list[str], form: Form) -> Decoded:
                 content = _decode(f"{root}/{name}", form)
                 pixels[row] = np.frombuffer(content, np.uint8).reshape(form.shape)
                 digests[row] = digest(content)
-            except Unusable as error:
+            except UnreadableFileError as error:
                 reasons[position] = str(error)
     count = len(names) - len(reasons)
     return Decoded(pixels[:count], digests[:count], reasons)
 
 
 def decode(path: str, form: Form) -> np.ndarray:
-    """uint8 (H, W, C) of the first frame, upright; Unusable says why there is none.
+    """uint8 (H, W, C) of the first frame, upright; UnreadableFileError says why there is none.
 
     What is transparent shows the background; 16 bits become 8 by rounding. Colour profiles are not applied.
     """
@@ -101,33 +101,33 @@ def _open(path: str) -> BinaryIO:
     try:
         status = os.stat(path)  # noqa: PTH116  a Path for each of a million small files costs a tenth of the time
         if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
-            raise Unusable("no regular file")
+            raise UnreadableFileError("no regular file")
         if not status.st_size:
-            raise Unusable("empty")
+            raise UnreadableFileError("empty")
         return open(path, "rb")  # noqa: PTH123
     except FileNotFoundError:
-        raise Unusable("broken link" if Path(path).is_symlink() else "no longer there") from None
+        raise UnreadableFileError("broken link" if Path(path).is_symlink() else "no longer there") from None
     except OSError as error:
         if error.errno in EXHAUSTED:
             raise
-        raise Unusable(f"cannot be read ({error.strerror})") from None
+        raise UnreadableFileError(f"cannot be read ({error.strerror})") from None
 
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """Whatever a broken file makes Pillow raise, as Unusable."""
+    """Whatever a broken file makes Pillow raise, as UnreadableFileError."""
     try:
         yield
-    except (MemoryError, Unusable):
+    except (MemoryError, UnreadableFileError):
         raise
     except UnidentifiedImageError:
-        raise Unusable(f"no whole picture in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}") from None
+        raise UnreadableFileError(f"no whole picture in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Unusable(f"states more than {Image.MAX_IMAGE_PIXELS} pixels") from None
+        raise UnreadableFileError(f"states more than {Image.MAX_IMAGE_PIXELS} pixels") from None
     except Exception as error:  # the decoders raise a dozen kinds
         if isinstance(error, OSError) and error.errno in EXHAUSTED:
             raise
-        raise Unusable(f"damaged ({' '.join(str(error).split())})") from None
+        raise UnreadableFileError(f"damaged ({' '.join(str(error).split())})") from None
 
 
 def _load(file: BinaryIO, form: Form) -> Image.Image:
@@ -177,5 +177,5 @@ def _resized(image: Image.Image, form: Form) -> Image.Image:
     if form.fit == "crop":
         return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
     if min(round(size[0] * image.height / image.width), round(size[1] * image.width / image.height)) == 0:
-        raise Unusable(f"too narrow to pad ({image.width} x {image.height})")
+        raise UnreadableFileError(f"too narrow to pad ({image.width} x {image.height})")
     return ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=form.background)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvnlp.data.prepared import SPLITS
-from cvnlp.data.user_files import SPLIT_NAMES, shown, walk
+from cvnlp.data.user_files import SPLIT_NAMES, printable, walk
 
 MOST_CLASSES = 2**16
 
@@ -46,7 +46,7 @@ class Listing:
 
     @property
     def origin(self) -> str:
-        return f"the folder {shown(str(self.root))}"
+        return f"the folder {printable(str(self.root))}"
 
 
 def list_pictures(root: Path) -> Listing:
@@ -60,7 +60,7 @@ def list_pictures(root: Path) -> Listing:
     train = next(top for top, split in layout.items() if split == "train")
     _check_classes(root, folders, train)
     given = [split for split in SPLITS if split in layout.values()]
-    listing = Listing(root, [shown(name) for name in folders[train]], given)
+    listing = Listing(root, [printable(name) for name in folders[train]], given)
     found = _fill(listing, layout, folders[train])
     _check_filled(listing, folders, found)
     return listing
@@ -71,19 +71,19 @@ def _layout(root: Path) -> dict[str, str]:
     if not root.is_dir():
         problem = "is a file" if root.is_file() else "does not exist"
         raise ValueError(
-            f"{shown(str(root))} {problem}: `path` has to name a folder that holds a folder for each class"
+            f"{printable(str(root))} {problem}: `path` has to name a folder that holds a folder for each class"
         )
     tops = _folders(root)
     layout = {top: SPLIT_NAMES[top.lower()] for top in tops if top.lower() in SPLIT_NAMES}
     if not layout or len(layout) < len(tops):
         return {"": "train"}
     if "train" not in layout.values():
-        raise ValueError(f"{shown(str(root))} holds folders of splits ({_listed(tops)}), but none named train")
+        raise ValueError(f"{printable(str(root))} holds folders of splits ({_listed(tops)}), but none named train")
     for split, count in Counter(layout.values()).items():
         if count > 1:
             both = [top for top in tops if layout[top] == split]
             raise ValueError(
-                f"{shown(str(root))} holds {count} folders of the {split} split ({_listed(both)}): keep one"
+                f"{printable(str(root))} holds {count} folders of the {split} split ({_listed(both)}): keep one"
             )
     return layout
 
@@ -96,7 +96,7 @@ def _folders(folder: Path) -> list[str]:
 def _check_classes(root: Path, folders: dict[str, list[str]], train: str) -> None:
     for top, names in folders.items():
         if not names:
-            raise ValueError(f"{shown(str(root / top))} holds no folder: put the pictures of each class into one")
+            raise ValueError(f"{printable(str(root / top))} holds no folder: put the pictures of each class into one")
     _check_distinct(root, sorted(set().union(*folders.values())))
     for top, names in folders.items():
         missing, more = set(folders[train]) - set(names), set(names) - set(folders[train])
@@ -104,21 +104,23 @@ def _check_classes(root: Path, folders: dict[str, list[str]], train: str) -> Non
             told = [f"lacks {_listed(sorted(missing))}"] * bool(missing) + [f"adds {_listed(sorted(more))}"] * bool(
                 more
             )
-            raise ValueError(f"{shown(str(root / top))} has not the classes of {shown(train)}: it {' and '.join(told)}")
+            raise ValueError(
+                f"{printable(str(root / top))} has not the classes of {printable(train)}: it {' and '.join(told)}"
+            )
     if not 1 < len(folders[train]) <= MOST_CLASSES:
         raise ValueError(
-            f"{shown(str(root / train))} holds {len(folders[train])} class folders, but needs 2 to {MOST_CLASSES}"
+            f"{printable(str(root / train))} holds {len(folders[train])} class folders, but needs 2 to {MOST_CLASSES}"
         )
 
 
 def _check_distinct(root: Path, names: Iterable[str]) -> None:
     first: dict[str, str] = {}
     for name in names:
-        same = unicodedata.normalize("NFC", unicodedata.normalize("NFC", shown(name)).casefold())
+        same = unicodedata.normalize("NFC", unicodedata.normalize("NFC", printable(name)).casefold())
         if same in first:
             raise ValueError(
-                f"{shown(str(root))} has the classes {_listed([first[same], name])}, which differ only in case or how "
-                "accents are encoded, and are the same folder on some systems: rename or merge them"
+                f"{printable(str(root))} has the classes {_listed([first[same], name])}, which differ only in case or "
+                "how accents are encoded, and are the same folder on some systems: rename or merge them"
             )
         first[same] = name
 
@@ -143,10 +145,10 @@ def _fill(listing: Listing, layout: dict[str, str], classes: list[str]) -> Count
 def _check_filled(listing: Listing, folders: dict[str, list[str]], found: Counter[tuple[str, str]]) -> None:
     empty = [f"{top}/{name}".lstrip("/") for top, names in folders.items() for name in names if not found[top, name]]
     if empty:
-        raise ValueError(f"{shown(str(listing.root))} has class folders without any file: {_listed(empty)}")
+        raise ValueError(f"{printable(str(listing.root))} has class folders without any file: {_listed(empty)}")
 
 
 def _listed(names: Iterable[str]) -> str:
     """At most ten, as text."""
-    names = [shown(name) for name in names]
+    names = [printable(name) for name in names]
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

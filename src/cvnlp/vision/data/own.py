@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cvnlp.data.prepared import SPLITS
-from cvnlp.data.user_files import Skipped, shown
+from cvnlp.data.user_files import SkippedFiles, printable
 from cvnlp.vision.data.decoding import Decoded, Form, decode_files
 from cvnlp.vision.data.folder import Listing
 from cvnlp.vision.data.parallel import in_order, processors
@@ -32,7 +32,7 @@ def read_own(listing: Listing, folder: Path, form: Form, *, max_skipped: float) 
 
 
 def _decode(listing: Listing, staging: Staging, form: Form, max_skipped: float) -> Pictures:
-    skipped = Skipped()
+    skipped = SkippedFiles()
     for path in listing.strays:
         skipped.add(path, "in no class folder")
     usable = np.ones(len(listing.paths), dtype=bool)
@@ -67,7 +67,7 @@ def _pieces(listing: Listing, form: Form) -> Iterator[tuple[int, Decoded]]:
 
 
 def _pictures(
-    listing: Listing, staging: Staging, form: Form, usable: np.ndarray, digests: np.ndarray, skipped: Skipped
+    listing: Listing, staging: Staging, form: Form, usable: np.ndarray, digests: np.ndarray, skipped: SkippedFiles
 ) -> Pictures:
     splits = np.array(listing.splits)[usable]
     return Pictures(
@@ -77,7 +77,7 @@ def _pictures(
         rows=staging.rows,
         given={split: np.flatnonzero(splits == SPLITS.index(split)) for split in listing.given},
         digests=digests,
-        name=lambda index: shown(listing.paths[usable[index]]),
+        name=lambda index: printable(listing.paths[usable[index]]),
         skipped=skipped,
         close=staging.close,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp.data.user_files import Skipped
+from cvnlp.data.user_files import SkippedFiles
 
 Rows = Callable[[np.ndarray], np.ndarray]
 
@@ -28,7 +28,7 @@ class Pictures:
     given: dict[str, np.ndarray]  # split -> its indices, rising; from `train` the splits are drawn that are missing
     digests: np.ndarray | None = None  # uint64 (N, 2)
     name: Callable[[int], str] | None = None  # of the file that a picture came from
-    skipped: Skipped | None = None
+    skipped: SkippedFiles | None = None
     close: Callable[[], None] = _nothing
 
 

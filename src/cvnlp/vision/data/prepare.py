@@ -36,7 +36,7 @@ def prepare(raw: Path, folder: Path, options: VisionDataset | OwnPictures) -> Vi
     """
     folder.mkdir(parents=True, exist_ok=True)
     request = {"validation": options.validation, "test": options.test}
-    with files.named_in_errors(folder), contextlib.ExitStack() as stack:
+    with files.add_path_to_errors(folder), contextlib.ExitStack() as stack:
         pictures = _read(raw, folder, request, options)
         stack.callback(pictures.close)
         _check_space(folder, pictures, options.canvases)
@@ -107,7 +107,7 @@ def _with_canvases(
 
 def _read(raw: Path, folder: Path, request: Request, options: VisionDataset | OwnPictures) -> Pictures:
     if isinstance(options, VisionDataset):
-        check_request(("train", *SOURCES[options.source].held_out), request, f"the source {options.source}")
+        check_request(("train", *SOURCES[options.source].official_splits), request, f"the source {options.source}")
         return READERS[options.source](raw)
     listing = list_pictures(raw)
     check_request(listing.given, request, listing.origin)

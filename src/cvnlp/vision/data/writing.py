@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cvnlp import files
 from cvnlp.data import duplicates, prepared
-from cvnlp.data.user_files import save_table
 from cvnlp.vision.data.pictures import Pictures
 
 PIECE_BYTES = 2**20
@@ -75,9 +75,9 @@ def save_tables(folder: Path, pictures: Pictures, parts: Parts, found: np.ndarra
     """duplicates.csv; of a user's files also files.csv, which one each row came from, and skipped.csv."""
     header = ["split", "row", "copy_split", "copy_row"]
     named = ["file", "copy_file"] if pictures.name else []
-    save_table(folder / "duplicates.csv", [*header, *named], _copies(pictures, parts, found))
+    files.write_rows(folder / "duplicates.csv", [*header, *named], _copies(pictures, parts, found))
     if pictures.name:
-        save_table(folder / "files.csv", ["split", "row", "class", "file"], _origins(pictures, parts))
+        files.write_rows(folder / "files.csv", ["split", "row", "class", "file"], _origins(pictures, parts))
     if pictures.skipped is not None:
         pictures.skipped.save(folder / "skipped.csv")
 
