@@ -9,6 +9,7 @@ import pytest
 from cloning import ROOT
 from cvnlp import domains, networks
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -33,22 +34,65 @@ def test_named_test_exists(file: str, test: str) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_row_of_a_table_has_the_columns_of_its_head(document: object) -> None:
+def test_every_row_of_a_table_has_the_columns_of_its_head(document: Path) -> None:
     rows = re.findall(r"(?:^\|.*\|\n)+", document.read_text(encoding="utf-8"), re.MULTILINE)
     for table in rows:
         assert len({line.count("|") - line.count(r"\|") for line in table.splitlines()}) == 1, table
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_to_files(document: object) -> None:
+def test_links_lead_to_files(document: Path) -> None:
     for link in re.findall(r"\]\((?!http)([^)#]+)", document.read_text(encoding="utf-8")):
         assert (document.parent / link).exists(), link
 
 
-def test_every_module_stands_in_the_tree_of_the_readme() -> None:
-    tree = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## The tree\n")[1].split("```")[1]
-    modules = [path for path in (ROOT / "src/cvnlp").rglob("*.py") if path.name != "__init__.py"]
-    assert [path.name for path in modules if path.name not in tree] == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_a_heading_lead_to_one(document: Path) -> None:
+    for file, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)", document.read_text(encoding="utf-8")):
+        target = document.parent / file if file else document
+        headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}, anchor
+
+
+def rooms() -> dict[str, str]:
+    """Path below src/cvnlp -> line of the README's tree; what is indented below the halves belongs to both."""
+    tree = README.split("\n## The tree\n")[1].split("```")[1]
+    shared = {name: line for line in tree.splitlines() for name in re.findall(r"^  ([\w/]+)/ ", line)}
+    common = {name: line for line in tree.splitlines() for name in re.findall(r"^    ([\w/]+)/ ", line)}
+    return shared | {f"{half}/{name}": line for half in domains.HALVES for name, line in common.items()}
+
+
+def test_every_package_is_in_the_tree_of_the_readme() -> None:
+    source, lines = ROOT / "src/cvnlp", rooms()
+    packages = [str(path.parent.relative_to(source)) for path in sorted(source.rglob("*/__init__.py"))]
+    missing = [
+        name
+        for name in packages
+        if name not in lines and f"{Path(name).name}/" not in lines.get(str(Path(name).parent), "")
+    ]
+    assert missing == []
+
+
+def test_every_package_in_the_tree_of_the_readme_exists() -> None:
+    assert [name for name in rooms() if not (ROOT / "src/cvnlp" / name / "__init__.py").is_file()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 200
+
+
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+MENTIONED = sorted(set(re.findall(r"`([\w/.]+(?:\.py|/))`", ARCHITECTURE)))
+
+
+def test_the_tours_mention_files() -> None:
+    assert len([path for path in MENTIONED if path.endswith(".py")]) > 20
+
+
+@pytest.mark.parametrize("path", MENTIONED)
+def test_a_file_mentioned_in_the_architecture_exists(path: str) -> None:
+    places = [ROOT, ROOT / "src/cvnlp", *(ROOT / "src/cvnlp" / half for half in domains.HALVES)]
+    assert any((place / path).exists() for place in places)
 
 
 def test_the_networks_whose_limits_are_compared_are_params_and_of_one_size(tmp_path: Path) -> None:
@@ -66,9 +110,7 @@ def test_the_networks_whose_limits_are_compared_are_params_and_of_one_size(tmp_p
 
 
 def test_the_readme_has_the_figures_of_the_tables_of_the_benchmarks() -> None:
-    (section,) = re.findall(
-        r"\n### On whole data sets\n(.*?)\n\n[A-Z]", (ROOT / "README.md").read_text(encoding="utf-8"), re.S
-    )
+    (section,) = re.findall(r"\n### On whole data sets\n(.*?)\n\n[A-Z]", README, re.S)
     table = (ROOT / "benchmarks/reports/table.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| ")]
     cells = {run: rest for run, *rest in rows}
