@@ -70,7 +70,7 @@ def test_unknown_data_set_is_refused_in_one_line_with_the_choices() -> None:
     done = run("datasets", "minst")
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert done.returncode == 1
-    assert line == f"error: 'minst' is no published data set; choose from {', '.join(SOURCES)}"
+    assert line == f"error: 'minst' is not a published data set; choose from {', '.join(SOURCES)}"
 
 
 def test_nothing_heavy_is_imported() -> None:

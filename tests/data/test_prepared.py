@@ -13,12 +13,29 @@ from cvnlp.data import prepared
 ARRAYS = {"train_images": np.arange(120, dtype=np.uint8).reshape(5, 4, 3, 2), "train": np.arange(7, dtype=np.uint16)}
 
 
+def make_facts(folder: Path) -> prepared.VisionFacts:
+    splits = dict.fromkeys(prepared.SPLITS, 0)
+    return prepared.VisionFacts(
+        source="made",
+        licence="",
+        citation="",
+        duplicates=prepared.DuplicateCounts(within=splits, across={}, dropped=splits),
+        arrays=prepared.describe_arrays(folder, ARRAYS),
+        shape=[4, 3, 2],
+        classes=["a", "b"],
+        mean=[0.5, 0.25],
+        std=[0.1, 0.2],
+        counts={"train": {"a": 3, "b": 2}},
+        conflicting=0,
+    )
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A prepared data set of two arrays."""
     for name, array in ARRAYS.items():
         prepared.save_array(tmp_path / "made", name, array)
-    prepared.save_facts(tmp_path / "made", {"source": "made"}, ARRAYS)
+    prepared.save_facts(tmp_path / "made", make_facts(tmp_path / "made"))
     return tmp_path / "made"
 
 
@@ -28,10 +45,10 @@ def test_folder_holds_the_arrays_and_the_facts_alone(folder: Path) -> None:
 
 def test_facts_come_back_with_size_and_digest_of_every_array(folder: Path) -> None:
     facts = prepared.read_facts(folder)
-    assert facts["source"] == "made"
+    assert facts == make_facts(folder)
     for name, array in ARRAYS.items():
         digest = hashlib.sha256((folder / f"{name}.npy").read_bytes()).hexdigest()
-        assert facts["arrays"][name] == {"bytes": array.nbytes, "sha256": digest}
+        assert facts.arrays[name].model_dump() == {"bytes": array.nbytes, "sha256": digest}
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -62,6 +79,18 @@ def test_folder_that_is_absent_is_not_prepared(tmp_path: Path) -> None:
 def test_damaged_facts_are_named(folder: Path) -> None:
     (folder / "facts.json").write_text('{"source": ', encoding="utf-8")
     with pytest.raises(ValueError, match=r"facts\.json.*dvc repro"):
+        prepared.read_facts(folder)
+
+
+def test_facts_of_the_other_half_are_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"facts\.json: domain is 'vision'"):
+        prepared.read_facts(folder, prepared.LanguageFacts)
+
+
+def test_facts_of_another_version_are_refused_with_the_key(folder: Path) -> None:
+    facts = files.read_json(folder / "facts.json")
+    files.write_json(folder / "facts.json", {**facts, "mean": "grey"})
+    with pytest.raises(ValueError, match=r"facts\.json.*vision\.mean.*dvc repro"):
         prepared.read_facts(folder)
 
 
@@ -133,7 +162,7 @@ def test_array_written_in_pieces_is_the_array_saved_at_once(
 
 def test_row_of_another_shape_is_refused_and_nothing_left(tmp_path: Path) -> None:
     with (
-        pytest.raises(ValueError, match=r"\(3, 3\) do not fit into rows, whose rows are \(2, 2\)"),
+        pytest.raises(ValueError, match=r"\(3, 3\) do not fit into rows, whose rows have shape \(2, 2\)"),
         prepared.open_array_writer(tmp_path, "rows", np.uint8, (2, 2)) as append,
     ):
         append(np.zeros((1, 3, 3), np.uint8))

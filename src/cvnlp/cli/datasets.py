@@ -25,7 +25,7 @@ def add_datasets(commands: Any) -> None:
 def datasets(name: str | None = None) -> None:
     """Print the table of published data sets, or all that is known of one."""
     if name is not None and name not in SOURCES:
-        raise ValueError(f"{name!r} is no published data set; choose from {', '.join(SOURCES)}")
+        raise ValueError(f"{name!r} is not a published data set; choose from {', '.join(SOURCES)}")
     print(_table() if name is None else _details(name, SOURCES[name]))
 
 

@@ -1,11 +1,12 @@
-"""Equal contents within and across splits: found by digest, counted, listed, and by choice dropped.
+"""Duplicate examples within and across splits: found by digest, counted, listed and, if the user wishes, dropped.
 
-`digests` are uint64 (N, 2), `parts` the indices of each split. A content that is held out has no place in training:
-where copies are dropped, a held-out one stays and the others go.
+`digests` are uint64 (N, 2); `parts` are the row indices of each split. Of the copies of one example, a held-out one is
+kept, so that no test example is in the training data.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,14 +16,14 @@ Parts = Mapping[str, np.ndarray]
 
 
 def digest(content: bytes) -> tuple[int, int]:
-    """128 bits of BLAKE2b."""
+    """BLAKE2b digest of 128 bits as two unsigned integers of 64."""
     both = hashlib.blake2b(content, digest_size=16).digest()
     return int.from_bytes(both[:8], "little"), int.from_bytes(both[8:], "little")
 
 
 def drop(digests: np.ndarray, parts: Parts) -> dict[str, np.ndarray]:
-    """Train keeps the first of each content that is held out nowhere, validation what is not in test; test stays."""
-    contents = _contents(digests)
+    """Remove duplicates: test keeps all rows, validation those not in test, train the first of those in neither."""
+    contents = _number_contents(digests)
     kept, taken = {}, np.zeros(len(contents), dtype=bool)
     for split in reversed([split for split in SPLITS if split in parts]):
         indices = parts[split]
@@ -35,24 +36,32 @@ def drop(digests: np.ndarray, parts: Parts) -> dict[str, np.ndarray]:
     return {split: kept[split] for split in parts}
 
 
-def count(digests: np.ndarray, parts: Parts) -> dict[str, dict[str, int]]:
-    """`within`: how many of a split repeat an earlier one; `across`: how many of the later split the earlier has."""
-    contents = _contents(digests)
+@dataclass(frozen=True)
+class Counts:
+    """`within`: rows of a split that repeat an earlier one; `across`: "train-test" -> test rows that are in train."""
+
+    within: dict[str, int]
+    across: dict[str, int]
+
+
+def count(digests: np.ndarray, parts: Parts) -> Counts:
+    """Count duplicates within each split and across each pair of splits."""
+    contents = _number_contents(digests)
     of_split = {split: contents[indices] for split, indices in parts.items()}
     names = [split for split in SPLITS if split in parts]
-    return {
-        "within": {split: len(of_split[split]) - len(np.unique(of_split[split])) for split in names},
-        "across": {
+    return Counts(
+        within={split: len(of_split[split]) - len(np.unique(of_split[split])) for split in names},
+        across={
             f"{first}-{second}": int(np.isin(of_split[second], of_split[first]).sum())
             for number, first in enumerate(names)
             for second in names[number + 1 :]
         },
-    }
+    )
 
 
 def pairs(digests: np.ndarray, parts: Parts) -> Iterator[tuple[str, int, str, int]]:
-    """(split, index, split of the copy, index of the copy): every copy beside the first of its content."""
-    contents = _contents(digests)
+    """Yield (split, row, split of the copy, row of the copy): every copy with the first example of equal content."""
+    contents = _number_contents(digests)
     everywhere = contents[np.concatenate(list(parts.values()))]
     repeated = np.bincount(everywhere, minlength=len(contents)) > 1
     first: dict[int, tuple[str, int]] = {}
@@ -65,6 +74,6 @@ def pairs(digests: np.ndarray, parts: Parts) -> Iterator[tuple[str, int, str, in
                 first[content] = (split, index)
 
 
-def _contents(digests: np.ndarray) -> np.ndarray:
-    """A number for each content, the same for equal ones (N,)."""
+def _number_contents(digests: np.ndarray) -> np.ndarray:
+    """Number the distinct contents: equal digests get the same number, int (N,)."""
     return np.unique(digests, axis=0, return_inverse=True)[1].reshape(-1)

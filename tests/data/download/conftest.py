@@ -107,8 +107,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No mirror, no proxy, no pause, and pieces that are small beside the made file."""
     for name in ("CVNLP_MIRROR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(http, "PAUSES", (0, 0, 0))
-    monkeypatch.setattr(http, "PIECE", 1000)
+    monkeypatch.setattr(http, "RETRY_DELAYS", (0, 0, 0))
+    monkeypatch.setattr(http, "CHUNK_SIZE", 1000)
 
 
 def made(*stated: catalogue.File) -> catalogue.Source:

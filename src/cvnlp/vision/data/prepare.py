@@ -76,9 +76,7 @@ def _write(
         std=statistics["std"],
         canvases=options.canvases,
         conflicting=_conflicting(digests, pictures.labels),
-        duplicates=DuplicateCounts(
-            within=counts["within"], across=counts["across"], dropped=_dropped(pictures.given, kept)
-        ),
+        duplicates=DuplicateCounts(within=counts.within, across=counts.across, dropped=_dropped(pictures.given, kept)),
         arrays=describe_arrays(folder, [*ARRAYS, "validation_canvases"] if options.canvases else ARRAYS),
     )
     save_facts(folder, facts)

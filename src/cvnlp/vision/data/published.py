@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp.data.download.fetch import fetch, members
+from cvnlp.data.download.fetch import fetch
+from cvnlp.data.download.verify import read_members
 from cvnlp.vision.data.pictures import Pictures, Staging, check_space, of_arrays
 
 DIGITS = [str(digit) for digit in range(10)]
@@ -105,7 +106,7 @@ def read_cifar10(raw: Path) -> Pictures:
 
 
 def _cifar10_records(path: Path) -> Iterator[np.ndarray]:
-    for name, content in members(path, CIFAR10_FILES):
+    for name, content in read_members(path, CIFAR10_FILES):
         if not content or len(content) % CIFAR10_RECORD:
             raise ValueError(f"{name} in {path} has {len(content)} bytes, not records of {CIFAR10_RECORD}")
         records = np.frombuffer(content, dtype=np.uint8).reshape(-1, CIFAR10_RECORD)
