@@ -25,6 +25,8 @@ from cvnlp import networks
 from cvnlp.data import prepared
 from cvnlp.language.evaluation.evaluate import token_nats
 from cvnlp.language.models.recurrent import Lstm
+from cvnlp.params.language_networks import LstmOptions
+from cvnlp.params.network_config import TextFormat
 
 FOLDER = Path(__file__).parent
 DATA = FOLDER / "data/prepared/ptb"
@@ -79,7 +81,7 @@ def as_network(weights: dict[str, Tensor]) -> Lstm:
     """The recipe's model as the pipeline's, so that it can be scored alike."""
     words, size = weights["encoder.weight"].shape
     layers = sum(name.startswith("rnn.weight_ih") for name in weights)
-    network = Lstm(words, embedding_size=size, hidden_size=size, layers=layers)
+    network = Lstm(TextFormat(vocabulary_size=words), LstmOptions(embedding_size=size, hidden_size=size, layers=layers))
     found = {"embedding.weight": weights["encoder.weight"]}
     found |= {f"output.{kind}": weights[f"decoder.{kind}"] for kind in ("weight", "bias")}
     for layer in range(layers):

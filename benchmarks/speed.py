@@ -28,6 +28,7 @@ from torchvision.datasets import ImageFolder
 from cvnlp import domains, networks
 from cvnlp.data import prepared
 from cvnlp.language import batches as texts
+from cvnlp.params import read_params
 from cvnlp.params.runs import Augment
 from cvnlp.training import malloc, trainer
 from cvnlp.vision import batches as pictures
@@ -87,10 +88,10 @@ def feed_text() -> None:
 
 
 def build() -> tuple[torch.nn.Module, dict[str, object]]:
-    run = domains.read_params(ROOT / "params.yaml").runs["cnn"].model_dump()
-    config = networks.describe("vision", run["model"], prepared.read_facts(PICTURES))
+    run = read_params(ROOT / "params.yaml").runs["cnn"]
+    config = networks.describe("vision", run.model, prepared.read_facts(PICTURES))
     torch.manual_seed(1)
-    return networks.build(config), run["train"] | {"epochs": 2, "augment": Augment().model_dump()}
+    return networks.build(config), run.train.model_dump() | {"epochs": 2, "augment": Augment().model_dump()}
 
 
 def train_bare() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from cvnlp import domains, files, networks, provenance
 from cvnlp.benchmark import build
 from cvnlp.data import prepared
-from cvnlp.params import Params, pick
+from cvnlp.params import Params, pick, read_params
 from cvnlp.report import aggregate
 from cvnlp.training import malloc, trainer
 
@@ -42,7 +42,7 @@ def main() -> None:
 
 def measure_all(params: Path, data: Path, timings: Path, runs: list[str] | None, again: bool) -> None:
     """Add to `timings` what is missing there, one network after the other."""
-    settings = domains.read_params(params)
+    settings = read_params(params)
     groups = aggregate.seeds(settings.runs)
     done = files.read_json(timings) if timings.is_file() else {}
     # what the params no longer hold is of no use

@@ -22,29 +22,19 @@ from torch import nn
 from cvnlp import domains, networks
 from cvnlp.data import prepared
 from cvnlp.language import batches
+from cvnlp.params.language_networks import LstmOptions
+from cvnlp.params.network_config import NetworkConfig
 from cvnlp.params.runs import LanguageTrain
 from cvnlp.training import malloc, trainer
 
 SEED = 1
-LSTM = {
-    "name": "lstm",
-    "embedding_size": 200,
-    "hidden_size": 200,
-    "layers": 2,
-    "initial_range": 0.1,
-    "output": "chunked",
-}
-MODELS: dict[str, dict[str, Any]] = {
-    "same": LSTM | {"dropout": 0.2, "output_bias": "zero"},
+LSTM: dict[str, Any] = {"embedding_size": 200, "hidden_size": 200, "layers": 2, "initial_range": 0.1}
+MODELS = {
+    "same": LstmOptions(**LSTM, output="chunked", dropout=0.2, output_bias="zero"),
     # As lstm_words in params.yaml. In three minutes no text is read so often that dropout would help.
-    "own": LSTM
-    | {
-        "tied": True,
-        "embedding_scale": 10.0,
-        "forget_bias": 1.0,
-        "output_bias": "frequencies",
-        "output": "grouped",
-    },
+    "own": LstmOptions(
+        **LSTM, output="grouped", tied=True, embedding_scale=10.0, forget_bias=1.0, output_bias="frequencies"
+    ),
 }
 TRAIN: dict[str, Any] = {
     "epochs": 1,
@@ -79,7 +69,7 @@ class Rounds:
         yield from windows
 
 
-def fit(name: str, data: Path, source: Any, **changes: Any) -> tuple[nn.Module, dict[str, Any], trainer.Fitted]:
+def fit(name: str, data: Path, source: Any, **changes: Any) -> tuple[nn.Module, NetworkConfig, trainer.Fitted]:
     """Train a model on what `source` (a module of batches) gives, as the stage does, but told to nobody."""
     options = LanguageTrain.model_validate(TRAIN | changes).model_dump()
     config = networks.describe("language", MODELS[name], prepared.read_facts(data))

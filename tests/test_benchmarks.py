@@ -14,6 +14,7 @@ from cloning import ROOT, Clone, clone_project
 from cvnlp import domains, files, networks
 from cvnlp.benchmark import build
 from cvnlp.catalogue import SOURCES
+from cvnlp.params import read_params
 from cvnlp.report import aggregate
 
 FOLDER = ROOT / "benchmarks"
@@ -24,7 +25,7 @@ def read(path: Path) -> Any:
 
 
 PIPELINE, PROJECT = read(FOLDER / "dvc.yaml"), read(ROOT / "dvc.yaml")
-SETTINGS = domains.read_params(FOLDER / "params.yaml")
+SETTINGS = read_params(FOLDER / "params.yaml")
 LARGER = build.read_larger(FOLDER / "larger.yaml", SETTINGS)
 SHARED = sorted(PIPELINE["stages"].keys() & PROJECT["stages"].keys())
 
@@ -75,7 +76,7 @@ def test_results_are_in_git_and_data_is_not() -> None:
 def test_every_classifier_is_trained_on_both_sets_of_pictures() -> None:
     models = domains.DOMAINS["vision"].models.MODELS
     for dataset in ("mnist", "fashion_mnist"):
-        assert {run.model["name"] for run in SETTINGS.runs.values() if run.dataset == dataset} == set(models)
+        assert {run.model.name for run in SETTINGS.runs.values() if run.dataset == dataset} == set(models)
 
 
 @pytest.mark.parametrize("name", aggregate.seeds(SETTINGS.runs))
@@ -108,7 +109,7 @@ def test_a_block_that_waits_is_trained_once_it_is_moved(name: str, tmp_path: Pat
     params = (FOLDER / "params.yaml").read_text(encoding="utf-8") + "\n" + block[0]
     (tmp_path / "params.yaml").write_text(params, encoding="utf-8")
     (tmp_path / "larger.yaml").write_text(larger.replace(block[0], ""), encoding="utf-8")
-    settings = domains.read_params(tmp_path / "params.yaml")
+    settings = read_params(tmp_path / "params.yaml")
     assert settings.runs[name] == LARGER.runs[name]
     assert name not in build.read_larger(tmp_path / "larger.yaml", settings).runs
 
@@ -131,7 +132,7 @@ def test_published_networks_have_the_published_size(name: str) -> None:
 
 def test_merge_keys_are_read_and_what_a_run_says_itself_counts(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(MERGED, encoding="utf-8")
-    runs = domains.read_params(tmp_path / "params.yaml").runs
+    runs = read_params(tmp_path / "params.yaml").runs
     assert (runs["linear_1"].seed, runs["linear_2"].seed) == (1, 2)
     assert runs["linear_1"].train == runs["linear_2"].train
     assert (runs["slow"].train.lr, runs["slow"].train.epochs, runs["slow"].seed) == (0.25, 2, 2)
@@ -221,7 +222,7 @@ def test_an_unknown_name_is_refused_before_anything_is_trained(
 def test_seconds_of_an_epoch_are_measured(vision_data: Path, tmp_path: Path, model: str) -> None:
     params = tmp_path / "params.yaml"
     params.write_text(MERGED.replace("digits", vision_data.name).replace("{name: linear}", model), encoding="utf-8")
-    found = timing.measure(domains.read_params(params), "linear_1", vision_data.parent)
+    found = timing.measure(read_params(params), "linear_1", vision_data.parent)
     assert found["seconds_per_epoch"] > 0
     assert found["examples_per_second"] * found["seconds_per_epoch"] == pytest.approx(300)  # pictures of the split
     assert {"processor", "threads", "torch", "device"} <= set(found)

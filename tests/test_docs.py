@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloning import ROOT
-from cvnlp import domains, networks
+from cvnlp import networks
+from cvnlp.params import read_params
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,7 +100,7 @@ def test_the_networks_whose_limits_are_compared_are_params_and_of_one_size(tmp_p
     (blocks,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/limits.md").read_text(encoding="utf-8"), re.DOTALL)
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8") + "\n" + blocks, encoding="utf-8")
-    runs = domains.read_params(path).runs
+    runs = read_params(path).runs
     facts = {"shape": [28, 28, 1], "classes": list("0123456789"), "mean": [0.13], "std": [0.31]}
     counts = {
         name: networks.parameter_count(networks.build(networks.describe("vision", runs[name].model, facts)))

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from cvnlp import domains
 from cvnlp.catalogue import SOURCES
-from cvnlp.params import Choices, Params, load, option_types, pick
+from cvnlp.params import Choices, Params, load, option_types, pick, read_params
 from cvnlp.params.base import Strict
 
 NETWORK = create_model(
@@ -706,13 +706,13 @@ def test_picking_an_unknown_run_names_the_choices(tmp_path: Path) -> None:
 
 
 def test_params_of_this_project_are_read() -> None:
-    params = domains.read_params(Path(__file__).parents[1] / "params.yaml")
+    params = read_params(Path(__file__).parents[1] / "params.yaml")
     assert {run.dataset for run in params.runs.values()} <= params.datasets.keys()
 
 
 def test_real_networks_and_sources_are_the_choices(tmp_path: Path) -> None:
     model = write(tmp_path, {"datasets": {}, "runs": {}})
-    assert domains.read_params(model).datasets == {}
+    assert read_params(model).datasets == {}
     for half in domains.HALVES:
         assert sorted(domains.choices(half).sources) == sorted(
             name for name, source in SOURCES.items() if source.domain == half

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cvnlp.schemas import network_schemas
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from cvnlp import domains
+from cvnlp.params import read_params
 from cvnlp.params.option_types import Block
-from cvnlp.schemas import network_schemas
 
 PACKAGE = Path(domains.__file__).parent
 NETWORKS = [(half, name) for half in domains.HALVES for name in domains.choices(half).networks]
@@ -185,7 +186,7 @@ runs:
 def read_model(folder: Path, model: dict[str, Any]) -> None:
     path = folder / "params.yaml"
     path.write_text(RUN.replace("MODEL", json.dumps(model)), encoding="utf-8")
-    domains.read_params(path)
+    read_params(path)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_wrong_block_is_refused_before_torch_is_imported(tmp_path: Path) -> None
     (tmp_path / "params.yaml").write_text(RUN.replace("MODEL", "{name: cnn, blocks: [{filter: 3}]}"), encoding="utf-8")
     program = (
         "import sys; from pathlib import Path; from cvnlp import domain\n"
-        "try: domains.read_params(Path('params.yaml'))\n"
+        "try: read_params(Path('params.yaml'))\n"
         "except ValueError as error: print('torch' in sys.modules, error)"
     )
     said = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -276,7 +277,7 @@ RECURRENT = ("rnn", "gru", "lstm")
 def read_recurrent(folder: Path, name: str, **options: Any) -> None:
     path = folder / "params.yaml"
     path.write_text(TEXT_RUN.replace("MODEL", json.dumps({"name": name, **options})), encoding="utf-8")
-    domains.read_params(path)
+    read_params(path)
 
 
 @pytest.mark.parametrize("name", RECURRENT)

@@ -72,7 +72,7 @@ def test_any_kind_of_integer_is_a_token(kind: type) -> None:
 
 def test_serving_says_what_evaluation_says(vision_data: Path) -> None:
     torch.manual_seed(0)
-    arguments = domains.DOMAINS["vision"].models.network_arguments(prepared.read_facts(vision_data, VisionFacts))
+    arguments = domains.DOMAINS["vision"].models.input_format(prepared.read_facts(vision_data, VisionFacts))
     config = {"domain": "vision", "name": "cnn", "data": arguments, "options": {}}
     network = networks.build(config).to(networks.device()).eval()
     expected, _ = predict_split(network, vision_data, "test")

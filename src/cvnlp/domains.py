@@ -6,15 +6,10 @@ needs no torch does not import it.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-from cvnlp.catalogue import SOURCES
-from cvnlp.params import Choices, Params, load
-from cvnlp.schemas import network_schemas
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cvnlp.data.prepared import Facts
+    from cvnlp.params.network_config import ImageFormat, TextFormat
     from cvnlp.report.plots import Learning, Robustness
     from cvnlp.training.base_task import BaseTask
 
@@ -51,9 +47,9 @@ class Batches(Protocol):
 
 class Models(Protocol):
     @property
-    def MODELS(self) -> Mapping[str, "type[nn.Module]"]: ...  # noqa: N802  (a constant of the module)
+    def MODELS(self) -> Mapping[str, "Callable[[Any, Any], nn.Module]"]: ...  # noqa: N802  (a constant of the module)
     def multiply_adds(self, network: Any) -> int: ...
-    def network_arguments(self, facts: Any) -> dict[str, Any]: ...
+    def input_format(self, facts: Any) -> "ImageFormat | TextFormat": ...
 
 
 class Training(Protocol):
@@ -75,8 +71,8 @@ class Insight(Protocol):
 
 
 class Inference(Protocol):
-    def example(self, config: dict[str, Any]) -> "np.ndarray": ...
-    def predict(self, network: Any, config: dict[str, Any], inputs: "np.ndarray") -> "np.ndarray": ...
+    def example(self, config: Any) -> "np.ndarray": ...
+    def predict(self, network: Any, config: Any, inputs: "np.ndarray") -> "np.ndarray": ...
 
 
 class Metrics(Protocol):
@@ -164,17 +160,6 @@ class Domain:
 
 
 DOMAINS = {name: Domain(name) for name in HALVES}
-
-
-@cache
-def choices(domain: str) -> Choices:
-    sources = {name: entry.official_splits for name, entry in SOURCES.items() if entry.domain == domain}
-    return Choices(networks=network_schemas(Path(__file__).parent / domain / "models"), sources=sources)
-
-
-def read_params(path: Path) -> Params:
-    """params.yaml, checked whole against what both halves offer; imports no torch."""
-    return load(path, {domain: choices(domain) for domain in HALVES})
 
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A network on disk: model.safetensors and config.json (its name and keyword arguments); no pickle, ever."""
+"""A network on disk: model.safetensors and config.json (its name, options and format of data); no pickle, ever."""
 
 from pathlib import Path
 from typing import Any
@@ -10,48 +10,45 @@ from torch import nn
 
 from cvnlp import domains, files
 from cvnlp.data.prepared import Facts
+from cvnlp.params.language_networks import LanguageNetwork
+from cvnlp.params.network_config import NetworkConfig, make_config, parse_config
+from cvnlp.params.vision_networks import VisionNetwork
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-FASTEST = torch.channels_last  # the order of pixels in memory for convolutions, on the CPU and on the GPU
+MEMORY_FORMAT = torch.channels_last  # the fastest order of pixels for convolutions, on the CPU and on the GPU
 
 
-def build(config: dict[str, Any], *, seed: int | None = None) -> nn.Module:
-    """The network that `config` describes: {domain, name, data (arguments of the data set), options}.
-
-    With the `seed` of a run it has the weights from which that run's training began.
-    """
+def build(config: NetworkConfig, *, seed: int | None = None) -> nn.Module:
+    """The network that `config` describes; with the `seed` of a run, with the initial weights of that run."""
     if seed is not None:
         torch.manual_seed(seed)
-    models = domains.DOMAINS[config["domain"]].models.MODELS
-    return models[config["name"]](**config["data"], **config["options"])
+    return domains.DOMAINS[config.domain].models.MODELS[config.options.name](config.data, config.options)
 
 
-def describe(half: str, model: dict[str, Any], facts: Facts) -> dict[str, Any]:
-    """The config of the network that `model`, a run's block of params.yaml, names for the data of `facts`."""
-    data = domains.DOMAINS[half].models.network_arguments(facts)
-    options = {key: value for key, value in model.items() if key != "name"}
-    return {"domain": half, "name": model["name"], "data": data, "options": options}
+def describe(half: str, model: VisionNetwork | LanguageNetwork, facts: Facts) -> NetworkConfig:
+    """The config of the network `model`, a run's block of params.yaml, for the prepared data of `facts`."""
+    return make_config(half, domains.DOMAINS[half].models.input_format(facts), model)
 
 
-def save(folder: Path, network: nn.Module, config: dict[str, Any]) -> None:
-    """config.json is written last: its presence means that the weights are whole."""
+def save(folder: Path, network: nn.Module, config: NetworkConfig) -> None:
+    """config.json is written last: its presence means that the weights are complete."""
     with files.atomic_write(folder / WEIGHTS) as partial:
         save_model(network.cpu().to(memory_format=torch.contiguous_format), str(partial))
-    files.write_json(folder / CONFIG, config)
+    files.write_json(folder / CONFIG, config.to_json())
 
 
-def load(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+def load(folder: Path) -> tuple[nn.Module, NetworkConfig]:
     """The network, ready to evaluate on `device()`, and its config; ValueError if a file is missing or damaged."""
     path = folder / CONFIG
     if not path.is_file():
-        raise ValueError(f"{folder} holds no whole model ({CONFIG} is missing): run `dvc repro`")
-    config = files.read_json(path)
+        raise ValueError(f"{folder} holds no complete model ({CONFIG} is missing): run `dvc repro`")
+    config = parse_config(path, files.read_json(path))
     try:
         network = build(config)
         load_model(network, str(folder / WEIGHTS))
-    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise ValueError(f"{folder / WEIGHTS} is damaged or does not fit {CONFIG} ({error}): run `dvc repro`") from None
-    return network.to(memory_format=FASTEST).to(device()).eval(), config
+    return network.to(memory_format=MEMORY_FORMAT).to(device()).eval(), config
 
 
 def device() -> torch.device:

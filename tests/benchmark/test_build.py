@@ -8,7 +8,7 @@ import pytest
 
 from cvnlp import domains, files
 from cvnlp.benchmark import build
-from cvnlp.params import Params
+from cvnlp.params import Params, read_params
 from cvnlp.report.aggregate import Size
 
 PARAMS = """\
@@ -84,7 +84,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def settings(folder: Path) -> Params:
-    return domains.read_params(folder / "params.yaml")
+    return read_params(folder / "params.yaml")
 
 
 def write(folder: Path, out: str = "out") -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from cvnlp import domains, files
 from cvnlp.data import prepared
-from cvnlp.params import Params
+from cvnlp.params import Params, read_params
 from cvnlp.report import build, plots
 from cvnlp.report.build import Inputs
 
@@ -194,7 +194,7 @@ def params(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(params: Path) -> Params:
-    return domains.read_params(params)
+    return read_params(params)
 
 
 def write(settings: Params, params: Path, inputs: Inputs, out: Path) -> str:
@@ -216,7 +216,7 @@ def test_every_run_has_a_row(half: str, settings: Params, inputs: Inputs) -> Non
     runs = runs_of(settings, half)
     table = build.table(half, runs, settings, inputs)
     assert list(table["run"]) == runs
-    assert list(table["network"]) == [settings.runs[run].model["name"] for run in runs]
+    assert list(table["network"]) == [settings.runs[run].model.name for run in runs]
     assert list(table["data"]) == [settings.runs[run].dataset for run in runs]
 
 

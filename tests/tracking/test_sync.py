@@ -6,6 +6,7 @@ import pytest
 
 from cvnlp import domains, files, networks
 from cvnlp.data import prepared
+from cvnlp.params import read_params
 from cvnlp.tracking import mlflow_store, sync
 
 RUN = """
@@ -29,7 +30,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").write_text(DATASET + RUN.format(name="rules") + RUN.format(name="twin"))
-    arguments = domains.DOMAINS["vision"].models.network_arguments(prepared.read_facts(vision_data))
+    arguments = domains.DOMAINS["vision"].models.input_format(prepared.read_facts(vision_data))
     config = {"domain": "vision", "name": "rules", "data": arguments, "options": {}}
     found = {}
     for run in ("rules", "twin"):
@@ -49,7 +50,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path):
             details=tmp_path / f"{run}-details",
             figures=tmp_path / "none",
         )
-    return domains.read_params(tmp_path / "params.yaml"), found
+    return read_params(tmp_path / "params.yaml"), found
 
 
 def test_runs_of_the_same_model_have_a_row_each(made):

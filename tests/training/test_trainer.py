@@ -71,7 +71,7 @@ def train(vision_data: Path, language_data: Path, tmp_path: Path) -> Callable[..
     ) -> Trained:
         number = next(count)
         name, options = named or MODEL[half]
-        data = domains.DOMAINS[half].models.network_arguments(prepared.read_facts(folders[half]))
+        data = domains.DOMAINS[half].models.input_format(prepared.read_facts(folders[half]))
         config = {"domain": half, "name": name, "data": data, "options": options | (model or {})}
         settings = TRAIN[half] | changes
         trainer.seed_everything(seed)
@@ -389,7 +389,7 @@ def test_classes_are_weighed_by_their_rarity(train: Callable[..., Trained], tmp_
             {
                 "domain": "vision",
                 "name": "mlp",
-                "data": domains.DOMAINS["vision"].models.network_arguments(prepared.read_facts(folder)),
+                "data": domains.DOMAINS["vision"].models.input_format(prepared.read_facts(folder)),
                 "options": {"hidden": [4]},
             },
             seed=1,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cvnlp import domains, files, provenance
 from cvnlp.benchmark.tables import Entry, half_report
-from cvnlp.params import Params
+from cvnlp.params import Params, read_params
 from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import BenchmarkPaths, ProjectPaths
 from cvnlp.report import aggregate
@@ -33,7 +33,7 @@ PLACE = (
 
 def read_larger(path: Path, settings: Params) -> Params:
     """The runs that are not trained; ValueError unless one could move into the file of `settings` as it stands."""
-    larger = domains.read_params(path)
+    larger = read_params(path)
     for name in larger.runs:
         if name in settings.runs:
             raise ValueError(f"{path}: runs.{name} is trained, for it stands in params.yaml; take it out of here")
@@ -81,7 +81,11 @@ def write_comparison(
 def configuration(settings: Params, run: str) -> str:
     """A digest of all that decides how long an epoch takes: what was measured of another is worth nothing."""
     block = settings.runs[run]
-    decisive = block.model_dump(include={"domain", "model"}) | {"train": block.train.model_dump(exclude={"epochs"})}
+    decisive = {
+        "domain": block.domain,
+        "model": block.model.model_dump(exclude_unset=True),
+        "train": block.train.model_dump(exclude={"epochs"}),
+    }
     return provenance.digest([decisive, settings.all_datasets[block.dataset].model_dump()])
 
 

@@ -54,10 +54,10 @@ def generate(run: str, prompt: str, params: Path, models: Path, prepared: Path, 
 
 def _dataset(run: str, params: Path, models: Path) -> str:
     """The data set of a language model that is trained; ValueError with those that are."""
-    from cvnlp import domains
+    from cvnlp.params import read_params
     from cvnlp.params.runs import LanguageRun
 
-    blocks = domains.read_params(params).runs
+    blocks = read_params(params).runs
     runs = {name: block for name, block in blocks.items() if isinstance(block, LanguageRun)}
     trained = [name for name in runs if (models / name / "config.json").is_file()]
     if run not in trained:
@@ -72,10 +72,11 @@ def _continue(
     from cvnlp import networks
     from cvnlp.language.inference.generation import Sampling, stream
     from cvnlp.language.models import Network
+    from cvnlp.params.network_config import TextFormat
 
     way = Sampling(**sampling)
     network, config = networks.load(model)
-    if not isinstance(network, Network) or config["data"]["vocabulary_size"] != vocabulary_size:
+    if not isinstance(network, Network) or config.data != TextFormat(vocabulary_size=vocabulary_size):
         raise ValueError(f"{model} was trained for other data than are prepared now: run `dvc repro`")
     for drawn in stream(network, start, tokens=tokens, sampling=way, seed=seed, prompt=begun):
         yield int(drawn)

@@ -1,45 +1,40 @@
-"""The typed, frozen form of params.yaml.
+"""params.yaml as typed, frozen objects.
 
 Every stage reads the whole file, so a mistake anywhere stops the first stage: an unknown key, a wrong type or a
-contradiction is refused with the key's full path and the valid choices. What a network accepts and which sources
-there are is not known here; `load` takes both from its caller.
+contradiction is refused with the key's full path and the valid choices. Imports no torch.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
+from cvnlp.catalogue import SOURCES
 from cvnlp.params.base import Name, Strict
 from cvnlp.params.datasets import LanguageDataset, OwnPictures, OwnTexts, VisionDataset
 from cvnlp.params.explanation import explain
 from cvnlp.params.runs import LanguageRun, VisionRun
 
+__all__ = ["Params", "pick", "read_params"]
+
+Dataset = VisionDataset | LanguageDataset | OwnPictures | OwnTexts
+
 
 class Params(Strict):
-    """`datasets` are published ones, `own` the user's; a run may name any of both."""
+    """`datasets`: published data sets; `own`: the user's files; `runs`: what is trained, each on one of both."""
 
     datasets: dict[Name, Annotated[VisionDataset | LanguageDataset, Field(discriminator="domain")]]
     own: dict[Name, Annotated[OwnPictures | OwnTexts, Field(discriminator="domain")]] = Field(default_factory=dict)
     runs: dict[Name, Annotated[VisionRun | LanguageRun, Field(discriminator="domain")]]
 
     @property
-    def all_datasets(self) -> dict[str, VisionDataset | LanguageDataset | OwnPictures | OwnTexts]:
+    def all_datasets(self) -> dict[str, Dataset]:
         return {**self.datasets, **self.own}
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What one half offers: the forms of its networks' options, and its sources with the splits that they bring."""
-
-    networks: Mapping[str, type[BaseModel]]
-    sources: Mapping[str, Collection[str]]
-
-
-def load(path: Path, choices: Mapping[str, Choices]) -> Params:
+def read_params(path: Path) -> Params:
     """Read and check `path`; ValueError names the full key of every mistake, the value and the valid choices."""
     raw = _read(path)
     try:
@@ -52,8 +47,8 @@ def load(path: Path, choices: Mapping[str, Choices]) -> Params:
             for name in params.own
             if name in params.datasets
         ),
-        *(line for name in params.datasets for line in _check_dataset(path, name, params, choices)),
-        *(line for name in params.runs for line in _check_run(path, name, params, choices)),
+        *(line for name, dataset in params.datasets.items() for line in _check_dataset(path, name, dataset)),
+        *(line for name in params.runs for line in _check_run(path, name, params)),
     ]
     if mistakes:
         raise ValueError("\n".join(mistakes))
@@ -61,7 +56,7 @@ def load(path: Path, choices: Mapping[str, Choices]) -> Params:
 
 
 def pick(path: Path, table: str, entries: Mapping[str, Any], name: str) -> Any:
-    """The block `name` of `entries`, or ValueError with the names there are."""
+    """The block `name` of `entries`; ValueError lists the names that exist."""
     for mistake in _unknown(f"{path}: {table}", name, entries):
         raise ValueError(mistake)
     return entries[name]
@@ -77,35 +72,26 @@ def _read(path: Path) -> Any:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def _unknown(key: str, value: Any, choices: Collection[str]) -> Iterator[str]:
-    if value not in list(choices):  # a list, for the value may be anything, hashable or not
+def _unknown(key: str, value: str, choices: Collection[str]) -> Iterator[str]:
+    if value not in choices:
         yield f"{key}: {value!r} is unknown; valid choices: {', '.join(sorted(choices))}"
 
 
-def _check_dataset(path: Path, name: str, params: Params, choices: Mapping[str, Choices]) -> Iterator[str]:
-    dataset, key = params.datasets[name], f"{path}: datasets.{name}"
-    sources = choices[dataset.domain].sources
-    yield from _unknown(f"{key}.source", dataset.source, sources)
-    for split in ("validation", "test") if dataset.source in sources else ():
-        value, brought = getattr(dataset, split), split in sources[dataset.source]
-        if brought and value is not None:
-            yield f"{key}.{split}: {dataset.source} brings its own {split} split; leave the key out (given: {value!r})"
-        if not brought and value is None:
-            yield f"{key}.{split}: {dataset.source} brings no {split} split; say how much to hold out"
+def _check_dataset(path: Path, name: str, dataset: VisionDataset | LanguageDataset) -> Iterator[str]:
+    key, source = f"{path}: datasets.{name}", dataset.source
+    choices = [known for known, entry in SOURCES.items() if entry.domain == dataset.domain]
+    yield from _unknown(f"{key}.source", source, choices)
+    for split in ("validation", "test") if source in choices else ():
+        value, provided = getattr(dataset, split), split in SOURCES[source].official_splits
+        if provided and value is not None:
+            yield f"{key}.{split}: {source} has its own {split} split; leave the key out (given: {value!r})"
+        if not provided and value is None:
+            yield f"{key}.{split}: {source} has no {split} split; give the amount to hold out"
 
 
-def _check_run(path: Path, name: str, params: Params, choices: Mapping[str, Choices]) -> Iterator[str]:
+def _check_run(path: Path, name: str, params: Params) -> Iterator[str]:
     run, key = params.runs[name], f"{path}: runs.{name}"
     yield from _unknown(f"{key}.dataset", run.dataset, params.all_datasets)
     dataset = params.all_datasets.get(run.dataset)
     if dataset and dataset.domain != run.domain:
-        yield f"{key}.domain is {run.domain!r}, but its data set {run.dataset!r} is of domain {dataset.domain!r}"
-    networks = choices[run.domain].networks
-    network = run.model.get("name")
-    yield from _unknown(f"{key}.model.name", network, networks)
-    if network in list(networks):
-        options = {option: value for option, value in run.model.items() if option != "name"}
-        try:
-            networks[network].model_validate(options)
-        except ValidationError as error:
-            yield from explain(path, error, options, networks[network], ("runs", name, "model"))
+        yield f"{key}.domain is {run.domain!r}, but its data set {run.dataset!r} has the domain {dataset.domain!r}"

@@ -1,4 +1,4 @@
-"""pydantic's errors in the words of params.yaml: the full key, what is wrong, and the valid choices."""
+"""pydantic's errors as lines about the file: the key's full path, what is wrong, the value, and the valid choices."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,39 +7,55 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+DISCRIMINATORS = ("domain", "name")  # the keys that select a member of a union
 
-def explain(path: Path, error: ValidationError, raw: Any, form: Any, prefix: tuple[str, ...] = ()) -> Iterator[str]:
-    """A line for each of pydantic's errors, in the words of the file."""
+
+def explain(path: Path, error: ValidationError, raw: Any, form: Any) -> Iterator[str]:
+    """A line for each error that `form`, a model or a union of models, finds in `raw`, the content of `path`."""
     for details in error.errors():
-        place = [*prefix, *_steps(details["loc"], raw)]
-        message, given = details["msg"].removeprefix("Value error, "), details["input"]
+        place, location = list(_steps(details["loc"], raw)), details["loc"]
         if details["type"] == "extra_forbidden":
-            message = f"unknown key; valid keys: {', '.join(sorted(_fields(form, details['loc'][:-1])))}"
-        if "discriminator" in details.get("ctx", {}):
-            place.append("domain")
-            message, given = "must be 'vision' or 'language'", details["ctx"].get("tag")
-        said = details["type"] not in ("extra_forbidden", "missing", "union_tag_not_found")
-        key = f"{path}: {'.'.join(place)}" if place else str(path)
-        yield f"{key}: {message}{f' (given: {_short(given)})' if said else ''}"
+            message = f"unknown key; valid keys: {_listed(_keys(form, location[:-1]))}"
+        elif details["type"] == "missing":
+            message = "missing key"
+        elif "discriminator" in details.get("ctx", {}):
+            place.append(details["ctx"]["discriminator"].strip("'"))
+            wrong = f"{_short(details['ctx']['tag'])} is unknown" if "tag" in details["ctx"] else "missing key"
+            message = f"{wrong}; valid choices: {_listed(_choices(form, location, place[-1]))}"
+        else:
+            said = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+            message = f"{said} (given: {_short(details['input'])})"
+        yield f"{path}: {'.'.join(place)}: {message}" if place else f"{path}: {message}"
 
 
 def _steps(location: tuple[int | str, ...], raw: Any) -> Iterator[str]:
-    """The keys of the file in pydantic's location, which also names the branches of unions."""
+    """The keys of the file in pydantic's location, which also contains the selected members of unions."""
     for number, step in enumerate(location):
         known = isinstance(raw, dict) and step in raw
         inner = number < len(location) - 1  # only the last step may be a key that the file lacks
-        if isinstance(raw, dict) and not known and (inner or step == "[key]"):
+        selected = isinstance(raw, dict) and step in [raw.get(key) for key in DISCRIMINATORS]
+        if isinstance(raw, dict) and not known and (inner or step == "[key]" or selected):
             continue
         yield str(step)
         raw = raw[step] if known or isinstance(raw, list) else None
 
 
-def _fields(form: Any, location: tuple[int | str, ...]) -> set[str]:
-    """The keys of the model that pydantic's location leads to, from the model `form`."""
+def _keys(form: Any, location: tuple[int | str, ...]) -> set[str]:
+    return {key for model in _models_at(form, location) for key in model.model_fields}
+
+
+def _choices(form: Any, location: tuple[int | str, ...], discriminator: str) -> set[str]:
+    """The values of `discriminator` in the union at `location`."""
+    models = _models_at(form, location)
+    return {choice for model in models for choice in get_args(model.model_fields[discriminator].annotation)}
+
+
+def _models_at(form: Any, location: tuple[int | str, ...]) -> list[type[BaseModel]]:
+    """The models to which pydantic's location leads from `form`; several where it leads to a union."""
     forms = list(_members(form))
     for step in location:
-        forms = [member for each in forms for found in _within(each, step) for member in _members(found)]
-    return {key for each in forms if _is_model(each) for key in each.model_fields}
+        forms = [member for each in forms for inner in _inside(each, step) for member in _members(inner)]
+    return [each for each in forms if _is_model(each)]
 
 
 def _members(form: Any) -> Iterator[Any]:
@@ -51,18 +67,23 @@ def _members(form: Any) -> Iterator[Any]:
         yield form
 
 
-def _within(form: Any, step: int | str) -> Iterator[Any]:
-    """What stands at the key or place `step`; a step may also name the member of a union, by its domain."""
+def _inside(form: Any, step: int | str) -> Iterator[Any]:
+    """The type at the key or index `step`; a step may also select the member of a union by its discriminator."""
     if _is_model(form) and step in form.model_fields:
         yield form.model_fields[step].annotation
-    elif _is_model(form) and "domain" in form.model_fields:
-        yield from [form] if step in get_args(form.model_fields["domain"].annotation) else []
+    elif _is_model(form):
+        tags = [form.model_fields[key].annotation for key in DISCRIMINATORS if key in form.model_fields]
+        yield from [form] if any(step in get_args(tag) for tag in tags) else []
     elif get_origin(form) in (dict, list):
         yield get_args(form)[-1]
 
 
 def _is_model(form: Any) -> bool:
     return isinstance(form, type) and issubclass(form, BaseModel)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _short(value: Any) -> str:

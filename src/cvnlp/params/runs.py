@@ -6,7 +6,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cvnlp.params.base import Seed, Strict, check_own, with_defaults
 from cvnlp.params.insight import LanguageInsight, VisionInsight
+from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.optimiser import Optimiser
+from cvnlp.params.vision_networks import VisionNetwork
 
 Steps = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
 Fractions = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)]
@@ -202,13 +204,16 @@ class LanguageAttack(Strict):
 
 
 class Run(Strict):
+    """`dataset`: a name in `datasets` or `own`. `seed` fixes initial weights, the order of the data, and dropout."""
+
     dataset: str
     seed: Seed
-    model: dict[str, Any]
+    model: VisionNetwork | LanguageNetwork
 
 
 class VisionRun(Run):
     domain: Literal["vision"]
+    model: VisionNetwork
     train: VisionTrain
     evaluate: VisionEvaluate
     attack: VisionAttack
@@ -217,6 +222,7 @@ class VisionRun(Run):
 
 class LanguageRun(Run):
     domain: Literal["language"]
+    model: LanguageNetwork
     train: LanguageTrain
     evaluate: LanguageEvaluate
     attack: LanguageAttack

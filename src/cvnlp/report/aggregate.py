@@ -68,7 +68,7 @@ def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row
         row = Row(
             name=name,
             runs=tuple(members),
-            network=runs[members[0]].model["name"],
+            network=runs[members[0]].model.name,
             dataset=runs[members[0]].dataset,
             parameters=trained[0]["parameters"],
             multiply_adds=trained[0]["multiply_adds"],
@@ -91,7 +91,7 @@ def planned(half: str, runs: Mapping[str, VisionRun | LanguageRun], sizes: Mappi
         Row(
             name=name,
             runs=tuple(members),
-            network=own[members[0]].model["name"],
+            network=own[members[0]].model.name,
             dataset=own[members[0]].dataset,
             parameters=sizes[members[0]].parameters,
             multiply_adds=sizes[members[0]].multiply_adds,

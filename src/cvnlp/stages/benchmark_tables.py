@@ -6,6 +6,7 @@ from pathlib import Path
 from cvnlp import domains
 from cvnlp.benchmark import build
 from cvnlp.data import prepared
+from cvnlp.params import read_params
 from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import BenchmarkPaths, ProjectPaths
 from cvnlp.report.aggregate import Size
@@ -15,7 +16,7 @@ from cvnlp.stages import command_line
 def benchmark_tables(root: Path = Path()) -> None:
     """Compare all runs, those that differ in nothing but their seed as one, with published results."""
     project, paths = ProjectPaths(root), BenchmarkPaths(root)
-    settings = domains.read_params(project.params)
+    settings = read_params(project.params)
     larger = build.read_larger(paths.larger, settings)
     trained, untrained = build.split_trained(settings, project)
     waiting = {**untrained.runs, **larger.runs}

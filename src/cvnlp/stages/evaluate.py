@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cvnlp import domains, files
 from cvnlp.data import prepared
-from cvnlp.params import pick
+from cvnlp.params import pick, read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.stages import command_line
 
@@ -12,7 +12,7 @@ from cvnlp.stages import command_line
 def evaluate(run: str, root: Path = Path()) -> None:
     """Score one network on the test split."""
     project = ProjectPaths(root)
-    block = pick(project.params, "runs", domains.read_params(project.params).runs, run)
+    block = pick(project.params, "runs", read_params(project.params).runs, run)
     paths = project.run(run, block.dataset)
     facts = prepared.read_facts(paths.prepared)
 

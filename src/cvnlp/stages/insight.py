@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cvnlp import domains, files
 from cvnlp.data import prepared
-from cvnlp.params import pick
+from cvnlp.params import pick, read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.stages import command_line
 
@@ -12,7 +12,7 @@ from cvnlp.stages import command_line
 def insight(run: str, root: Path = Path()) -> None:
     """Analyse one network, next to the same network before training."""
     project = ProjectPaths(root)
-    block = pick(project.params, "runs", domains.read_params(project.params).runs, run)
+    block = pick(project.params, "runs", read_params(project.params).runs, run)
     paths = project.run(run, block.dataset)
     facts = prepared.read_facts(paths.prepared)
 

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from cvnlp import domains, files, provenance
-from cvnlp.params import Params
+from cvnlp import files, provenance
+from cvnlp.params import Params, read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.report import build
 from cvnlp.stages import command_line
@@ -13,7 +13,7 @@ from cvnlp.stages import command_line
 def report(root: Path = Path()) -> None:
     """Compare all runs in tables and figures, and complete their entries in MLflow."""
     paths = ProjectPaths(root)
-    settings = domains.read_params(paths.params)
+    settings = read_params(paths.params)
     build.write_report(settings, paths)
     _complete_tracking(settings, paths)
     digests = {

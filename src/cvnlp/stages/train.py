@@ -2,13 +2,14 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cvnlp import domains, files, provenance
 from cvnlp.data import prepared
-from cvnlp.params import pick
+from cvnlp.params import pick, read_params
+from cvnlp.params.network_config import NetworkConfig
 from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.stages import command_line
@@ -26,7 +27,7 @@ AnyRun = VisionRun | LanguageRun
 def train(run: str, root: Path = Path()) -> None:
     """Train one network and keep its best epoch."""
     project = ProjectPaths(root)
-    settings = domains.read_params(project.params)
+    settings = read_params(project.params)
     block = pick(project.params, "runs", settings.runs, run)
     paths = project.run(run, block.dataset)
     facts = prepared.read_facts(paths.prepared)
@@ -56,7 +57,7 @@ def _own_folder(resume: Path, key: str) -> Path:
     return resume / key
 
 
-def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module", Any]:
+def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module", NetworkConfig]:
     """The network with its initial weights, and its config; ValueError for options that do not fit the data."""
     from cvnlp import networks
     from cvnlp.training import trainer
@@ -65,7 +66,7 @@ def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module",
     trainer.seed_everything(block.seed)
     network = networks.build(config)
     if not networks.parameter_count(network) and block.train.epochs:
-        raise ValueError(f"runs.{run}.train.epochs: the network {config['name']!r} has nothing to learn; set 0")
+        raise ValueError(f"runs.{run}.train.epochs: the network {block.model.name!r} has no parameters; set 0")
     return network, config
 
 
@@ -78,7 +79,7 @@ def _fit(run: str, block: AnyRun, network: "nn.Module", paths: RunPaths, resume:
     return trainer.fit(task, data, run=run, resume=resume, logger=trainer.EpochLogger(recorder.metrics))
 
 
-def _save(network: "nn.Module", config: Any, fitted: "Fitted", paths: RunPaths) -> None:
+def _save(network: "nn.Module", config: NetworkConfig, fitted: "Fitted", paths: RunPaths) -> None:
     """Write the model, the history, the facts of the training and, outside DVC, its duration."""
     from cvnlp import networks
 
@@ -86,7 +87,7 @@ def _save(network: "nn.Module", config: Any, fitted: "Fitted", paths: RunPaths) 
     _write_history(paths.history, fitted.history)
     result = {
         "parameters": networks.parameter_count(network),  # the text decides how many n-grams there are
-        "multiply_adds": domains.DOMAINS[config["domain"]].models.multiply_adds(network),
+        "multiply_adds": domains.DOMAINS[config.domain].models.multiply_adds(network),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "examples": fitted.examples,

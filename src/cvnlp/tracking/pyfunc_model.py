@@ -16,7 +16,7 @@ class Served(PythonModel):
 
         network, self.config = networks.load(Path(context.artifacts["model"]))
         self.network = network.cpu()
-        self.serving = domains.DOMAINS[self.config["domain"]].inference
+        self.serving = domains.DOMAINS[self.config.domain].inference
 
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
         return self.serving.predict(self.network, self.config, np.asarray(model_input))

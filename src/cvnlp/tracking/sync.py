@@ -17,6 +17,7 @@ from mlflow.types import Schema, TensorSpec
 
 from cvnlp import domains, files, provenance
 from cvnlp.params import Params
+from cvnlp.params.network_config import parse_config
 from cvnlp.paths import RunPaths
 from cvnlp.tracking import mlflow_store
 from cvnlp.tracking.run_metadata import describe
@@ -81,8 +82,9 @@ def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
 
 
 def _log_model(name: str, run_id: str, folder: Path, digest: str) -> None:
-    config = files.read_json(folder / "config.json")
-    example = domains.DOMAINS[config["domain"]].inference.example(config)
+    path = folder / "config.json"
+    config = parse_config(path, files.read_json(path))
+    example = domains.DOMAINS[config.domain].inference.example(config)
     inputs = Schema([TensorSpec(example.dtype, (-1, *([-1] * (example.ndim - 1))))])
     outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1))])
     Model.log(  # for a finished run, without starting it again

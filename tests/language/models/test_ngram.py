@@ -21,7 +21,7 @@ from cvnlp.language.data import prepare
 from cvnlp.language.evaluation import evaluate
 from cvnlp.language.inference.predict import predict
 from cvnlp.language.insight import analyse
-from cvnlp.language.models import network_arguments, ngram
+from cvnlp.language.models import input_format, ngram
 from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
 from cvnlp.language.report.insight import draw_insight
 from cvnlp.language.report.run import draw_run
@@ -308,7 +308,7 @@ def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fi
 
     def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
         number, options = next(count), make_options(**changes)
-        data = network_arguments(prepared.read_facts(language_data))
+        data = input_format(prepared.read_facts(language_data))
         config = {"domain": "language", "name": "ngram", "data": data, "options": {"order": 4}}
         trainer.seed_everything(1)
         network = networks.build(config)
@@ -446,7 +446,7 @@ def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Pa
 
 
 def test_serving_says_the_probabilities(trained: Ngram, language_data: Path) -> None:
-    config = {"data": network_arguments(prepared.read_facts(language_data))}
+    config = {"data": input_format(prepared.read_facts(language_data))}
     texts = np.array(prepared.load_array(language_data, "test")[:12]).reshape(2, 6)
     expected = trained.cpu()(torch.from_numpy(texts.astype(np.int64)))[0][:, -1].exp()
     assert predict(trained, config, texts) == pytest.approx(expected.numpy(), rel=1e-5)

@@ -18,7 +18,7 @@ from cvnlp.params.runs import Augment, VisionTrain
 from cvnlp.training import trainer
 from cvnlp.vision import batches
 from cvnlp.vision.evaluation.evaluate import predict_split
-from cvnlp.vision.models import network_arguments
+from cvnlp.vision.models import input_format
 from cvnlp.vision.models.neocognitron import CLayer, Contrast, Neocognitron, Recognition, SLayer
 from cvnlp.vision.training.task import Learner, Task
 
@@ -303,7 +303,7 @@ def train(vision_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fitt
 
     def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
         number, options = next(count), make_options(**changes)
-        data = network_arguments(prepared.read_facts(vision_data))
+        data = input_format(prepared.read_facts(vision_data))
         config = {
             "domain": "vision",
             "name": "neocognitron",

@@ -1,21 +1,21 @@
 """A language model as others call it: token ids in, the probabilities of the next token out."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import nn
 
+from cvnlp.params.network_config import LanguageConfig
 
-def example(config: dict[str, Any]) -> np.ndarray:
+
+def example(config: LanguageConfig) -> np.ndarray:
     """Two texts of three tokens, int64 (N, T), as `predict` takes them."""
     return np.zeros((2, 3), dtype=np.int64)
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, config: dict[str, Any], inputs: np.ndarray) -> np.ndarray:
+def predict(network: nn.Module, config: LanguageConfig, inputs: np.ndarray) -> np.ndarray:
     """Probabilities float32 (N, vocabulary) of the token that follows each text, int (N, T)."""
-    size = config["data"]["vocabulary_size"]
+    size = config.data.vocabulary_size
     if inputs.ndim != 2 or not inputs.size:
         raise ValueError(
             f"texts of shape {inputs.shape}, but the network reads token ids of shape (N, T), T at least 1"

@@ -4,21 +4,25 @@ A text is noise with one symbol at a place that chance chooses, and the question
 In training it stands at most TRAINED steps back; asked is also further back, which nobody has trained.
 """
 
-from typing import Any
-
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from cvnlp.language.models import Recurrent
 from cvnlp.networks import device
+from cvnlp.params.language_networks import GruOptions, LstmOptions, RecurrentOptions, RnnOptions
+from cvnlp.params.network_config import TextFormat
 
 SYMBOLS, NOISE = 8, 8  # kinds of each; the number after them all is the question
 QUESTION = SYMBOLS + NOISE
 TRAINED = 20  # steps back at most
 ASKED = (1, 5, 10, 20, 40, 80, 160)
 TEXTS, TESTED = 32, 256  # in a step of training; at each distance of the test
-SIZES: dict[str, Any] = {"embedding_size": 16, "hidden_size": 64}
+OPTIONS: dict[type[nn.RNNBase], RecurrentOptions] = {
+    nn.RNN: RnnOptions(embedding_size=16, hidden_size=64),
+    nn.GRU: GruOptions(embedding_size=16, hidden_size=64),
+    nn.LSTM: LstmOptions(embedding_size=16, hidden_size=64),
+}
 # each kind's best of 0.0005 to 0.02
 LEARNING_RATES = {nn.RNN: 0.002, nn.GRU: 0.01, nn.LSTM: 0.01}
 FALL = 0.3  # share of the steps in which the learning rate goes down to 0
@@ -32,7 +36,7 @@ def recall(kind: type[Recurrent], *, steps: int) -> pd.DataFrame:
     generator = torch.Generator().manual_seed(1)
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(1)
-        network = kind(QUESTION + 1, **SIZES).to(device())
+        network = kind(TextFormat(vocabulary_size=QUESTION + 1), OPTIONS[kind.cell]).to(device())
         _train(network, steps, generator)
     rows = []
     for distance in ASKED:

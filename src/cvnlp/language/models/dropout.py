@@ -6,17 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.params.option_types import DropoutPlaces
-
-PLACES = tuple(DropoutPlaces.model_fields)
-ORDINARY = ("input", "between", "output")  # where a number alone means dropout (Zaremba et al. 2014)
-
-
-def shares(dropout: float | dict[str, float]) -> dict[str, float]:
-    """The share that is dropped at every place, from one number or a table of some of them."""
-    given = dropout if isinstance(dropout, dict) else dict.fromkeys(ORDINARY, dropout)
-    return dict.fromkeys(PLACES, 0.0) | given
-
 
 class Dropout(nn.Module):
     """Of (B, T, features) the share `share`; `locked`: the same features at all T steps (Gal and Ghahramani 2016)."""

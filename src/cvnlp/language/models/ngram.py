@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.language.models.output import cross_entropy
-from cvnlp.params.option_types import PositiveInt
+from cvnlp.params.language_networks import NgramOptions
+from cvnlp.params.network_config import TextFormat
 
 AT_ONCE = 128  # places of a text at which the probabilities of all tokens are computed together
 DENSE = 4  # possible keys for each that there is, up to which a list of them all is made
@@ -45,11 +46,12 @@ class Ngram(nn.Module):
     rest: Tensor
     least_epochs = 1
 
-    def __init__(self, vocabulary_size: int, *, order: PositiveInt = 5, across_lines: bool = True) -> None:
+    def __init__(self, text: TextFormat, options: NgramOptions) -> None:
         super().__init__()
-        self.vocabulary_size, self.order, self.across_lines = vocabulary_size, order, across_lines
+        self.vocabulary_size, self.order = text.vocabulary_size, options.order
+        self.across_lines = options.across_lines
         self.counts = nn.Parameter(torch.empty(0, dtype=torch.int32), requires_grad=False)
-        self.discounts = nn.Parameter(torch.tensor([DISCOUNTS] * order), requires_grad=False)
+        self.discounts = nn.Parameter(torch.tensor([DISCOUNTS] * self.order), requires_grad=False)
         self.register_buffer("contexts", torch.tensor([-1]))  # no context has the key -1
         self.register_buffer("ngrams", torch.empty(0, dtype=torch.int64))
         self.register_buffer("line_end", torch.tensor(-1))

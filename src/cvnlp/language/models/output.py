@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.language.models.chunks import chunked_nats
+from cvnlp.params.language_networks import RecurrentOptions
 
 CUTOFFS = (0.1, 0.4)  # shares of the vocabulary at which grouped and adaptive softmax begin a new group
 DIVISION = 4  # how many times narrower the adaptive softmax reads each group of rarer words
@@ -144,16 +145,12 @@ def _check_cutoffs(cutoffs: Sequence[int], vocabulary_size: int) -> None:
 Output = Plain | Chunked | Grouped | Adaptive
 
 
-def make_output(
-    size: int, vocabulary_size: int, *, kind: str, reduced: bool = False, cutoffs: Sequence[int] | None = None
-) -> Output:
-    """The layer that `kind` names; ValueError if the others' options are given."""
-    if reduced and kind != "chunked":
-        raise ValueError(f"model.output_precision: bf16 belongs to output: chunked, not to {kind}")
-    if kind in ("grouped", "adaptive"):
-        layer = Grouped if kind == "grouped" else Adaptive
+def make_output(size: int, vocabulary_size: int, options: RecurrentOptions) -> Output:
+    """The output layer `options.output` on features of this size."""
+    if options.output in ("grouped", "adaptive"):
+        layer = Grouped if options.output == "grouped" else Adaptive
         fractions = sorted({max(1, int(share * vocabulary_size)) for share in CUTOFFS})
-        return layer(size, vocabulary_size, cutoffs=cutoffs or fractions)
-    if cutoffs:
-        raise ValueError(f"model.cutoffs: {cutoffs} belongs to output: grouped or adaptive, not to {kind}")
-    return Chunked(size, vocabulary_size, reduced=reduced) if kind == "chunked" else Plain(size, vocabulary_size)
+        return layer(size, vocabulary_size, cutoffs=options.cutoffs or fractions)
+    if options.output == "chunked":
+        return Chunked(size, vocabulary_size, reduced=options.output_precision == "bf16")
+    return Plain(size, vocabulary_size)

@@ -1,21 +1,20 @@
 """Recurrent language models: tokens (B, T) and a state -> what follows each token, and the new state.
 
-    embedding -> dropout -> layer -> dropout -> layer -> ... -> dropout -> output layer
-    |------ embed|--------------- read ------------------|
-    |------------------------------ hidden ----------------------|- logits or nats
-
-Arguments before the `*` come from the data set, those after it from params.yaml.
+embedding -> dropout -> layer -> dropout -> layer -> ... -> dropout -> output layer
+|------ embed|--------------- read ------------------|
+|------------------------------ hidden ----------------------|- logits or nats
 """
 
 import itertools
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, read_dropped, shares
+from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, read_dropped
 from cvnlp.language.models.output import make_output
-from cvnlp.params.option_types import Dropouts, PositiveFloat, PositiveInt, Several
+from cvnlp.params.language_networks import LstmOptions, RecurrentOptions, RnnOptions
+from cvnlp.params.network_config import TextFormat
 
 State = Any  # a tuple with that of every layer: (1, B, hidden), for the LSTM a pair of them; None is zeros
 
@@ -26,67 +25,28 @@ def detached(state: State) -> State:
 
 
 class Recurrent(nn.Module):
-    """Embedding, recurrent layers, an output layer.
+    """Embedding, recurrent layers, an output layer, as `RecurrentOptions` describes them.
 
-    Sizes: `last_size` is that of the last layer, if it is not to be `hidden_size` as the others. `tied`: the output
-    layer uses the embedding's matrix (Press and Wolf 2017; Inan et al. 2017), which then needs a last layer as large as
-    the embedding. `embedding_scale` multiplies what is looked up: tied weights of a size that suits the output are too
-    small an input.
-
-    First weights are torch's, but for what `start_layer` sets, or uniform in +- `initial_range` (Zaremba et al. 2014).
-    `embedding_range` says it for embedding and output alone, whose bias is then 0 (Merity et al. 2018).
-    `output_bias`: where the bias of the output layer starts, `drawn` like that, at `zero`, or at the log of the tokens'
-    `frequencies` in the training text, which need not be learned then; it is training that sets it, before its first
-    step. Over 10,000 words that spares SGD's first tenths of a pass (docs/language.md).
-
-    `dropout`: a share of what enters the first layer, what goes from one to the next, and what leaves the last; or a
-    table (options.DropoutPlaces). `locked`: at these places the same features throughout a window.
-
-    `output`: how nats are computed, `plain` with all logits at once, `chunked` with few at a time, `grouped` and
-    `adaptive` of the words' own groups alone, which begin at `cutoffs` (null: a tenth and two fifths of the
-    vocabulary); the first two are one model, the last two models of their own, of which grouped can be tied.
-    `output_precision`: that of chunked's products in training.
+    Initial weights are those of torch, but for those that `start_layer` sets and those that the options set.
     """
 
     cell: ClassVar[type[nn.RNN | nn.GRU | nn.LSTM]]
     output: Any
 
-    def __init__(
-        self,
-        vocabulary_size: int,
-        *,
-        embedding_size: PositiveInt = 64,
-        hidden_size: PositiveInt = 256,
-        last_size: PositiveInt | None = None,
-        layers: PositiveInt = 1,
-        dropout: Dropouts = 0.0,
-        locked: bool = False,
-        tied: bool = False,
-        initial_range: PositiveFloat | None = None,
-        embedding_range: PositiveFloat | None = None,
-        embedding_scale: PositiveFloat = 1.0,
-        output_bias: Literal["drawn", "zero", "frequencies"] = "drawn",
-        output: Literal["plain", "chunked", "grouped", "adaptive"] = "plain",
-        output_precision: Literal["32", "bf16"] = "32",
-        cutoffs: Several | None = None,
-    ) -> None:
+    def __init__(self, text: TextFormat, options: RecurrentOptions) -> None:
         super().__init__()
-        sizes = [embedding_size, *[hidden_size] * (layers - 1), last_size or hidden_size]
-        self.vocabulary_size, self.embedding_scale, self.dropout = vocabulary_size, embedding_scale, shares(dropout)
-        self.embedding = DroppedEmbedding(vocabulary_size, embedding_size, share=self.dropout["embedding"])
+        self.vocabulary_size, self.embedding_scale = text.vocabulary_size, options.embedding_scale
+        self.dropout, self.output_bias = options.dropout_rates, options.output_bias
+        self.embedding = DroppedEmbedding(text.vocabulary_size, options.embedding_size, share=self.dropout.embedding)
         self.drop_input, self.drop_between, self.drop_output = (
-            Dropout(self.dropout[place], locked=locked) for place in ("input", "between", "output")
+            Dropout(rate, locked=options.locked)
+            for rate in (self.dropout.input, self.dropout.between, self.dropout.output)
         )
-        self.recurrent = nn.ModuleList(self.make_layer(*pair) for pair in itertools.pairwise(sizes))
-        self.output = make_output(
-            sizes[-1], vocabulary_size, kind=output, reduced=output_precision == "bf16", cutoffs=cutoffs
-        )
-        self._start(initial_range, embedding_range)
-        self.output_bias = output_bias
-        if output_bias != "drawn":
-            self._start_bias(output)
-        if tied:
-            self._tie(sizes[-1], output)
+        self.recurrent = nn.ModuleList(self.make_layer(*pair) for pair in itertools.pairwise(options.sizes))
+        self.output = make_output(options.sizes[-1], text.vocabulary_size, options)
+        self._start(options)
+        if options.tied:
+            self.output.weight = self.embedding.weight
 
     def make_layer(self, size: int, next_size: int) -> nn.RNNBase:
         return self.cell(size, next_size, batch_first=True)
@@ -94,43 +54,25 @@ class Recurrent(nn.Module):
     def start_layer(self, layer: Any) -> None:
         """Initial weights of a layer that the kind of cell asks for."""
 
-    def _start(self, initial_range: float | None, embedding_range: float | None) -> None:
-        if initial_range:
+    def _start(self, options: RecurrentOptions) -> None:
+        if options.initial_range:
             for parameter in self.parameters():
-                nn.init.uniform_(parameter, -initial_range, initial_range)
-        if embedding_range:
+                nn.init.uniform_(parameter, -options.initial_range, options.initial_range)
+        if options.embedding_range:
             for parameter in [self.embedding.weight, *self.output.parameters()]:
                 # a vector is a bias
-                reach = embedding_range if parameter.ndim > 1 else 0.0
+                reach = options.embedding_range if parameter.ndim > 1 else 0.0
                 nn.init.uniform_(parameter, -reach, reach)
         for layer in self.recurrent:
             self.start_layer(layer)
-
-    def _start_bias(self, output: str) -> None:
-        if output == "adaptive":
-            raise ValueError(
-                f"model.output_bias: {self.output_bias} needs a bias of every token, and adaptive has none; "
-                "take drawn, or output plain, chunked or grouped"
-            )
-        self.output.begin_at(torch.zeros(self.vocabulary_size))
+        if options.output_bias != "drawn":
+            self.output.begin_at(torch.zeros(self.vocabulary_size))
 
     @torch.no_grad()
     def begin_at(self, counts: Tensor) -> None:
         """Without an input it predicts the frequencies of tokens counted so often (V,); none counts as once."""
         often = counts.clamp(min=1).double()
         self.output.begin_at((often / often.sum()).log())
-
-    def _tie(self, size: int, output: str) -> None:
-        if output == "adaptive":
-            raise ValueError(
-                "model.tied: adaptive has no matrix of the embedding's shape; take output plain, chunked or grouped"
-            )
-        if size != self.embedding.embedding_dim:
-            raise ValueError(
-                f"model.tied needs embedding_size ({self.embedding.embedding_dim}) = hidden_size ({size}), "
-                "or a last_size that is"
-            )
-        self.output.weight = self.embedding.weight
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.embedding(tokens) * self.embedding_scale
@@ -168,8 +110,8 @@ class Recurrent(nn.Module):
         return values, tuple(after)
 
     def _read_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
-        if self.training and self.dropout["weight"]:
-            return read_dropped(layer, values, state, self.dropout["weight"])
+        if self.training and self.dropout.weight:
+            return read_dropped(layer, values, state, self.dropout.weight)
         return layer(values, state)
 
 
@@ -178,9 +120,9 @@ class Rnn(Recurrent):
 
     cell = nn.RNN
 
-    def __init__(self, vocabulary_size: int, *, activation: Literal["tanh", "relu"] = "tanh", **options: Any) -> None:
-        self.activation = activation
-        super().__init__(vocabulary_size, **options)
+    def __init__(self, text: TextFormat, options: RnnOptions) -> None:
+        self.activation = options.activation  # first: the layers are made with it
+        super().__init__(text, options)
 
     def make_layer(self, size: int, next_size: int) -> nn.RNN:
         return nn.RNN(size, next_size, batch_first=True, nonlinearity=self.activation)
@@ -201,17 +143,13 @@ class Gru(Recurrent):
 
 
 class Lstm(Recurrent):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gates Gers et al. 2000).
-
-    `forget_bias`: where the forget gates start; 1 makes the start remember (Jozefowicz et al. 2015). Null leaves them
-    as torch does, near 0, which learned characters faster here: 1.51 against 1.56 validation nats after 4 million.
-    """
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gates Gers et al. 2000)."""
 
     cell = nn.LSTM
 
-    def __init__(self, vocabulary_size: int, *, forget_bias: float | None = None, **options: Any) -> None:
-        self.forget_bias = forget_bias
-        super().__init__(vocabulary_size, **options)
+    def __init__(self, text: TextFormat, options: LstmOptions) -> None:
+        self.forget_bias = options.forget_bias  # first: the layers start with it
+        super().__init__(text, options)
 
     def start_layer(self, layer: Any) -> None:
         """The forget gates' bias; torch adds two, of which the input's carries it and the recurrent one is 0."""

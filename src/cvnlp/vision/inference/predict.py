@@ -1,23 +1,21 @@
 """A classifier as others call it: pictures in, class probabilities out."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import nn
 
+from cvnlp.params.network_config import VisionConfig
 
-def example(config: dict[str, Any]) -> np.ndarray:
+
+def example(config: VisionConfig) -> np.ndarray:
     """Two black pictures, uint8 (N, H, W, C), as `predict` takes them."""
-    return np.zeros((2, *config["data"]["shape"]), dtype=np.uint8)
+    return np.zeros((2, *config.data.shape), dtype=np.uint8)
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, config: dict[str, Any], inputs: np.ndarray) -> np.ndarray:
+def predict(network: nn.Module, config: VisionConfig, inputs: np.ndarray) -> np.ndarray:
     """Class probabilities float32 (N, classes) of uint8 pictures (N, H, W, C)."""
-    if inputs.shape[1:] != tuple(config["data"]["shape"]):
-        raise ValueError(
-            f"pictures of shape {inputs.shape[1:]}, but the network reads {tuple(config['data']['shape'])}"
-        )
+    if inputs.shape[1:] != config.data.shape:
+        raise ValueError(f"pictures of shape {inputs.shape[1:]}, but the network reads {config.data.shape}")
     images = torch.from_numpy(inputs.astype(np.float32)).permute(0, 3, 1, 2) / 255
     return network(images).float().softmax(1).numpy()

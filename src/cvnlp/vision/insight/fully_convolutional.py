@@ -141,5 +141,5 @@ def _stride(network: Classifier, height: int, width: int) -> tuple[int, int]:
 
 def _cost(network: Classifier, size: tuple[int, int]) -> int:
     sized = copy.deepcopy(network)
-    sized.shape = [*size, network.shape[2]]
+    sized.shape = (*size, network.shape[2])
     return multiply_adds(sized)

@@ -1,7 +1,10 @@
-"""The image classifiers, by the names that params.yaml gives them."""
+"""The image classifiers, by their names in params.yaml."""
 
+from collections.abc import Callable
 from typing import Any
 
+from cvnlp.data.prepared import VisionFacts
+from cvnlp.params.network_config import ImageFormat
 from cvnlp.vision.models.alexnet import AlexNet
 from cvnlp.vision.models.classifier import Classifier
 from cvnlp.vision.models.cnn import Cnn
@@ -12,9 +15,10 @@ from cvnlp.vision.models.neocognitron import Neocognitron
 from cvnlp.vision.models.resnet import ResNet
 from cvnlp.vision.models.rules import Rules
 
-__all__ = ["MODELS", "Classifier", "multiply_adds", "network_arguments"]
+__all__ = ["MODELS", "Classifier", "input_format", "multiply_adds"]
 
-MODELS: dict[str, type[Classifier]] = {
+# each is called with the format of the data and the options of its own name (params/vision_networks.py)
+MODELS: dict[str, Callable[[ImageFormat, Any], Classifier]] = {
     "rules": Rules,
     "linear": Linear,
     "mlp": Mlp,
@@ -26,11 +30,9 @@ MODELS: dict[str, type[Classifier]] = {
 }
 
 
-def network_arguments(facts: dict[str, Any]) -> dict[str, Any]:
-    """What a constructor takes from the data: the picture's shape, the number of classes, the scale."""
-    return {
-        "shape": facts["shape"],
-        "classes": len(facts["classes"]),
-        "mean": facts["mean"],
-        "std": facts["std"],
-    }
+def input_format(facts: VisionFacts) -> ImageFormat:
+    """The properties of a data set on which a network depends."""
+    height, width, channels = facts.shape
+    return ImageFormat(
+        shape=(height, width, channels), classes=len(facts.classes), mean=tuple(facts.mean), std=tuple(facts.std)
+    )

@@ -1,11 +1,11 @@
 """AlexNet: Krizhevsky, Sutskever, Hinton 2012, ImageNet classification with deep convolutional neural networks."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import nn
 
-from cvnlp.params.option_types import Fraction, PositiveFloat
+from cvnlp.params.network_config import ImageFormat
+from cvnlp.params.vision_networks import AlexNetOptions
 from cvnlp.vision.models.convolutional import Convolutional, Maps, named
 
 POOLED = (1, 2, 5)  # the convolutions that a pooling follows
@@ -39,27 +39,17 @@ class AlexNet(Convolutional):
     hidden units. `width` multiplies both.
     """
 
-    def __init__(
-        self,
-        shape: list[int],
-        classes: int,
-        mean: list[float],
-        std: list[float],
-        *,
-        form: Literal["imagenet", "small"] = "small",
-        width: PositiveFloat = 1.0,
-        dropout: Fraction = 0.5,
-    ) -> None:
-        super().__init__(shape, classes, mean, std)
-        maps = Maps(shape)
-        plan = FORMS[form]
-        features = {f"block{number}": _block(plan, number, width, maps) for number in range(1, 6)}
-        hidden = _scaled(plan.hidden, width)
+    def __init__(self, images: ImageFormat, options: AlexNetOptions) -> None:
+        super().__init__(images)
+        maps = Maps(images.shape)
+        plan = FORMS[options.form]
+        features = {f"block{number}": _block(plan, number, options.width, maps) for number in range(1, 6)}
+        hidden = _scaled(plan.hidden, options.width)
         head = nn.Sequential(
             nn.Flatten(),
-            *[nn.Dropout(dropout), nn.Linear(maps.cells, hidden), nn.ReLU()],
-            *[nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU()],
-            nn.Linear(hidden, classes),
+            *[nn.Dropout(options.dropout), nn.Linear(maps.cells, hidden), nn.ReLU()],
+            *[nn.Dropout(options.dropout), nn.Linear(hidden, hidden), nn.ReLU()],
+            nn.Linear(hidden, images.classes),
         )
         self.layers = named(features=named(**features), head=head)
 

@@ -1,11 +1,11 @@
 """Convolutional networks, block by block from params.yaml."""
 
-import itertools
-
 from torch import nn
 
-from cvnlp.params.option_types import AnyNumber, Block, Blocks, Fraction
+from cvnlp.params.network_config import ImageFormat
+from cvnlp.params.vision_networks import Block, CnnOptions
 from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Convolutional, Maps, Mirror, named
+from cvnlp.vision.models.mlp import fully_connected
 
 BORDERS: dict[str, type[nn.Module]] = {"zero": nn.ZeroPad2d, "mirror": Mirror, "repeat": nn.ReplicationPad2d}
 POOLINGS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
@@ -17,24 +17,11 @@ class Cnn(Convolutional):
     `dropout` is that of the fully connected part: after every hidden layer, or before the classes if there is none.
     """
 
-    def __init__(
-        self,
-        shape: list[int],
-        classes: int,
-        mean: list[float],
-        std: list[float],
-        *,
-        blocks: Blocks = [{"filters": 16}, {"filters": 32}],  # noqa: B006  (read only)
-        hidden: AnyNumber = [64],  # noqa: B006  (read only)
-        dropout: Fraction = 0.0,
-    ) -> None:
-        super().__init__(shape, classes, mean, std)
-        maps = Maps(shape)
-        features = {
-            f"block{number + 1}": _block(Block.model_validate(options), maps, number)
-            for number, options in enumerate(blocks)
-        }
-        head = fully_connected([maps.cells, *hidden, classes], dropout)
+    def __init__(self, images: ImageFormat, options: CnnOptions) -> None:
+        super().__init__(images)
+        maps = Maps(images.shape)
+        features = {f"block{number + 1}": _block(block, maps, number) for number, block in enumerate(options.blocks)}
+        head = fully_connected(maps.cells, options.hidden, images.classes, options.dropout)
         self.layers = named(features=named(**features), head=head)
 
 
@@ -77,13 +64,3 @@ def _convolution(block: Block, maps: Maps, number: int) -> dict[str, nn.Module]:
     if own or not after:
         return {"convolution": convolution}
     return {"border": BORDERS[block.padding]((before, after, before, after)), "convolution": convolution}
-
-
-def fully_connected(sizes: list[int], dropout: float) -> nn.Sequential:
-    """From maps (B, C, H, W) through layers of the `sizes`, the first the maps' cells, the last the classes."""
-    layers: list[nn.Module] = [nn.Flatten()]
-    for inputs, outputs in itertools.pairwise(sizes[:-1]):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
-    if len(sizes) == 2:
-        layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))

@@ -70,7 +70,7 @@ def _mirrored(images: Tensor, axis: int, before: int, after: int) -> Tensor:
 class Maps:
     """The size of the maps while a network is built: what does not work out is refused by the name of the layer."""
 
-    def __init__(self, shape: list[int]) -> None:
+    def __init__(self, shape: tuple[int, int, int]) -> None:
         self.height, self.width, self.channels = shape
         self.sizes = [str(self)]
 

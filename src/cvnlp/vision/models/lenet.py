@@ -1,11 +1,11 @@
 """LeNet-5: LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, II.B."""
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvnlp.params.network_config import ImageFormat
+from cvnlp.params.vision_networks import Lenet5Options
 from cvnlp.vision.models.convolutional import Convolutional, named
 
 SIZE = 32  # of the pictures that LeNet-5 reads, height and width
@@ -27,29 +27,21 @@ class Lenet5(Convolutional):
     sees all of S4. Weights start as torch has them.
     """
 
-    def __init__(
-        self,
-        shape: list[int],
-        classes: int,
-        mean: list[float],
-        std: list[float],
-        *,
-        subsampling: Literal["trainable", "average", "max"] = "trainable",
-        connections: Literal["table", "full"] = "table",
-        activation: Literal["tanh", "relu"] = "tanh",
-    ) -> None:
-        super().__init__(shape, classes, mean, std)
-        squash = {"tanh": ScaledTanh, "relu": nn.ReLU}[activation]
+    def __init__(self, images: ImageFormat, options: Lenet5Options) -> None:
+        super().__init__(images)
+        squash = {"tanh": ScaledTanh, "relu": nn.ReLU}[options.activation]
         features = {
-            "border": BlackBorder(shape, self.mean, self.std),
-            "C1": named(convolution=nn.Conv2d(shape[2], 6, 5), activation=squash()),
-            "S2": _subsampling(6, subsampling, squash),
-            "C3": named(convolution=_third_layer(connections), activation=squash()),
-            "S4": _subsampling(16, subsampling, squash),
+            "border": BlackBorder(images.shape, self.mean, self.std),
+            "C1": named(convolution=nn.Conv2d(images.shape[2], 6, 5), activation=squash()),
+            "S2": _subsampling(6, options.subsampling, squash),
+            "C3": named(convolution=_third_layer(options.connections), activation=squash()),
+            "S4": _subsampling(16, options.subsampling, squash),
         }
-        height, width = (((max(size, SIZE) - 4) // 2 - 4) // 2 for size in shape[:2])  # of the maps of S4
+        height, width = (((max(size, SIZE) - 4) // 2 - 4) // 2 for size in images.shape[:2])  # of the maps of S4
         features["C5"] = named(convolution=nn.Conv2d(16, 120, (height, width)), activation=squash())
-        head = named(flatten=nn.Flatten(), F6=nn.Linear(120, 84), activation=squash(), output=nn.Linear(84, classes))
+        head = named(
+            flatten=nn.Flatten(), F6=nn.Linear(120, 84), activation=squash(), output=nn.Linear(84, images.classes)
+        )
         self.layers = named(features=named(**features), head=head)
 
 
@@ -68,7 +60,7 @@ class BlackBorder(nn.Module):
 
     black: Tensor
 
-    def __init__(self, shape: list[int], mean: Tensor, std: Tensor) -> None:
+    def __init__(self, shape: tuple[int, int, int], mean: Tensor, std: Tensor) -> None:
         super().__init__()
         missing = [max(SIZE - size, 0) for size in (shape[1], shape[0])]
         self.padding = [part for size in missing for part in (size // 2, size - size // 2)]  # left, right, top, bottom

@@ -14,13 +14,13 @@ threshold; a class's best answer is multiplied by a constant, to be a logit.
 
 import itertools
 import math
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.params.option_types import Fraction, PositiveFloat, PositiveInt, Several
+from cvnlp.params.network_config import ImageFormat
+from cvnlp.params.vision_networks import NeocognitronOptions
 from cvnlp.vision.models.classifier import Classifier
 
 SILENCE = 0.02  # the inhibition at which an S-cell gives half of its largest answer: noise stays unheard
@@ -38,37 +38,23 @@ class Neocognitron(Classifier):
 
     layers: nn.Sequential
 
-    def __init__(
-        self,
-        shape: list[int],
-        classes: int,
-        mean: list[float],
-        std: list[float],
-        *,
-        first: Literal["edges", "learned"] = "edges",
-        first_planes: PositiveInt = 8,
-        planes: Several = [48],  # noqa: B006  (read only)
-        prototypes: PositiveInt = 500,
-        field: PositiveInt = 3,
-        blur: PositiveInt = 5,
-        threshold: Fraction = 0.65,
-        learning_threshold: Fraction = 0.75,
-        sharpness: PositiveFloat = 80.0,
-    ) -> None:
-        super().__init__(shape, classes, mean, std)
-        _check(classes, prototypes, field=field, blur=blur)
-        contrast = Contrast(shape[2])
-        counts = [2 * shape[2], first_planes, *planes]
-        simple = [SLayer(*pair, field, threshold, learning_threshold) for pair in itertools.pairwise(counts)]
-        size = tuple(math.ceil(side / 2 ** len(simple)) for side in shape[:2])
-        top = Recognition(counts[-1], prototypes, size, classes, sharpness)
-        pairs = [layer for s in simple for layer in (s, CLayer(len(s.templates), blur))]
+    def __init__(self, images: ImageFormat, options: NeocognitronOptions) -> None:
+        super().__init__(images)
+        _check(images.classes, options.prototypes)
+        channels = images.shape[2]
+        contrast = Contrast(channels)
+        counts = [2 * channels, options.first_planes, *options.planes]
+        thresholds = (options.threshold, options.learning_threshold)
+        simple = [SLayer(*pair, options.field, *thresholds) for pair in itertools.pairwise(counts)]
+        size = tuple(math.ceil(side / 2 ** len(simple)) for side in images.shape[:2])
+        top = Recognition(counts[-1], options.prototypes, size, images.classes, options.sharpness)
+        pairs = [layer for s in simple for layer in (s, CLayer(len(s.templates), options.blur))]
         self.layers = nn.Sequential(contrast, *pairs, top)
         self.learners: list[SLayer | Recognition] = [*simple, top]
-        if first == "edges":
+        if options.first == "edges":
             edges = self.learners.pop(0)
-            edges.templates.copy_(draw_edges(first_planes, contrast, field))
-            edges.count.fill_(first_planes)
+            edges.templates.copy_(draw_edges(options.first_planes, contrast, options.field))
+            edges.count.fill_(options.first_planes)
         self.least_epochs = len(self.learners)
 
     @torch.no_grad()
@@ -242,9 +228,6 @@ def draw_edges(count: int, contrast: Contrast, field: int) -> Tensor:
     return contrast(edges)[..., 4:-4, 4:-4]
 
 
-def _check(classes: int, prototypes: int, **windows: int) -> None:
+def _check(classes: int, prototypes: int) -> None:
     if prototypes < classes:
-        raise ValueError(f"model.prototypes: {prototypes} cannot stand for {classes} classes; take more")
-    for name, size in windows.items():
-        if size % 2 == 0:
-            raise ValueError(f"model.{name}: a window of {size} has no middle; take an odd number")
+        raise ValueError(f"model.prototypes: {prototypes} cannot represent {classes} classes; take more")

@@ -1,10 +1,9 @@
 """A small residual network for pictures of 28 to 64 pixels, made to train fast on a CPU."""
 
-from typing import Literal
-
 from torch import Tensor, nn
 
-from cvnlp.params.option_types import Activation, Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Several
+from cvnlp.params.network_config import ImageFormat
+from cvnlp.params.vision_networks import ResNetOptions
 from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Convolutional, Maps, named
 
 
@@ -16,34 +15,21 @@ class ResNet(Convolutional):
     stage's first convolution or, faster, before it; in the first stage always after. Logits are multiplied by `scale`.
     """
 
-    def __init__(
-        self,
-        shape: list[int],
-        classes: int,
-        mean: list[float],
-        std: list[float],
-        *,
-        widths: Several = [24, 48, 96],  # noqa: B006  (read only)
-        blocks: NonNegativeInt = 1,
-        convolutions: Literal[1, 2] = 1,
-        first_pool: PositiveInt = 2,
-        pooling: Literal["before", "after"] = "after",
-        activation: Activation = "relu",
-        dropout: Fraction = 0.0,
-        scale: PositiveFloat = 1.0,
-    ) -> None:
-        super().__init__(shape, classes, mean, std)
-        maps = Maps(shape)
+    def __init__(self, images: ImageFormat, options: ResNetOptions) -> None:
+        super().__init__(images)
+        maps = Maps(images.shape)
         features = {}
-        for number, width in enumerate(widths, start=1):
-            pool = first_pool if number == 1 else 2
-            stage = _entry(maps.channels, width, pool, activation, early=number > 1 and pooling == "before")
-            for block in range(1, blocks + 1):
-                stage[f"block{block}"] = Residual(width, convolutions, activation)
+        for number, width in enumerate(options.widths, start=1):
+            pool = options.first_pool if number == 1 else 2
+            early = number > 1 and options.pooling == "before"
+            stage = _entry(maps.channels, width, pool, options.activation, early=early)
+            for block in range(1, options.blocks + 1):
+                stage[f"block{block}"] = Residual(width, options.convolutions, options.activation)
             maps.slide(pool, layer=f"stage {number}, pooling", key="model.widths", stride=pool)
             maps.channels, features[f"stage{number}"] = width, named(**stage)
         mean_of_maps = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-        head = nn.Sequential(*mean_of_maps, nn.Dropout(dropout), nn.Linear(maps.channels, classes), Scale(scale))
+        output = nn.Linear(maps.channels, images.classes)
+        head = nn.Sequential(*mean_of_maps, nn.Dropout(options.dropout), output, Scale(options.scale))
         self.layers = named(features=named(**features), head=head)
 
 

@@ -5,7 +5,8 @@ import itertools
 import torch
 from torch import Tensor
 
-from cvnlp.params.option_types import NonNegativeFloat
+from cvnlp.params.network_config import ImageFormat
+from cvnlp.params.vision_networks import RulesOptions
 from cvnlp.vision.models.classifier import Classifier
 
 # digit -> (what is measured, above or below, threshold). Thought up by a person who looked at training digits.
@@ -51,20 +52,11 @@ class Rules(Classifier):
     gradient and can be attacked like any other classifier.
     """
 
-    def __init__(
-        self,
-        shape: list[int],
-        classes: int,
-        mean: list[float],
-        std: list[float],
-        *,
-        softness: NonNegativeFloat = 0.02,
-        sharpness: NonNegativeFloat = 12.0,
-    ) -> None:
-        super().__init__(shape, classes, mean, std)
-        if classes != len(RULES):
-            raise ValueError(f"model.name: 'rules' are written for the {len(RULES)} digits, not for {classes} classes")
-        self.softness, self.sharpness = max(softness, 1e-6), sharpness
+    def __init__(self, images: ImageFormat, options: RulesOptions) -> None:
+        super().__init__(images)
+        if images.classes != len(RULES):
+            raise ValueError(f"model.name: 'rules' are for the {len(RULES)} digits, not for {images.classes} classes")
+        self.softness, self.sharpness = max(options.softness, 1e-6), options.sharpness
 
     def forward(self, images: Tensor) -> Tensor:
         measured = measure(images)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.data import prepared
-from cvnlp.networks import FASTEST
+from cvnlp.networks import MEMORY_FORMAT
 from cvnlp.params.runs import VisionTrain
 from cvnlp.training.base_task import BaseTask
 from cvnlp.training.gradient_free import Learner
@@ -21,7 +21,7 @@ class Task(BaseTask):
     losses: Tensor  # of every training picture when it was last read, if some are left out
 
     def __init__(self, network: nn.Module, options: VisionTrain) -> None:
-        super().__init__(network.to(memory_format=FASTEST), options)
+        super().__init__(network.to(memory_format=MEMORY_FORMAT), options)
 
     def setup(self, stage: str) -> None:
         """Before a state is loaded, in which the losses stand."""
@@ -47,7 +47,7 @@ class Task(BaseTask):
             self.class_weights = class_weights(folder).to(self.device)
 
     def inputs(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return augment(batch[0], self.options.augment).contiguous(memory_format=FASTEST)
+        return augment(batch[0], self.options.augment).contiguous(memory_format=MEMORY_FORMAT)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int = 0) -> Tensor | None:
         """The loss before this step; None where no gradient is wanted, which Lightning takes for an answer."""

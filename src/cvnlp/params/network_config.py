@@ -1,0 +1,80 @@
+"""What config.json of a saved network holds: its half, the format of its data, its name and options. No torch."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
+
+from cvnlp.params.base import Strict
+from cvnlp.params.explanation import explain
+from cvnlp.params.language_networks import LanguageNetwork
+from cvnlp.params.vision_networks import VisionNetwork
+
+# JSON has lists only
+Shape = Annotated[tuple[PositiveInt, PositiveInt, PositiveInt], Field(strict=False)]
+PerChannel = Annotated[tuple[float, ...], Field(strict=False)]
+
+
+class ImageFormat(Strict):
+    """`shape` (height, width, channels); `mean` and `std` of the training images per channel, pixels from 0 to 1."""
+
+    shape: Shape
+    classes: PositiveInt
+    mean: PerChannel
+    std: PerChannel
+
+
+class TextFormat(Strict):
+    """Token ids are from 0 to `vocabulary_size` - 1."""
+
+    vocabulary_size: PositiveInt
+
+
+class _Config(Strict):
+    domain: str
+    data: Any
+    options: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of config.json; of the options only those that params.yaml gives, not the defaults."""
+        return {
+            "domain": self.domain,
+            "name": self.options.name,
+            "data": self.data.model_dump(mode="json"),
+            "options": self.options.model_dump(mode="json", exclude={"name"}, exclude_unset=True),
+        }
+
+
+class VisionConfig(_Config):
+    domain: Literal["vision"] = "vision"
+    data: ImageFormat
+    options: VisionNetwork
+
+
+class LanguageConfig(_Config):
+    domain: Literal["language"] = "language"
+    data: TextFormat
+    options: LanguageNetwork
+
+
+NetworkConfig = VisionConfig | LanguageConfig
+FORM = Annotated[NetworkConfig, Field(discriminator="domain")]
+ADAPTER: TypeAdapter[NetworkConfig] = TypeAdapter(FORM)
+
+
+def make_config(domain: str, data: ImageFormat | TextFormat, options: VisionNetwork | LanguageNetwork) -> NetworkConfig:
+    """The config of the network with these `options` for data of this format."""
+    return ADAPTER.validate_python({"domain": domain, "data": data, "options": options})
+
+
+def parse_config(path: Path, content: Any) -> NetworkConfig:
+    """The config of which `content`, read from `path`, is the JSON; ValueError names every wrong key."""
+    try:
+        options = {**content["options"], "name": content["name"]}
+        block = {"domain": content["domain"], "data": content["data"], "options": options}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the config of a network ({error})") from None
+    try:
+        return ADAPTER.validate_python(block)
+    except ValidationError as error:
+        raise ValueError("\n".join(explain(path, error, block, FORM))) from None
