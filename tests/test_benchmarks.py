@@ -14,7 +14,9 @@ from cloning import ROOT, Clone, clone_project
 from cvnlp import domains, files, networks
 from cvnlp.benchmark import build
 from cvnlp.catalogue import SOURCES
+from cvnlp.language.models import MODELS
 from cvnlp.params import read_params
+from cvnlp.params.network_config import TextFormat
 from cvnlp.report import aggregate
 
 FOLDER = ROOT / "benchmarks"
@@ -126,7 +128,7 @@ PUBLISHED_SIZES = {
 @pytest.mark.parametrize("name", PUBLISHED_SIZES)
 def test_published_networks_have_the_published_size(name: str) -> None:
     run = {**SETTINGS.runs, **LARGER.runs}[name]
-    network = networks.build(networks.describe("language", run.model, {"vocabulary_size": 10_000}))
+    network = MODELS[run.model.name](TextFormat(vocabulary_size=10_000), run.model)
     assert networks.parameter_count(network) == pytest.approx(PUBLISHED_SIZES[name], rel=0.02)
 
 

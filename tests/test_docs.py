@@ -9,6 +9,8 @@ import pytest
 from cloning import ROOT
 from cvnlp import networks
 from cvnlp.params import read_params
+from cvnlp.vision.models import MODELS
+from make_networks import image_format
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -101,9 +103,8 @@ def test_the_networks_whose_limits_are_compared_are_params_and_of_one_size(tmp_p
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8") + "\n" + blocks, encoding="utf-8")
     runs = read_params(path).runs
-    facts = {"shape": [28, 28, 1], "classes": list("0123456789"), "mean": [0.13], "std": [0.31]}
     counts = {
-        name: networks.parameter_count(networks.build(networks.describe("vision", runs[name].model, facts)))
+        name: networks.parameter_count(MODELS[runs[name].model.name](image_format((28, 28, 1)), runs[name].model))
         for name in ("pooled", "unpooled", "pooled_augmented", "unpooled_augmented")
     }
     assert counts["pooled"] == counts["pooled_augmented"] == 105_962

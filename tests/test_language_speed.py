@@ -14,8 +14,9 @@ import word_recipe
 from torch.nn import functional
 
 from cloning import ROOT
-from cvnlp import networks
 from cvnlp.data import prepared
+from cvnlp.language.models.recurrent import Lstm
+from cvnlp.params.network_config import TextFormat
 
 FOLDER = ROOT / "benchmarks"
 WORDS = 11
@@ -102,12 +103,11 @@ def test_perplexity_is_of_every_validation_token(language_data: Path, monkeypatc
 
 
 def test_the_same_network_has_the_recipe_s_weights() -> None:
-    config = networks.describe("language", word_pipeline.MODELS["same"], {"vocabulary_size": WORDS})
-    ours = networks.build(config)
+    ours = Lstm(TextFormat(vocabulary_size=WORDS), word_pipeline.MODELS["same"])
     recipe = language_speed.as_network(word_recipe.Model(WORDS).state_dict())
     shapes = {name: tensor.shape for name, tensor in recipe.state_dict().items()}
     assert {name: tensor.shape for name, tensor in ours.state_dict().items()} == shapes
-    assert {*ours.dropout.values()} == {0.0, word_recipe.DROPOUT}
+    assert {*ours.dropout.model_dump().values()} == {0.0, word_recipe.DROPOUT}
 
 
 def test_rounds_hand_out_what_is_asked_for_and_say_when_it_is_done(

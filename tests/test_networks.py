@@ -2,24 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from cvnlp import domains, networks
+from cvnlp.params.network_config import NetworkConfig
+from make_networks import make_config
 
-DATA = {
-    "vision": {"shape": [12, 12, 1], "classes": 10, "mean": [0.3], "std": [0.2]},
-    "language": {"vocabulary_size": 11},
-}
 WITHOUT_CHANCE = ("rules", "ngram")  # whose first weights are none, or always the same
 NAMES = [(half, name) for half in domains.HALVES for name in sorted(domains.DOMAINS[half].models.MODELS)]
-
-
-def make_config(half: str, name: str, **options: Any) -> dict[str, Any]:
-    return {"domain": half, "name": name, "data": DATA[half], "options": options}
 
 
 def outputs(network: nn.Module, half: str) -> Tensor:
@@ -34,11 +27,11 @@ def outputs(network: nn.Module, half: str) -> Tensor:
 
 
 @pytest.fixture(params=NAMES, ids="-".join)
-def config(request: pytest.FixtureRequest) -> dict[str, Any]:
+def config(request: pytest.FixtureRequest) -> NetworkConfig:
     return make_config(*request.param)
 
 
-def test_a_loaded_network_has_the_bits_of_the_saved_one(config: dict[str, Any], tmp_path: Path) -> None:
+def test_a_loaded_network_has_the_bits_of_the_saved_one(config: NetworkConfig, tmp_path: Path) -> None:
     network = networks.build(config)
     networks.save(tmp_path, network, config)
     loaded, _ = networks.load(tmp_path)
@@ -46,24 +39,24 @@ def test_a_loaded_network_has_the_bits_of_the_saved_one(config: dict[str, Any], 
     assert saved_state.keys() == loaded_state.keys()
     assert all(torch.equal(saved_state[name], loaded_state[name]) for name in saved_state)
     network.to(memory_format=networks.MEMORY_FORMAT)  # another order of the pixels is another order of the sums
-    assert torch.equal(outputs(network, config["domain"]), outputs(loaded, config["domain"]))
+    assert torch.equal(outputs(network, config.domain), outputs(loaded, config.domain))
 
 
-def test_a_loaded_network_is_ready_to_evaluate(config: dict[str, Any], tmp_path: Path) -> None:
+def test_a_loaded_network_is_ready_to_evaluate(config: NetworkConfig, tmp_path: Path) -> None:
     networks.save(tmp_path, networks.build(config).train(), config)
     loaded, _ = networks.load(tmp_path)
     assert not any(module.training for module in loaded.modules())
     assert all(tensor.device.type == networks.device().type for tensor in loaded.state_dict().values())
 
 
-def test_the_config_on_disk_is_the_config_given(config: dict[str, Any], tmp_path: Path) -> None:
+def test_the_config_on_disk_is_the_config_given(config: NetworkConfig, tmp_path: Path) -> None:
     networks.save(tmp_path, networks.build(config), config)
-    assert json.loads((tmp_path / networks.CONFIG).read_text()) == config
+    assert json.loads((tmp_path / networks.CONFIG).read_text()) == config.to_json()
     assert networks.load(tmp_path)[1] == config
     assert {path.name for path in tmp_path.iterdir()} == {networks.CONFIG, networks.WEIGHTS}
 
 
-def test_the_seed_alone_decides_the_first_weights(config: dict[str, Any]) -> None:
+def test_the_seed_alone_decides_the_first_weights(config: NetworkConfig) -> None:
     def build(seed: int) -> dict[str, Tensor]:
         torch.manual_seed(seed)
         network = networks.build(config)
@@ -72,10 +65,10 @@ def test_the_seed_alone_decides_the_first_weights(config: dict[str, Any]) -> Non
     first, again, other = build(1), build(1), build(2)
     assert all(torch.equal(first[name], again[name]) for name in first)
     alike = all(torch.equal(first[name], other[name]) for name in first)
-    assert alike == (config["name"] in WITHOUT_CHANCE)
+    assert alike == (config.options.name in WITHOUT_CHANCE)
 
 
-def test_saving_twice_gives_the_same_bytes(config: dict[str, Any], tmp_path: Path) -> None:
+def test_saving_twice_gives_the_same_bytes(config: NetworkConfig, tmp_path: Path) -> None:
     network = networks.build(config)
     for folder in ("one", "two"):
         networks.save(tmp_path / folder, network, config)
@@ -140,7 +133,7 @@ def test_missing_weights_are_refused_by_path(tmp_path: Path) -> None:
     ],
 )
 def test_the_weights_of_another_network_are_refused_by_path(
-    mine: dict[str, Any], others: dict[str, Any], tmp_path: Path
+    mine: NetworkConfig, others: NetworkConfig, tmp_path: Path
 ) -> None:
     networks.save(tmp_path / "mine", networks.build(mine), mine)
     networks.save(tmp_path / "others", networks.build(others), others)

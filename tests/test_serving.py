@@ -1,7 +1,6 @@
 """Networks as others call them: arrays in, probabilities out, the same as the network's own."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,19 +10,18 @@ from torch import nn
 from cvnlp import domains, networks
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
+from cvnlp.params.network_config import NetworkConfig, TextFormat
 from cvnlp.vision.evaluation.evaluate import predict_split
+from make_networks import image_format, make_config
 
-DATA = {
-    "vision": {"shape": [8, 12, 3], "classes": 10, "mean": [0.3, 0.4, 0.5], "std": [0.2, 0.2, 0.1]},
-    "language": {"vocabulary_size": 11},
-}
+DATA = {"vision": image_format((8, 12, 3)), "language": TextFormat(vocabulary_size=11)}
 VISION, LANGUAGE = (domains.DOMAINS[half].inference for half in ("vision", "language"))
 NAMES = [(half, name) for half in domains.HALVES for name in sorted(domains.DOMAINS[half].models.MODELS)]
 
 
-def make_network(half: str, name: str) -> tuple[nn.Module, dict[str, Any]]:
+def make_network(half: str, name: str) -> tuple[nn.Module, NetworkConfig]:
     torch.manual_seed(0)
-    config = {"domain": half, "name": name, "data": DATA[half], "options": {}}
+    config = make_config(half, name, DATA[half])
     return networks.build(config).eval(), config
 
 
@@ -73,7 +71,7 @@ def test_any_kind_of_integer_is_a_token(kind: type) -> None:
 def test_serving_says_what_evaluation_says(vision_data: Path) -> None:
     torch.manual_seed(0)
     arguments = domains.DOMAINS["vision"].models.input_format(prepared.read_facts(vision_data, VisionFacts))
-    config = {"domain": "vision", "name": "cnn", "data": arguments, "options": {}}
+    config = make_config("vision", "cnn", arguments)
     network = networks.build(config).to(networks.device()).eval()
     expected, _ = predict_split(network, vision_data, "test")
     pictures = np.array(prepared.load_array(vision_data, "test_images"))

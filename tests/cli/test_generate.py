@@ -15,6 +15,8 @@ from cvnlp import cli, files, networks
 from cvnlp.data import prepared
 from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.inference.generation import Sampling, generate
+from cvnlp.params.language_networks import LstmOptions
+from make_networks import image_format, make_config
 
 SRC = Path(__file__).parents[2] / "src"
 RUN = """\
@@ -43,8 +45,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, language_data: Path, words
     (folder / "params.yaml").write_text(PARAMS + runs, encoding="utf-8")
     for name in ("letters", "words"):
         shutil.copytree(data[name], folder / "data/prepared" / name)
-        model = {"name": "lstm", "embedding_size": 8, "hidden_size": 8}
-        config = networks.describe("language", model, prepared.read_facts(data[name]))
+        config = networks.describe(
+            "language", LstmOptions(embedding_size=8, hidden_size=8), prepared.read_facts(data[name])
+        )
         networks.save(folder / "data/models" / name, networks.build(config, seed=1), config)
     return folder
 
@@ -170,8 +173,7 @@ def test_a_place_without_what_is_needed_is_named(inside: Path, option: str, said
 
 
 def test_a_model_of_other_data_is_refused(inside: Path, tmp_path: Path) -> None:
-    config = {"domain": "vision", "name": "linear", "options": {}}
-    config["data"] = {"shape": [1, 4, 4], "classes": 2, "mean": [0.5], "std": [0.5]}
+    config = make_config("vision", "linear", image_format((4, 4, 1), classes=2))
     networks.save(tmp_path / "words", networks.build(config), config)
     shutil.copytree(inside / "data/models/words", tmp_path / "letters")
     for run in ("letters", "words"):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cvnlp import networks
 from cvnlp.language.batches import IGNORED
 from cvnlp.language.models import MODELS, Recurrent
+from make_networks import language_model, make_config
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 VOCABULARY = 11
@@ -29,7 +30,7 @@ SHAPES: list[dict[str, Any]] = [
 
 def build(name: str, **options: Any) -> Recurrent:
     torch.manual_seed(0)
-    return MODELS[name](VOCABULARY, **options)
+    return language_model(name, VOCABULARY, **options)
 
 
 def make_tokens(count: int = 4, length: int = 9) -> Tensor:
@@ -166,14 +167,6 @@ def test_tied_weights_share_their_memory(name: str) -> None:
     assert (network.output.weight == 0.5).all()
 
 
-@pytest.mark.parametrize("name", RECURRENT)
-def test_tied_weights_of_unequal_sizes_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=r"model\.tied needs embedding_size \(8\) = hidden_size \(9\)"):
-        build(name, embedding_size=8, hidden_size=9, tied=True)
-    with pytest.raises(ValueError, match=r"model\.tied: adaptive .* take output plain, chunked or grouped"):
-        build(name, embedding_size=16, hidden_size=16, tied=True, output="adaptive")
-
-
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("name", RECURRENT)
 def test_first_weights_are_within_the_initial_range(name: str, tied: bool) -> None:
@@ -216,11 +209,6 @@ def test_begun_at_counts_it_predicts_their_shares_where_nothing_is_read(name: st
     assert torch.allclose(found, counts / counts.sum(), rtol=1e-5)
 
 
-def test_an_adaptive_output_has_no_bias_to_begin_with() -> None:
-    with pytest.raises(ValueError, match=r"model\.output_bias: zero needs a bias of every token.*plain, chunked or g"):
-        build("lstm", output="adaptive", output_bias="zero")
-
-
 @pytest.mark.parametrize("name", RECURRENT)
 def test_embedding_scale_multiplies_what_is_read_and_nothing_else(name: str) -> None:
     options = {"embedding_size": 8, "hidden_size": 8, "tied": True}
@@ -252,7 +240,7 @@ def test_the_first_recurrence_of_the_rnn_keeps_the_length_of_a_state(initial_ran
 @pytest.mark.parametrize("options", [*SHAPES, {"dropout": {"input": 0.1, "weight": 0.4}, "locked": True, "layers": 2}])
 @pytest.mark.parametrize("name", RECURRENT)
 def test_a_saved_network_is_itself(name: str, options: dict[str, Any], tmp_path: Path) -> None:
-    config = {"domain": "language", "name": name, "data": {"vocabulary_size": VOCABULARY}, "options": options}
+    config = make_config("language", name, {"vocabulary_size": VOCABULARY}, **options)
     network = networks.build(config, seed=1).eval()
     networks.save(tmp_path, network, config)
     loaded = networks.load(tmp_path)[0].cpu()
@@ -328,7 +316,7 @@ STEPS = {"rnn": rnn_step, "gru": gru_step, "lstm": lstm_step}
 @pytest.mark.parametrize("name", RECURRENT)
 def test_a_network_is_the_loop_of_its_formula(name: str, layers: int) -> None:
     torch.manual_seed(5)
-    network = MODELS[name](VOCABULARY, embedding_size=3, hidden_size=4, layers=layers, embedding_scale=2.0)
+    network = language_model(name, VOCABULARY, embedding_size=3, hidden_size=4, layers=layers, embedding_scale=2.0)
     network, tokens = network.double().eval(), make_tokens(count=2, length=6)
     states = [(torch.zeros(2, 4, dtype=torch.float64),) * 2 for _ in range(layers)]
     for step in range(6):

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
-from cvnlp import schemas
+from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.runs import LanguageTrain
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/language.md").read_text(encoding="utf-8"), re.DOTALL)
 RECIPES: list[dict[str, Any]] = [YAML(typ="safe").load(block) for block in BLOCKS]
-NETWORKS = schemas.network_schemas(ROOT / "src/cvnlp/language/models")
+NETWORKS: TypeAdapter[Any] = TypeAdapter(LanguageNetwork)
 
 
 def test_there_are_recipes_for_characters_and_for_words() -> None:
@@ -24,5 +25,4 @@ def test_there_are_recipes_for_characters_and_for_words() -> None:
 def test_a_recipe_is_accepted(recipe: dict[str, Any]) -> None:
     LanguageTrain.model_validate(recipe["train"])
     if "model" in recipe:
-        options = dict(recipe["model"])
-        NETWORKS[options.pop("name")].model_validate(options)
+        NETWORKS.validate_python(recipe["model"])

@@ -8,6 +8,7 @@ from cvnlp import domains, files, networks
 from cvnlp.data import prepared
 from cvnlp.params import read_params
 from cvnlp.tracking import mlflow_store, sync
+from make_networks import make_config
 
 RUN = """
   {name}:
@@ -31,7 +32,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").write_text(DATASET + RUN.format(name="rules") + RUN.format(name="twin"))
     arguments = domains.DOMAINS["vision"].models.input_format(prepared.read_facts(vision_data))
-    config = {"domain": "vision", "name": "rules", "data": arguments, "options": {}}
+    config = make_config("vision", "rules", arguments)
     found = {}
     for run in ("rules", "twin"):
         networks.save(tmp_path / run, networks.build(config), config)

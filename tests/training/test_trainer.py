@@ -12,16 +12,18 @@ import pytest
 import torch
 from torch import nn
 
-from cvnlp import domains, files, networks
+from cvnlp import domains, networks
 from cvnlp.data import prepared
 from cvnlp.language.evaluation.evaluate import token_nats
-from cvnlp.language.models.recurrent import Rnn
+from cvnlp.params.network_config import ImageFormat
 from cvnlp.params.runs import Augment, LanguageTrain, Optimiser, VisionTrain
+from cvnlp.params.vision_networks import LinearOptions
 from cvnlp.training import trainer
 from cvnlp.vision import metrics
 from cvnlp.vision.batches import class_weights
 from cvnlp.vision.evaluation.evaluate import predict_split
 from cvnlp.vision.models import Classifier
+from make_networks import language_model, make_config
 
 # Every kind of chance is on: dropout, augmentation, the order of the pictures, an epoch that ends within the text.
 TRAIN = {
@@ -72,7 +74,7 @@ def train(vision_data: Path, language_data: Path, tmp_path: Path) -> Callable[..
         number = next(count)
         name, options = named or MODEL[half]
         data = domains.DOMAINS[half].models.input_format(prepared.read_facts(folders[half]))
-        config = {"domain": half, "name": name, "data": data, "options": options | (model or {})}
+        config = make_config(half, name, data, **(options | (model or {})))
         settings = TRAIN[half] | changes
         trainer.seed_everything(seed)
         network = networks.build(config)
@@ -168,7 +170,9 @@ def test_a_whole_text_is_counted_by_its_tokens(train: Callable[..., Trained], la
 
 
 def test_the_state_is_carried_from_window_to_window_and_its_past_is_cut(language_data: Path) -> None:
-    task = domains.DOMAINS["language"].training.Task(Rnn(11, embedding_size=4, hidden_size=5), TRAIN["language"])
+    task = domains.DOMAINS["language"].training.Task(
+        language_model("rnn", 11, embedding_size=4, hidden_size=5), TRAIN["language"]
+    )
     tokens = torch.randint(0, 11, (2, 9), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         whole = task.network(tokens[:, :8])[1]
@@ -197,7 +201,7 @@ def test_no_epochs_leave_the_first_weights(half: str, train: Callable[..., Train
     trained = train(half, epochs=0, resume="untouched", write=never)
     assert trained.fitted == trainer.Fitted(history=[], best_epoch=0, seconds=0.0, examples=0)
     assert not (tmp_path / "untouched").exists()
-    config = files.read_json(next(tmp_path.glob("model-*")) / networks.CONFIG)
+    _, config = networks.load(next(tmp_path.glob("model-*")))
     torch.manual_seed(1)
     assert same(trained.network, networks.build(config).state_dict())
 
@@ -210,7 +214,7 @@ def test_a_loss_that_is_no_number_names_the_run_and_the_rate(half: str, train: C
 
 @pytest.mark.parametrize("nats", [5.0, 100.0, 1000.0, 1e30])
 def test_a_huge_loss_still_has_a_perplexity(nats: float) -> None:
-    task = domains.DOMAINS["language"].training.Task(Rnn(11), TRAIN["language"])
+    task = domains.DOMAINS["language"].training.Task(language_model("rnn", 11), TRAIN["language"])
     perplexity = torch.tensor(task.derived({"validation_nll": nats})["validation_perplexity"])
     assert torch.isfinite(perplexity)
     assert perplexity >= math.exp(5) * 0.999
@@ -385,15 +389,8 @@ def test_classes_are_weighed_by_their_rarity(train: Callable[..., Trained], tmp_
     assert class_weights(folder).tolist() == pytest.approx([200 / 360, 200 / 40, 0.0])
 
     def rare(**changes: Any) -> float:
-        network = networks.build(
-            {
-                "domain": "vision",
-                "name": "mlp",
-                "data": domains.DOMAINS["vision"].models.input_format(prepared.read_facts(folder)),
-                "options": {"hidden": [4]},
-            },
-            seed=1,
-        )
+        data = domains.DOMAINS["vision"].models.input_format(prepared.read_facts(folder))
+        network = networks.build(make_config("vision", "mlp", data, hidden=[4]), seed=1)
         settings = TRAIN["vision"] | {"label_smoothing": 0.0, "epochs": 60} | changes
         trainer.fit(
             domains.DOMAINS["vision"].training.Task(network, settings),
@@ -466,17 +463,20 @@ both_averages = pytest.mark.parametrize("average", [EMA, SWA], ids=["ema", "swa"
 class Normed(Classifier):
     """With everything that an average must get right: batch normalisation, dropout, weights used twice."""
 
-    def __init__(self, shape: list[int], classes: int, mean: list[float], std: list[float]) -> None:
-        super().__init__(shape, classes, mean, std)
+    def __init__(self, images: ImageFormat, options: LinearOptions) -> None:
+        super().__init__(images)
+        height, width, channels = images.shape
         again = nn.Conv2d(4, 4, 3, padding=1, bias=False)
-        block = [nn.Conv2d(shape[2], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), again, nn.BatchNorm2d(4), again]
-        self.layers = nn.Sequential(*block, nn.Flatten(), nn.Dropout(0.1), nn.Linear(4 * shape[0] * shape[1], classes))
+        block = [nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), again, nn.BatchNorm2d(4), again]
+        output = nn.Linear(4 * height * width, images.classes)
+        self.layers = nn.Sequential(*block, nn.Flatten(), nn.Dropout(0.1), output)
 
 
 @pytest.fixture
 def normed(monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
-    monkeypatch.setitem(domains.DOMAINS["vision"].models.MODELS, "normed", Normed)
-    return "normed", {}
+    """In the place of `linear`."""
+    monkeypatch.setitem(domains.DOMAINS["vision"].models.MODELS, "linear", Normed)
+    return "linear", {}
 
 
 def watched(states: list[dict[str, torch.Tensor]], validation: list[float]) -> Callable[[Any], Any]:

@@ -13,9 +13,10 @@ from cvnlp.data import prepared
 from cvnlp.language.attacks import robustness
 from cvnlp.language.attacks.robustness import ATTACKS, verify
 from cvnlp.language.batches import Windows
-from cvnlp.language.models import MODELS, Network, Ngram, Recurrent
+from cvnlp.language.models import MODELS, Network, Recurrent
 from cvnlp.language.models.recurrent import Lstm
 from cvnlp.networks import device
+from make_networks import language_model
 
 SHARES = [0.05, 0.1, 0.29, 0.5, 1.0]
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
@@ -26,7 +27,7 @@ REPLACING = ("hotflip", "random")  # the others move what is there
 
 def build(name: str, **options: object) -> Recurrent:
     torch.manual_seed(0)
-    return MODELS[name](VOCABULARY, embedding_size=6, hidden_size=8, initial_range=0.6, **options).eval()
+    return language_model(name, VOCABULARY, embedding_size=6, hidden_size=8, initial_range=0.6, **options).eval()
 
 
 def make_texts(count: int = 5, length: int = 40) -> tuple[Tensor, Tensor]:
@@ -204,7 +205,7 @@ def trained(language_data: Path) -> Lstm:
     """A small network that has learnt something of the plays."""
     facts = prepared.read_facts(language_data)
     torch.manual_seed(0)
-    network = Lstm(facts["vocabulary_size"], embedding_size=16, hidden_size=32)
+    network = language_model("lstm", facts["vocabulary_size"], embedding_size=16, hidden_size=32)
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.02)
     tokens = prepared.load_array(language_data, "train")
     for inputs, targets, _ in Windows(tokens, facts["start"], columns=16, window=32, count=60):
@@ -265,7 +266,7 @@ def test_rows_tell_how_much_was_changed_indeed(trained: Lstm, language_data: Pat
 
 
 def test_a_network_without_vectors_is_attacked_by_all_that_need_none(language_data: Path) -> None:
-    network = Ngram(prepared.read_facts(language_data)["vocabulary_size"], order=3)
+    network = language_model("ngram", prepared.read_facts(language_data)["vocabulary_size"], order=3)
     scores, rows, examples = attack(network, language_data)
     assert {row["method"] for row in rows} == set(ATTACKS) - {"hotflip"}
     assert "hotflip" not in examples and not any("hotflip" in name for name in scores)

@@ -15,8 +15,9 @@ from cvnlp.data import prepared
 from cvnlp.language.evaluation import adaptation
 from cvnlp.language.evaluation.adaptation import EPSILON, adapt, cache_nats, dynamic_nats, gradient_sizes
 from cvnlp.language.evaluation.evaluate import token_nats
-from cvnlp.language.models import MODELS, Ngram, Recurrent
+from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.networks import device
+from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 VOCABULARY, START, LENGTH = 7, 3, 40
@@ -29,7 +30,7 @@ USED = {"size": 8, "flatness": 0.7, "share": 0.3}
 def make_network(name: str = "lstm", **options: Any) -> Recurrent:
     torch.manual_seed(0)
     sizes = {"embedding_size": 6, "hidden_size": 6, "initial_range": 0.8}
-    return MODELS[name](VOCABULARY, **(sizes | options)).to(device()).eval()
+    return language_model(name, VOCABULARY, **(sizes | options)).to(device()).eval()
 
 
 def save(folder: Path, **changes: tuple[int, int]) -> Path:
@@ -251,7 +252,7 @@ def test_a_single_setting_needs_no_validation_text(data: Path) -> None:
 @pytest.mark.parametrize(("method", "settings"), [("dynamic", MOVING), ("cache", USED)])
 def test_a_network_that_cannot_adapt_is_refused(method: str, settings: dict[str, Any], data: Path) -> None:
     with pytest.raises(ValueError, match=rf"evaluate\.{method}: adapts recurrent networks alone"):
-        adapt(Ngram(VOCABULARY), data, START, options_of(**{method: settings}))
+        adapt(language_model("ngram", VOCABULARY), data, START, options_of(**{method: settings}))
 
 
 def test_a_setting_that_goes_astray_is_not_chosen_and_refused_alone(data: Path) -> None:

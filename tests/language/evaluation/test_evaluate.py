@@ -14,6 +14,7 @@ from cvnlp.data import prepared
 from cvnlp.language.evaluation import evaluate
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.networks import device
+from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 VOCABULARY, START = 11, 3
@@ -21,7 +22,7 @@ VOCABULARY, START = 11, 3
 
 def make_network(name: str = "lstm", vocabulary: int = VOCABULARY, **options: Any) -> Recurrent:
     torch.manual_seed(0)
-    network = MODELS[name](vocabulary, embedding_size=8, hidden_size=16, initial_range=0.8, **options)
+    network = language_model(name, vocabulary, embedding_size=8, hidden_size=16, initial_range=0.8, **options)
     return network.to(device()).eval()
 
 

@@ -10,6 +10,7 @@ from cvnlp.language.inference import generation
 from cvnlp.language.inference.generation import Sampling, distribution, generate, stream
 from cvnlp.language.models import MODELS, Network, Ngram
 from cvnlp.networks import device
+from make_networks import language_model
 
 VOCABULARY, START = 11, 3
 NAMES = sorted(MODELS)
@@ -19,7 +20,7 @@ SHARES = [0.1, 0.4, 0.3, 0.15, 0.05]  # of token 0, the unknown one, to 4
 def make_network(name: str = "lstm") -> Network:
     torch.manual_seed(0)
     options = {} if issubclass(MODELS[name], Ngram) else {"embedding_size": 8, "hidden_size": 16, "initial_range": 0.8}
-    network = MODELS[name](VOCABULARY, **options)
+    network = language_model(name, VOCABULARY, **options)
     if isinstance(network, Ngram):
         text = torch.randint(0, VOCABULARY, (1, 301))
         network.learn(text[:, :-1], text[:, 1:], epoch=0)

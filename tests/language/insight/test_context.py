@@ -7,15 +7,15 @@ import torch.nn.functional as F
 
 from cvnlp.language.insight.context import GENTLE, context_losses, gradient_norms
 from cvnlp.language.models import MODELS, Recurrent
-from cvnlp.language.models.recurrent import Rnn
 from cvnlp.networks import device
+from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 
 
 def make_network(name: str) -> Recurrent:
     torch.manual_seed(0)
-    return MODELS[name](11, embedding_size=6, hidden_size=8, initial_range=0.8).to(device()).eval()
+    return language_model(name, 11, embedding_size=6, hidden_size=8, initial_range=0.8).to(device()).eval()
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_norms_are_those_of_one_excerpt_after_the_other(name: str, excerpts: tup
 
 def test_gradient_of_a_linear_network_falls_like_a_power() -> None:
     """With weights of 0.5 and hardly any curvature, a step back costs a half each time."""
-    network = Rnn(5, embedding_size=1, hidden_size=1).to(device()).eval()
+    network = language_model("rnn", 5, embedding_size=1, hidden_size=1).to(device()).eval()
     with torch.no_grad():
         network.embedding.weight.fill_(1e-3)
         network.recurrent[0].weight_ih_l0.fill_(1e-3)

@@ -11,6 +11,7 @@ from cvnlp import files, networks
 from cvnlp.data import prepared
 from cvnlp.language.insight import analyse
 from cvnlp.language.report.insight import draw_insight
+from make_networks import make_config
 
 OPTIONS = {
     "excerpts": 6,
@@ -31,12 +32,9 @@ SIZES = {"embedding_size": 8, "hidden_size": 12}
 
 def look(data: Path, folder: Path, name: str = "lstm", **changes: Any) -> dict[str, float]:
     facts = files.read_json(data / "facts.json")
-    config = {
-        "domain": "language",
-        "name": name,
-        "data": {"vocabulary_size": facts["vocabulary_size"]},
-        "options": {} if name == "ngram" else SIZES,
-    }
+    config = make_config(
+        "language", name, {"vocabulary_size": facts["vocabulary_size"]}, **({} if name == "ngram" else SIZES)
+    )
     trained, fresh = (networks.build(config, seed=seed).to(networks.device()).eval() for seed in (1, 2))
     return analyse(trained, fresh, data, facts, OPTIONS | changes, folder)
 

@@ -7,6 +7,7 @@ from torch import nn
 from cvnlp.language.insight.gates import GATES, STEPS, mean_gates, read_states, unroll
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.networks import device
+from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 EXPECTED = {"rnn": set(), "gru": {"reset", "update"}, "lstm": {"input", "forget", "output"}}
@@ -14,7 +15,7 @@ EXPECTED = {"rnn": set(), "gru": {"reset", "update"}, "lstm": {"input", "forget"
 
 def build(name: str) -> Recurrent:
     torch.manual_seed(0)
-    return MODELS[name](11, embedding_size=6, hidden_size=8, layers=2, initial_range=0.8).to(device()).eval()
+    return language_model(name, 11, embedding_size=6, hidden_size=8, layers=2, initial_range=0.8).to(device()).eval()
 
 
 def make_tokens(length: int = 13) -> torch.Tensor:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from cvnlp.language.insight import prefixes
 from cvnlp.language.insight.prefixes import changed_prefixes
-from cvnlp.language.models import MODELS, Ngram
 from cvnlp.networks import device
+from make_networks import language_model
 
 
 def make_texts(count: int = 6, length: int = 64) -> tuple[Tensor, Tensor]:
@@ -19,7 +19,7 @@ def make_texts(count: int = 6, length: int = 64) -> tuple[Tensor, Tensor]:
 @pytest.fixture
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
-    return MODELS["lstm"](11, embedding_size=6, hidden_size=8, initial_range=0.8).to(device()).eval()
+    return language_model("lstm", 11, embedding_size=6, hidden_size=8, initial_range=0.8).to(device()).eval()
 
 
 def test_extra_cost_is_that_behind_a_prefix_of_another_text(network: torch.nn.Module) -> None:
@@ -52,7 +52,7 @@ def test_texts_whose_prefix_stays_the_same_do_not_count(network: torch.nn.Module
 
 
 def test_an_ngram_forgets_what_lies_behind_its_order() -> None:
-    network = Ngram(11, order=3).to(device())
+    network = language_model("ngram", 11, order=3).to(device())
     text = make_texts(count=1, length=400)[0]
     network.learn(text[:, :-1], text[:, 1:], epoch=0)
     table = changed_prefixes(network.eval(), *make_texts())

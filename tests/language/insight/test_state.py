@@ -8,8 +8,8 @@ import torch
 
 from cvnlp.data import prepared
 from cvnlp.language.insight.state import begin_reading, save_losses
-from cvnlp.language.models import MODELS
 from cvnlp.networks import device
+from make_networks import language_model
 
 
 @pytest.mark.parametrize("tokens", [2, 3, 100, 700, 1500])
@@ -36,7 +36,7 @@ def test_costs_are_those_of_columns_read_from_a_fresh_state(language_data: Path,
     facts = prepared.read_facts(language_data)
     torch.manual_seed(0)
     options = {} if name == "ngram" else {"initial_range": 0.8}
-    network = MODELS[name](facts["vocabulary_size"], **options).to(device()).eval()
+    network = language_model(name, facts["vocabulary_size"], **options).to(device()).eval()
     reading = begin_reading(language_data, facts, 1500)
     scores = save_losses(network, reading, language_data, tmp_path)
     inputs, targets = (torch.from_numpy(side).to(device()) for side in (reading.inputs, reading.targets))

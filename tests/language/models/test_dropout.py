@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.language.models import MODELS, Recurrent
-from cvnlp.language.models.dropout import PLACES, Dropout, DroppedEmbedding, read_dropped, shares
+from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, read_dropped
+from cvnlp.params.language_networks import DropoutRates, LstmOptions
+from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 VOCABULARY = 11
@@ -16,7 +18,7 @@ VOCABULARY = 11
 
 def build(name: str, **options: Any) -> Recurrent:
     torch.manual_seed(0)
-    return MODELS[name](VOCABULARY, embedding_size=6, hidden_size=6, layers=2, **options)
+    return language_model(name, VOCABULARY, embedding_size=6, hidden_size=6, layers=2, **options)
 
 
 def make_tokens() -> Tensor:
@@ -24,8 +26,9 @@ def make_tokens() -> Tensor:
 
 
 def test_a_number_stands_for_the_three_ordinary_places() -> None:
-    assert shares(0.3) == {"input": 0.3, "between": 0.3, "output": 0.3, "embedding": 0.0, "weight": 0.0}
-    assert shares({"weight": 0.5}) == dict.fromkeys(PLACES, 0.0) | {"weight": 0.5}
+    expected = {"input": 0.3, "between": 0.3, "output": 0.3, "embedding": 0.0, "weight": 0.0}
+    assert LstmOptions(dropout=0.3).dropout_rates.model_dump() == expected
+    assert LstmOptions(dropout={"weight": 0.5}).dropout_rates == DropoutRates(weight=0.5)
 
 
 @pytest.mark.parametrize("locked", [False, True])
@@ -91,7 +94,7 @@ def test_a_recurrent_matrix_is_dropped_once_for_all_steps(name: str) -> None:
     assert not torch.allclose(layer(values)[0], expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", DropoutRates.model_fields)
 @pytest.mark.parametrize("locked", [False, True])
 @pytest.mark.parametrize("name", RECURRENT)
 def test_every_place_acts_in_training_alone_and_by_the_seed(name: str, locked: bool, place: str) -> None:

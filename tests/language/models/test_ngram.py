@@ -5,6 +5,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,19 +19,20 @@ from cvnlp.data import prepared
 from cvnlp.language import batches
 from cvnlp.language.attacks import robustness
 from cvnlp.language.data import prepare
-from cvnlp.language.evaluation import evaluate
+from cvnlp.language.evaluation.evaluate import evaluate, token_nats
 from cvnlp.language.inference.predict import predict
 from cvnlp.language.insight import analyse
-from cvnlp.language.models import input_format, ngram
+from cvnlp.language.models import input_format, multiply_adds, ngram
 from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
 from cvnlp.language.report.insight import draw_insight
 from cvnlp.language.report.run import draw_run
 from cvnlp.language.training.task import Task
+from cvnlp.params.datasets import LanguageDataset
 from cvnlp.params.insight import LanguageInsight
 from cvnlp.params.runs import LanguageAttack, LanguageEvaluate, LanguageTrain
-from cvnlp.stages.train import _build, _fit
 from cvnlp.training import trainer
 from cvnlp.training.gradient_free import Learner
+from make_networks import language_model, make_config
 
 VOCABULARY, LINE_END = 9, 3  # token 0 is in no text, as the unknown one of characters
 SHAPES = [(order, across) for order in (1, 2, 3, 5, 8) for across in (True, False)]
@@ -48,7 +50,7 @@ def make_text(length: int = 400, seed: int = 1) -> np.ndarray:
 
 def learned(text: np.ndarray, dtype: torch.dtype = torch.float64, **options: Any) -> Ngram:
     """After reading `text`, which begins after a line end."""
-    network = Ngram(VOCABULARY, **options).to(dtype)
+    network = language_model("ngram", VOCABULARY, **options).to(dtype)
     targets = torch.from_numpy(text)[None]
     network.learn(torch.cat([torch.tensor([[LINE_END]]), targets[:, :-1]], dim=1), targets, epoch=0)
     return network.eval()
@@ -131,7 +133,7 @@ def test_a_bigram_worked_by_hand() -> None:
     a came after b alone, b after a and b. So p(a) = 0.5/3 + 1.5/3 * 1/3, p(b) = 1/3 + 1.5/3 * 1/3, p(unknown) = 1/6.
     After a, twice b: p(b|a) = 1/2 + 1/2 p(b). After b, twice a and once b: p(a|b) = 1/3 + 1.5/3 p(a).
     """
-    network = Ngram(3, order=2).double()
+    network = language_model("ngram", 3, order=2).double()
     text = torch.tensor([[1, 2, 1, 2, 2, 1]])  # 1 is a, 2 is b
     network.learn(text[:, :-1], text[:, 1:], epoch=0)
     assert after(network, [0]) == pytest.approx([1 / 6, 1 / 3, 1 / 2])
@@ -186,7 +188,7 @@ def test_probabilities_are_positive_and_sum_to_1_after_seen_and_unseen_contexts(
 
 
 def test_before_it_has_read_all_tokens_are_equally_likely() -> None:
-    assert after(Ngram(VOCABULARY), [1, 2, 3]) == pytest.approx(np.full(VOCABULARY, 1 / VOCABULARY))
+    assert after(language_model("ngram", VOCABULARY), [1, 2, 3]) == pytest.approx(np.full(VOCABULARY, 1 / VOCABULARY))
 
 
 def test_an_unseen_context_says_what_its_seen_end_says() -> None:
@@ -236,7 +238,7 @@ def test_texts_of_a_batch_do_not_mix_and_the_future_is_not_read(monkeypatch: pyt
 
 def test_reading_twice_counts_once() -> None:
     text = torch.from_numpy(make_text())[None]
-    once, twice = Ngram(VOCABULARY), Ngram(VOCABULARY)
+    once, twice = language_model("ngram", VOCABULARY), language_model("ngram", VOCABULARY)
     once.learn(text[:, :-1], text[:, 1:], epoch=0)
     for number in (3, 1):
         twice.learn(text[:, :-number], text[:, number:], epoch=0)
@@ -268,7 +270,7 @@ def test_different_keys_are_those_of_torch(keys: list[int], dense: int, monkeypa
 @pytest.mark.parametrize("options", [{}, {"order": 1}, {"order": 3, "across_lines": False}])
 def test_a_loaded_model_has_the_same_bits(options: dict[str, Any], tmp_path: Path) -> None:
     network = learned(make_text(), torch.float32, **options)
-    config = {"domain": "language", "name": "ngram", "data": {"vocabulary_size": VOCABULARY}, "options": options}
+    config = make_config("language", "ngram", {"vocabulary_size": VOCABULARY}, **options)
     networks.save(tmp_path, network, config)
     loaded = networks.load(tmp_path)[0].cpu()
     state = loaded.state_dict()
@@ -279,13 +281,13 @@ def test_a_loaded_model_has_the_same_bits(options: dict[str, Any], tmp_path: Pat
 
 
 def test_tables_of_another_order_or_network_are_refused(tmp_path: Path) -> None:
-    config = {"domain": "language", "name": "ngram", "data": {"vocabulary_size": VOCABULARY}, "options": {"order": 4}}
+    config = make_config("language", "ngram", {"vocabulary_size": VOCABULARY}, order=4)
     networks.save(tmp_path, learned(make_text(), torch.float32, order=5), config)
     with pytest.raises(ValueError, match="damaged or does not fit"):
         networks.load(tmp_path)
-    other = config | {"name": "rnn", "options": {}}
+    other = make_config("language", "rnn", {"vocabulary_size": VOCABULARY})
     networks.save(tmp_path, networks.build(other), other)
-    files.write_json(tmp_path / networks.CONFIG, config)
+    files.write_json(tmp_path / networks.CONFIG, config.to_json())
     with pytest.raises(ValueError, match="damaged or does not fit"):
         networks.load(tmp_path)
 
@@ -297,8 +299,8 @@ class InterruptionError(Exception):
     pass
 
 
-def make_options(**changes: Any) -> dict[str, Any]:
-    return LanguageTrain(epochs=1).model_dump() | changes
+def make_options(**changes: Any) -> LanguageTrain:
+    return LanguageTrain(**({"epochs": 1} | changes))
 
 
 @pytest.fixture
@@ -309,7 +311,7 @@ def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fi
     def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
         number, options = next(count), make_options(**changes)
         data = input_format(prepared.read_facts(language_data))
-        config = {"domain": "language", "name": "ngram", "data": data, "options": {"order": 4}}
+        config = make_config("language", "ngram", data, order=4)
         trainer.seed_everything(1)
         network = networks.build(config)
         fitted = trainer.fit(
@@ -332,9 +334,9 @@ def weights(folder: Path) -> bytes:
 def test_training_counts_the_text_once(train: Callable[..., Any], language_data: Path) -> None:
     fitted, folder = train()
     tokens, facts = prepared.load_array(language_data, "train"), prepared.read_facts(language_data)
-    expected = Ngram(facts["vocabulary_size"], order=4)
+    expected = language_model("ngram", facts.vocabulary_size, order=4)
     targets = torch.from_numpy(tokens.astype(np.int64))[None]
-    expected.learn(torch.cat([torch.tensor([[facts["start"]]]), targets[:, :-1]], dim=1), targets, epoch=0)
+    expected.learn(torch.cat([torch.tensor([[facts.start]]), targets[:, :-1]], dim=1), targets, epoch=0)
     network = networks.load(folder)[0].cpu()
     assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in expected.state_dict().items())
     (row,) = fitted.history
@@ -342,7 +344,7 @@ def test_training_counts_the_text_once(train: Callable[..., Any], language_data:
     assert fitted.examples == len(tokens) and fitted.best_epoch == 0 and row["step"] == 1
     validation = prepared.load_array(language_data, "validation")
     columns = batches.VALIDATION_COLUMNS
-    nats = evaluate.token_nats(network.to(networks.device()), validation, facts["start"], columns=columns)
+    nats = token_nats(network.to(networks.device()), validation, facts.start, columns=columns)
     assert row["validation_nll"] == pytest.approx(nats.mean(), rel=1e-5)
 
 
@@ -360,25 +362,24 @@ def test_mixed_precision_counts_alike(train: Callable[..., Any]) -> None:
 
 def test_an_interrupted_training_ends_in_the_same_bytes(train: Callable[..., Any]) -> None:
     def broken(*arguments: Any, **named: Any) -> Iterator[Any]:
-        yield next(iter(batches.split_batches(*arguments, **named)))
+        yield next(iter(batches.validation_batches(*arguments, **named)))
         raise InterruptionError
 
     whole, folder = train()
     with pytest.raises(InterruptionError):
-        train(resume="state", source=SimpleNamespace(split_batches=broken))
+        train(resume="state", source=SimpleNamespace(validation_batches=broken))
     for _ in range(2):  # the second time all was done already
         resumed, again = train(resume="state")
         assert resumed.history == whole.history and resumed.examples == whole.examples
         assert weights(again) == weights(folder)
 
 
-def test_its_parameters_are_the_counts_and_the_discounts(language_data: Path, tmp_path: Path) -> None:
-    block = {"domain": "language", "seed": 1, "model": {"name": "ngram", "order": 3}, "train": make_options()}
-    recorder = SimpleNamespace(metrics=lambda metrics, epoch: None)
-    folders = (language_data, tmp_path / "model", tmp_path / "resume")
-    _, result, _ = _fit("mine", block, *_build("mine", block, prepared.read_facts(language_data)), *folders, recorder)
-    assert result["parameters"] == len(networks.load(tmp_path / "model")[0].ngrams) + 3 * 3
-    assert result["multiply_adds"] == 0
+def test_its_parameters_are_the_counts_and_the_discounts(train: Callable[..., Any], language_data: Path) -> None:
+    network, text = networks.load(train()[1])[0], prepared.load_array(language_data, "train")
+    ends = range(1, len(text) + 1)
+    grams = {tuple(text[max(0, end - size) : end].tolist()) for size in (1, 2, 3, 4) for end in ends}
+    assert networks.parameter_count(network) >= len(grams) + 3 * 4
+    assert multiply_adds(network) == 0
 
 
 def test_no_epochs_leave_it_empty(train: Callable[..., Any]) -> None:
@@ -396,7 +397,7 @@ def test_no_epochs_leave_it_empty(train: Callable[..., Any]) -> None:
     ],
 )
 def test_what_only_gradients_need_is_refused(changes: dict[str, Any], message: str) -> None:
-    network = Ngram(VOCABULARY)
+    network = language_model("ngram", VOCABULARY)
     assert isinstance(network, Learner)
     with pytest.raises(ValueError, match=message):
         Task(network, make_options(**changes))
@@ -410,33 +411,33 @@ def trained(train: Callable[..., Any]) -> Ngram:
 def test_every_token_is_scored_alike_in_any_window(
     trained: Ngram, language_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens, start = prepared.load_array(language_data, "test"), prepared.read_facts(language_data)["start"]
-    whole = evaluate.token_nats(trained, tokens, start)
+    tokens, start = prepared.load_array(language_data, "test"), prepared.read_facts(language_data).start
+    whole = token_nats(trained, tokens, start)
     assert whole.mean() < 1.0  # the made plays repeat themselves
     for window in (13, 10**6):
-        monkeypatch.setattr(evaluate, "WINDOW", window)
-        assert np.array_equal(evaluate.token_nats(trained, tokens, start), whole)
+        monkeypatch.setattr(import_module("cvnlp.language.evaluation.evaluate"), "WINDOW", window)
+        assert np.array_equal(token_nats(trained, tokens, start), whole)
 
 
 def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
     facts = prepared.read_facts(language_data)
-    options = LanguageEvaluate(samples=2, sample_tokens=30).model_dump()
-    scores = evaluate.evaluate(trained, language_data, facts, options, tmp_path / "details")
+    options = LanguageEvaluate(samples=2, sample_tokens=30)
+    scores = evaluate(trained, language_data, facts, options, tmp_path / "details")
     assert scores["perplexity"] < 3
-    options = LanguageAttack(shares=[0.1, 0.3], excerpts=4, length=30).model_dump()
-    attacked, rows, examples = robustness.attack(trained, language_data, facts, options)
-    methods = {row["method"] for row in rows}
+    options = LanguageAttack(shares=[0.1, 0.3], excerpts=4, length=30)
+    result = robustness.attack(trained, language_data, facts, options)
+    attacked, methods = result.scores, set(result.table["method"])
     assert "random" in methods and "hotflip" not in methods  # which needs a gradient
     assert attacked["perplexity_clean"] < attacked["perplexity_random_0.1"] < attacked["perplexity_random_0.3"]
-    for name, array in examples.items():
+    for name, array in result.examples.items():
         prepared.save_array(tmp_path / "examples", name, array)
     section = "\n".join(draw_run(tmp_path / "details", tmp_path / "examples", tmp_path / "figures"))
     assert "this network has no such vectors" in section  # for HotFlip to follow
 
 
 def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
-    facts, options = prepared.read_facts(language_data), LanguageInsight(excerpts=20, length=20).model_dump()
-    fresh = Ngram(facts["vocabulary_size"], order=4).to(networks.device())
+    facts, options = prepared.read_facts(language_data), LanguageInsight(excerpts=20, length=20)
+    fresh = language_model("ngram", facts.vocabulary_size, order=4).to(networks.device())
     scores = analyse(trained, fresh, language_data, facts, options, tmp_path / "in")
     written = {path.name for path in (tmp_path / "in").iterdir()}
     assert "context.csv" in written and "gradients.csv" not in written
@@ -446,7 +447,7 @@ def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Pa
 
 
 def test_serving_says_the_probabilities(trained: Ngram, language_data: Path) -> None:
-    config = {"data": input_format(prepared.read_facts(language_data))}
+    config = make_config("language", "ngram", input_format(prepared.read_facts(language_data)))
     texts = np.array(prepared.load_array(language_data, "test")[:12]).reshape(2, 6)
     expected = trained.cpu()(torch.from_numpy(texts.astype(np.int64)))[0][:, -1].exp()
     assert predict(trained, config, texts) == pytest.approx(expected.numpy(), rel=1e-5)
@@ -461,11 +462,10 @@ def test_the_perplexity_of_the_penn_treebank(across: bool, published: float, tmp
     """Mikolov and Zweig 2012 state 141.2 for 5-grams; each line was a text of its own there."""
     if not (Path(os.environ.get("CVNLP_MIRROR", "/nowhere")) / "ptb").is_dir():
         pytest.skip("CVNLP_MIRROR names no folder with ptb")
-    options = {"seed": 1, "lowercase": False, "vocabulary_size": None, "minimum_count": 1, "duplicates": "keep"}
-    splits = {"validation": None, "test": None}
-    facts = prepare(tmp_path / "raw", tmp_path / "made", source="ptb", tokens="whitespace", **options, **splits)
-    network = Ngram(facts["vocabulary_size"], order=5, across_lines=across).to(networks.device())
+    options = LanguageDataset(domain="language", source="ptb", seed=1, tokens="whitespace")
+    facts = prepare(tmp_path / "raw", tmp_path / "made", options)
+    network = language_model("ngram", facts.vocabulary_size, order=5, across_lines=across).to(networks.device())
     ((inputs, targets, _),) = batches.whole_text(tmp_path / "made")
     network.learn(inputs.to(networks.device()), targets.to(networks.device()), epoch=0)
-    nats = evaluate.token_nats(network, prepared.load_array(tmp_path / "made", "test"), facts["start"])
+    nats = token_nats(network, prepared.load_array(tmp_path / "made", "test"), facts.start)
     assert np.exp(nats.mean(dtype=np.float64)) == pytest.approx(published, abs=0.1)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cvnlp.language.batches import IGNORED
 from cvnlp.language.models import chunks, output
 from cvnlp.language.models.output import Adaptive, Chunked, Grouped, Plain, cross_entropy, make_output
+from cvnlp.params.language_networks import LstmOptions
 
 SIZE, VOCABULARY = 16, 40
 KINDS = ("plain", "chunked", "grouped", "adaptive")
@@ -18,7 +19,7 @@ KINDS = ("plain", "chunked", "grouped", "adaptive")
 
 def build(kind: str, **options: Any) -> Any:
     torch.manual_seed(3)
-    return make_output(SIZE, VOCABULARY, kind=kind, **options)
+    return make_output(SIZE, VOCABULARY, LstmOptions(output=kind, **options))
 
 
 def make_outputs(dtype: torch.dtype = torch.float32) -> Tensor:
@@ -158,7 +159,7 @@ def test_large_logits_neither_overflow_nor_vanish() -> None:
 
 
 def test_reduced_products_are_as_near_as_bfloat16_is() -> None:
-    layer = build("chunked", reduced=True)
+    layer = build("chunked", output_precision="bf16")
     found, expected = (gradients(one, torch.sum) for one in (layer, twin_of(layer)))
     nats, exact = (one.nats(make_outputs(), make_targets()) for one in (layer, twin_of(layer)))
     assert 0 < (nats - exact).abs().max() < 0.03  # logits of at most 4 with 8 bits
@@ -168,7 +169,7 @@ def test_reduced_products_are_as_near_as_bfloat16_is() -> None:
 
 
 def test_reduced_products_are_for_training_alone() -> None:
-    layer = build("chunked", reduced=True).eval()
+    layer = build("chunked", output_precision="bf16").eval()
     exact = twin_of(layer).nats(make_outputs(), make_targets())
     assert torch.allclose(layer.nats(make_outputs(), make_targets()), exact, atol=1e-6)
 
@@ -258,9 +259,9 @@ def test_products_of_a_group_are_of_few_sizes(monkeypatch: pytest.MonkeyPatch) -
 
 def test_groups_begin_by_default_at_a_tenth_and_two_fifths() -> None:
     assert build("adaptive").groups.cutoffs == [4, 16, VOCABULARY]
-    assert make_output(64, 10_000, kind="adaptive").groups.cutoffs == [1000, 4000, 10_000]
-    assert make_output(SIZE, 10_000, kind="grouped").sizes == [1000, 3000, 6000]
-    assert make_output(SIZE, 3, kind="adaptive")(make_outputs()).shape == (3, 5, 3)
+    assert make_output(64, 10_000, LstmOptions(output="adaptive")).groups.cutoffs == [1000, 4000, 10_000]
+    assert make_output(SIZE, 10_000, LstmOptions(output="grouped")).sizes == [1000, 3000, 6000]
+    assert make_output(SIZE, 3, LstmOptions(output="adaptive"))(make_outputs()).shape == (3, 5, 3)
 
 
 def test_a_frequent_target_needs_no_group_of_rare_ones() -> None:
@@ -270,24 +271,18 @@ def test_a_frequent_target_needs_no_group_of_rare_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("kind", "options", "message"),
     [
-        ({"kind": "plain", "reduced": True}, r"model\.output_precision: bf16 belongs to output: chunked, not to plain"),
-        ({"kind": "adaptive", "reduced": True}, r"model\.output_precision: bf16 belongs to output: chunked"),
-        (
-            {"kind": "chunked", "cutoffs": [3]},
-            r"model\.cutoffs: \[3\] belongs to output: grouped or adaptive, not to ch",
-        ),
-        ({"kind": "grouped", "cutoffs": [9, 5]}, r"model\.cutoffs: \[9, 5\] must rise"),
-        ({"kind": "adaptive", "cutoffs": [5, 5]}, r"model\.cutoffs: \[5, 5\] must rise"),
-        ({"kind": "adaptive", "cutoffs": [9, 5]}, r"model\.cutoffs: \[9, 5\] must rise"),
-        ({"kind": "adaptive", "cutoffs": [VOCABULARY]}, r"must rise from above 0 to below 40 tokens"),
-        ({"kind": "adaptive", "cutoffs": [5, 6, 7]}, r"model\.output: adaptive with 3 cutoffs needs .* 64 or more"),
+        ("grouped", {"cutoffs": [VOCABULARY]}, r"model\.cutoffs: \[40\] must be below the 40 tokens"),
+        ("adaptive", {"cutoffs": [VOCABULARY]}, r"model\.cutoffs: \[40\] must be below the 40 tokens"),
+        ("adaptive", {"cutoffs": [5, 6, 7]}, r"model\.output: adaptive with 3 cutoffs needs .* 64 or more"),
     ],
 )
-def test_options_of_another_output_layer_are_refused(options: dict[str, Any], message: str) -> None:
+def test_cutoffs_that_do_not_fit_the_vocabulary_or_the_layer_are_refused(
+    kind: str, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        make_output(SIZE, VOCABULARY, **options)
+        build(kind, **options)
 
 
 def test_kinds_are_classes() -> None:

@@ -14,6 +14,7 @@ from cvnlp.language.batches import IGNORED
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.language.training.task import Task, regularisation
 from cvnlp.params.runs import LanguageTrain
+from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
 VOCABULARY = 11
@@ -21,7 +22,7 @@ VOCABULARY = 11
 
 def make_task(name: str = "lstm", model: dict[str, Any] | None = None, **train: Any) -> Task:
     torch.manual_seed(0)
-    network = MODELS[name](VOCABULARY, embedding_size=6, hidden_size=16, layers=2, **(model or {}))
+    network = language_model(name, VOCABULARY, embedding_size=6, hidden_size=16, layers=2, **(model or {}))
     return Task(network, LanguageTrain(epochs=1, **train).model_dump())
 
 
@@ -123,7 +124,7 @@ def test_a_negative_regularisation_is_refused(key: str) -> None:
 def begun(folder: Path, output_bias: str, scores: list[float]) -> Tensor:
     """The bias with which a training on the data in `folder` begins, after as many epochs as there are scores."""
     torch.manual_seed(0)
-    network = MODELS["lstm"](prepared.read_facts(folder)["vocabulary_size"], output_bias=output_bias)
+    network = language_model("lstm", prepared.read_facts(folder)["vocabulary_size"], output_bias=output_bias)
     task = Task(network, LanguageTrain(epochs=1).model_dump())
     task.scores = scores
     task.trainer = SimpleNamespace(datamodule=SimpleNamespace(folder=folder))

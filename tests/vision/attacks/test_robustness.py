@@ -21,6 +21,7 @@ from cvnlp.vision.attacks.robustness import ATTACKS, verify
 from cvnlp.vision.batches import split_batches
 from cvnlp.vision.models import MODELS
 from cvnlp.vision.models.cnn import Cnn
+from make_networks import classifier
 
 EPS = [0.05, 0.15, 0.3]
 STEPS = 8
@@ -49,7 +50,9 @@ def network(vision_data: Path) -> Cnn:
     """A network that is right about every clean picture, and about fewer when they are attacked."""
     images, labels = next(iter(split_batches(vision_data, "train")))
     torch.manual_seed(0)
-    trained = Cnn([12, 12, 1], 10, [0.2], [0.25], blocks=[{"filters": 4}, {"filters": 8}], hidden=[16])
+    trained = classifier(
+        "cnn", (12, 12, 1), 10, mean=0.2, std=0.25, blocks=[{"filters": 4}, {"filters": 8}], hidden=[16]
+    )
     optimiser = torch.optim.AdamW(trained.parameters(), lr=0.01)
     for _ in range(40):
         loss = F.cross_entropy(trained(images), labels)
@@ -79,7 +82,7 @@ def test_an_attack_stays_within_eps_and_within_the_range(
 @pytest.mark.parametrize("method", sorted(ATTACKS))
 def test_an_attack_works_on_every_network(method: str, name: str, pictures: tuple[Tensor, Tensor]) -> None:
     torch.manual_seed(0)
-    untrained = MODELS[name]([12, 12, 1], 10, [0.2], [0.25]).eval()
+    untrained = classifier(name, (12, 12, 1), 10, mean=0.2, std=0.25).eval()
     images, labels = pictures[0][:10], pictures[1][:10]
     attacked = run(method, untrained, images, labels, 0.1)
     verify(images, attacked, eps=0.1)

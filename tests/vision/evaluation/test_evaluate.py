@@ -16,6 +16,7 @@ from cvnlp.params.runs import VisionEvaluate
 from cvnlp.vision import batches, metrics
 from cvnlp.vision.evaluation.evaluate import evaluate, predict_split
 from cvnlp.vision.models import MODELS
+from make_networks import classifier
 
 OPTIONS = VisionEvaluate(bins=10, mistakes=12)
 
@@ -33,7 +34,7 @@ class BrightestRow(nn.Module):
 
 def make_network(name: str = "cnn") -> nn.Module:
     torch.manual_seed(0)
-    return MODELS[name]([12, 12, 1], 10, [0.2], [0.2]).to(device()).eval()
+    return classifier(name, (12, 12, 1), 10, mean=0.2, std=0.2).to(device()).eval()
 
 
 def stored(folder: Path, name: str) -> np.ndarray:

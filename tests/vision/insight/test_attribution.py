@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cvnlp.networks import parameter_count
 from cvnlp.vision.insight.attribution import attributions, deletion, look
 from cvnlp.vision.models import MODELS, Classifier
+from make_networks import classifier
 
 pytest.importorskip("captum")
 
@@ -23,7 +24,7 @@ class OnePixel(nn.Module):
 
 def build(name: str) -> Classifier:
     torch.manual_seed(0)
-    return MODELS[name]([12, 12, 1], 10, [0.2], [0.2]).eval()
+    return classifier(name, (12, 12, 1), 10, mean=0.2, std=0.2).eval()
 
 
 def pictures(count: int = 6, channels: int = 1) -> Tensor:

@@ -19,10 +19,11 @@ from cvnlp.vision.data import READERS, prepare
 from cvnlp.vision.data.pictures import of_arrays
 from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.canvas_detection import read_canvases
-from cvnlp.vision.models import MODELS, Classifier
+from cvnlp.vision.models import Classifier
 from cvnlp.vision.models.convolutional import Convolutional, named
 from cvnlp.vision.report.detection import draw_reading
 from cvnlp.vision.report.insight import draw_insight
+from make_networks import classifier
 
 OPTIONS = VisionInsight(reading_score=0.5, reading_overlap=0.2, reading_shown=2)
 CANVASES = {"count": 6, "size": [24, 32], "pictures": 3, "background": 0.3}
@@ -147,7 +148,7 @@ def test_everywhere_has_each_window_that_is_not_background(data: Path, tmp_path:
 
 
 def test_network_that_cannot_read_canvases_says_why(data: Path, tmp_path: Path) -> None:
-    network = MODELS["cnn"]([8, 8, 1], 4, [0.5], [0.5], blocks=[{"filters": 2}]).eval()
+    network = classifier("cnn", (8, 8, 1), 4, mean=0.5, std=0.5, blocks=[{"filters": 2}]).eval()
     assert read(network, data, tmp_path) == {}
     assert [path.name for path in tmp_path.iterdir()] == ["unreadable.txt"]
     assert "cannot read a canvas in one pass: Cnn pads its maps" in "\n".join(draw_reading(tmp_path, tmp_path))
@@ -174,7 +175,7 @@ def test_the_section_links_to_figures_that_are_the_same_every_time(data: Path, t
 def test_the_look_into_a_network_reads_the_canvases_that_there_are(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("captum")
     blocks = [{"filters": 2, "padding": "valid", "pooling": "none"}]
-    network = MODELS["cnn"]([8, 8, 1], 4, [0.5], [0.5], blocks=blocks).eval()
+    network = classifier("cnn", (8, 8, 1), 4, mean=0.5, std=0.5, blocks=blocks).eval()
     small = VisionInsight(rotations=[0.0], scales=[1.0], shifts=[0.0], worst_rotations=1, worst_shifts=1, steps=2)
     facts = prepared.read_facts(data, VisionFacts)
     for name, known in (("with", facts), ("without", facts.model_copy(update={"canvases": None}))):

@@ -20,6 +20,7 @@ from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.layers import feature_layers
 from cvnlp.vision.models import MODELS, Classifier
 from cvnlp.vision.report.insight import draw_insight
+from make_networks import classifier
 
 pytest.importorskip("captum")
 
@@ -51,7 +52,7 @@ CONVOLUTIONAL = [name for name, network in MODELS.items() if hasattr(network, "f
 
 def build(name: str, seed: int, channels: int = 1) -> Classifier:
     torch.manual_seed(seed)
-    return MODELS[name]([12, 12, channels], 10, [0.2] * channels, [0.2] * channels).to(device()).eval()
+    return classifier(name, (12, 12, channels), 10, mean=0.2, std=0.2).to(device()).eval()
 
 
 def facts_of(shape: list[int], classes: list[str]) -> VisionFacts:
@@ -199,7 +200,7 @@ def test_colour_pictures_of_any_shape(tmp_path: Path) -> None:
     networks = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        networks.append(MODELS["cnn"]([12, 20, 3], 4, [0.5] * 3, [0.3] * 3).to(device()).eval())
+        networks.append(classifier("cnn", (12, 20, 3), 4, mean=0.5, std=0.3).to(device()).eval())
     scores = analyse(*networks, data, facts, OPTIONS, tmp_path / "out")
     assert all(math.isfinite(value) for value in scores.values())
     assert prepared.load_array(tmp_path / "out", "filters").shape[-1] == 3

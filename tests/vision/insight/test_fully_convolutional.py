@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.vision.insight.fully_convolutional import Reader, Unreadable, fully_convolutional
-from cvnlp.vision.models import MODELS, Classifier
+from cvnlp.vision.models import Classifier
 from cvnlp.vision.models.convolutional import Convolutional, named
+from make_networks import classifier
 
 VALID = {"padding": "valid", "pooling": "max"}
 LENETS = [
@@ -29,7 +30,7 @@ CNNS: dict[str, dict[str, Any]] = {
 
 def build(name: str, shape: tuple[int, int, int] = (28, 28, 1), **options: Any) -> Classifier:
     torch.manual_seed(1)
-    network = MODELS[name](list(shape), 10, [0.2] * shape[2], [0.3] * shape[2], **options)
+    network = classifier(name, shape, 10, mean=0.2, std=0.3, **options)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-1, 1)

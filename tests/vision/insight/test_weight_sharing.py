@@ -15,7 +15,7 @@ from cvnlp.vision.insight.weight_sharing import (
     unshare,
 )
 from cvnlp.vision.models.cnn import Cnn
-from cvnlp.vision.models.mlp import Mlp
+from make_networks import classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
 
@@ -33,7 +33,7 @@ LAYERS: list[dict[str, Any]] = [
 
 def make_cnn(**options: Any) -> Cnn:
     torch.manual_seed(0)
-    return Cnn([12, 10, 1], 4, [0.3], [0.2], **options)
+    return classifier("cnn", (12, 10, 1), 4, mean=0.3, std=0.2, **options)
 
 
 def convolutions(network: nn.Module) -> list[str]:
@@ -161,7 +161,7 @@ def test_without_a_name_the_first_convolution_is_taken() -> None:
 
 
 def test_what_is_no_convolution_is_refused() -> None:
-    mlp, plain = Mlp([12, 10, 1], 4, [0.3], [0.2]), nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten())
+    mlp, plain = classifier("mlp", (12, 10, 1), 4, mean=0.3, std=0.2), nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten())
     with pytest.raises(ValueError, match="network: a Mlp has no convolution within it"):
         compare_gradients(mlp, *make_batch())
     with pytest.raises(ValueError, match="layer 'layers' is none of the network's convolutions: it has none"):

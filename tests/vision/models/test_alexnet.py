@@ -7,13 +7,12 @@ from torchvision.models import alexnet
 
 from cvnlp.networks import parameter_count
 from cvnlp.vision.models.alexnet import AlexNet
-
-MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.3, 0.4]
+from make_networks import classifier
 
 
 def build(size: int, classes: int = 10, channels: int = 3, **options: object) -> AlexNet:
     torch.manual_seed(0)
-    return AlexNet([size, size, channels], classes, MEAN[:channels], STD[:channels], **options).eval()
+    return classifier("alexnet", (size, size, channels), classes, **options).eval()
 
 
 @pytest.mark.parametrize("size", [224, 227])

@@ -7,16 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.networks import parameter_count
-from cvnlp.params.option_types import Activation, Block
+from cvnlp.params.vision_networks import Activation, Block
 from cvnlp.vision.models.cnn import Cnn
 from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Mirror
+from make_networks import classifier
 
 MODES = {"zero": "zeros", "mirror": "reflect", "repeat": "replicate"}
 
 
 def build(blocks: list[dict[str, Any]], shape: tuple[int, int, int] = (28, 28, 1), **options: Any) -> Cnn:
     torch.manual_seed(0)
-    return Cnn(list(shape), 10, [0.0] * shape[2], [1.0] * shape[2], blocks=blocks, **options).eval()
+    return classifier("cnn", shape, 10, mean=0.0, std=1.0, blocks=blocks, **options).eval()
 
 
 def layer(network: nn.Module, name: str) -> nn.Module:
@@ -35,8 +36,11 @@ def sizes(network: Cnn) -> dict[str, tuple[int, ...]]:
 
 def test_default_blocks_are_the_network_that_filters_and_pool_described_before() -> None:
     torch.manual_seed(3)
-    network = Cnn(
-        *([28, 28, 1], 10, [0.1], [0.3]),
+    network = classifier(
+        "cnn",
+        (28, 28, 1),
+        mean=0.1,
+        std=0.3,
         blocks=[{"filters": count, "kernel_size": 3} for count in (16, 32, 64)],
         hidden=[128],
         dropout=0.3,

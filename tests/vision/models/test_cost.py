@@ -8,12 +8,12 @@ import torch
 import torchvision
 
 from cvnlp.vision.models import MODELS, Classifier, multiply_adds
+from make_networks import classifier
 
 
 def build(name: str, shape: tuple[int, int, int] = (28, 28, 1), classes: int = 10, **options: Any) -> Classifier:
     torch.manual_seed(0)
-    channels = shape[2]
-    return MODELS[name](list(shape), classes, [0.3] * channels, [0.2] * channels, **options)
+    return classifier(name, shape, classes, mean=0.3, std=0.2, **options)
 
 
 C1, C3, C5, F6 = 28 * 28 * 6 * 25, 10 * 10 * 16 * 6 * 25, 120 * 16 * 25, 84 * 120

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cvnlp.networks import parameter_count
 from cvnlp.vision.models.lenet import TABLE, Lenet5, ScaledTanh, Subsampling, TableConvolution
+from make_networks import classifier
 
 MODERN = {"subsampling": "max", "connections": "full", "activation": "relu"}
 TABLE_1 = """
@@ -23,7 +24,7 @@ XXX...XXX..X.XXX
 
 def build(shape: tuple[int, int, int] = (32, 32, 1), **options: Any) -> Lenet5:
     torch.manual_seed(0)
-    return Lenet5(list(shape), 10, [0.2] * shape[2], [0.3] * shape[2], **options).eval()
+    return classifier("lenet5", shape, 10, mean=0.2, std=0.3, **options).eval()
 
 
 def counts(network: Lenet5) -> dict[str, int]:

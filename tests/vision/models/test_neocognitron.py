@@ -21,6 +21,7 @@ from cvnlp.vision.evaluation.evaluate import predict_split
 from cvnlp.vision.models import input_format
 from cvnlp.vision.models.neocognitron import CLayer, Contrast, Neocognitron, Recognition, SLayer
 from cvnlp.vision.training.task import Learner, Task
+from make_networks import classifier, make_config
 
 SMALL = {"planes": [12], "prototypes": 60}
 SIZE = 20
@@ -28,7 +29,7 @@ SIZE = 20
 
 def build(size: int = SIZE, channels: int = 1, classes: int = 4, **options: Any) -> Neocognitron:
     torch.manual_seed(0)
-    return Neocognitron([size, size, channels], classes, [0.2] * channels, [0.3] * channels, **(SMALL | options))
+    return classifier("neocognitron", (size, size, channels), classes, mean=0.2, std=0.3, **(SMALL | options))
 
 
 def make_signs(count: int = 80, seed: int = 1, size: int = SIZE) -> tuple[Tensor, Tensor]:
@@ -274,12 +275,12 @@ def test_templates_are_counted_as_parameters_that_no_optimiser_changes() -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"field": 4}, r"model\.field: a window of 4 has no middle"),
-        ({"blur": 2}, r"model\.blur: a window of 2 has no middle"),
-        ({"prototypes": 3}, r"model\.prototypes: 3 cannot stand for 4 classes"),
+        ({"field": 4}, r"options\.field: must be odd.*given: 4"),
+        ({"blur": 2}, r"options\.blur: must be odd.*given: 2"),
+        ({"prototypes": 3}, r"model\.prototypes: 3 cannot represent 4 classes"),
     ],
 )
-def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
+def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(**options)
 
@@ -291,9 +292,9 @@ class InterruptionError(Exception):
     pass
 
 
-def make_options(**changes: Any) -> dict[str, Any]:
+def make_options(**changes: Any) -> VisionTrain:
     augment = Augment(shift=0.5, rotation=3.0)
-    return VisionTrain(epochs=4, batch_size=50, clip=1.0, augment=augment).model_dump() | changes
+    return VisionTrain(**({"epochs": 4, "batch_size": 50, "clip": 1.0, "augment": augment} | changes))
 
 
 @pytest.fixture
@@ -304,12 +305,7 @@ def train(vision_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fitt
     def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
         number, options = next(count), make_options(**changes)
         data = input_format(prepared.read_facts(vision_data))
-        config = {
-            "domain": "vision",
-            "name": "neocognitron",
-            "data": data,
-            "options": {"planes": [16], "prototypes": 90},
-        }
+        config = make_config("vision", "neocognitron", data, planes=[16], prototypes=90)
         trainer.seed_everything(1)
         network = networks.build(config)
         fitted = trainer.fit(
@@ -355,7 +351,8 @@ def test_an_interrupted_training_ends_in_the_same_bytes(epoch: int, train: Calla
 
     whole, folder = train()
     with pytest.raises(InterruptionError):
-        train(resume="state", source=SimpleNamespace(train_batches=train_batches, split_batches=batches.split_batches))
+        source = SimpleNamespace(train_batches=train_batches, validation_batches=batches.validation_batches)
+        train(resume="state", source=source)
     torch.rand(7)  # chance has moved on
     resumed, again = train(resume="state")
     assert resumed.history == whole.history
@@ -381,4 +378,4 @@ def test_too_few_epochs_are_refused() -> None:
 @pytest.mark.parametrize("average", ["ema", "swa"])
 def test_an_average_of_templates_is_refused(average: str) -> None:
     with pytest.raises(ValueError, match=rf"train\.average: {average} .*take none"):
-        Task(build(), make_options(average=average, average_decay=0.9))
+        Task(build(), make_options(average=average))

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from cvnlp.networks import parameter_count
 from cvnlp.vision.models.resnet import Residual, ResNet
+from make_networks import classifier
 
 
 def build(shape: tuple[int, int, int] = (28, 28, 1), **options: Any) -> ResNet:
     torch.manual_seed(0)
-    return ResNet(list(shape), 10, [0.2] * shape[2], [0.3] * shape[2], **options).eval()
+    return classifier("resnet", shape, 10, mean=0.2, std=0.3, **options).eval()
 
 
 def sizes(network: ResNet) -> dict[str, tuple[int, ...]]:
