@@ -23,7 +23,7 @@ from cvnlp.vision.models import Classifier
 from cvnlp.vision.models.convolutional import Convolutional, named
 from cvnlp.vision.report.detection import draw_reading
 from cvnlp.vision.report.insight import draw_insight
-from make_networks import classifier
+from make_networks import classifier, image_format
 
 OPTIONS = VisionInsight(reading_score=0.5, reading_overlap=0.2, reading_shown=2)
 CANVASES = {"count": 6, "size": [24, 32], "pictures": 3, "background": 0.3}
@@ -32,7 +32,7 @@ TABLES = ("found", "boxes", "classes", "curves", "everywhere")
 
 def template_network(shown: list[np.ndarray]) -> Classifier:
     """Names the class whose picture a window equals, and background elsewhere: correlation above a threshold."""
-    network = Convolutional([8, 8, 1], len(shown) + 1, [0.0], [1.0])
+    network = Convolutional(image_format((8, 8, 1), len(shown) + 1, mean=0.0, std=1.0))
     network.layers = named(features=nn.Sequential(nn.Identity()), head=nn.Sequential(nn.Flatten(), nn.Linear(64, 4)))
     with torch.no_grad():
         linear = network.layers.head[1]

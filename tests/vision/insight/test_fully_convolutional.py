@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cvnlp.vision.insight.fully_convolutional import Reader, Unreadable, fully_convolutional
 from cvnlp.vision.models import Classifier
 from cvnlp.vision.models.convolutional import Convolutional, named
-from make_networks import classifier
+from make_networks import classifier, image_format
 
 VALID = {"padding": "valid", "pooling": "max"}
 LENETS = [
@@ -142,14 +142,14 @@ def test_head_that_mixes_places_is_refused() -> None:
         def forward(self, inputs: Tensor) -> Tensor:
             return inputs.flatten(1).sort(1).values
 
-    network = Convolutional([8, 8, 1], 5, [0.5], [0.5])
+    network = Convolutional(image_format((8, 8, 1), classes=5))
     network.layers = named(features=named(one=nn.Conv2d(1, 2, 3)), head=nn.Sequential(Sorted(), nn.Linear(72, 5)))
     with pytest.raises(Unreadable, match="its head holds Sorted"):
         Reader(network)
 
 
 def test_maps_that_are_no_convolution_s_are_refused() -> None:
-    network = Convolutional([8, 8, 1], 5, [0.5], [0.5])
+    network = Convolutional(image_format((8, 8, 1), classes=5))
     features = named(one=nn.Conv2d(1, 2, 3), two=nn.AdaptiveMaxPool2d(2))
     network.layers = named(features=features, head=nn.Sequential(nn.Flatten(), nn.Linear(8, 5)))
     with pytest.raises(Unreadable, match="Convolutional is not made of convolutions, pooling and fully connected"):
