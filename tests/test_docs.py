@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloning import ROOT
-from cvnlp import networks
+from cvnlp import domains, networks
 from cvnlp.params import read_params
 from cvnlp.vision.models import MODELS
 from make_networks import image_format
