@@ -23,7 +23,7 @@ from torch import Tensor
 
 from cvnlp import networks
 from cvnlp.data import prepared
-from cvnlp.language.evaluation.evaluate import token_nats
+from cvnlp.language.inference.scoring import text_nats
 from cvnlp.language.models.recurrent import Lstm
 from cvnlp.params.language_networks import LstmOptions
 from cvnlp.params.network_config import TextFormat
@@ -93,7 +93,8 @@ def as_network(weights: dict[str, Tensor]) -> Lstm:
 
 def perplexity(network: Any, data: Path) -> float:
     """Of the whole validation text."""
-    nats = token_nats(network, prepared.load_array(data, "validation"), prepared.read_facts(data)["start"])
+    start = prepared.read_facts(data, prepared.LanguageFacts).start
+    nats = text_nats(network, prepared.load_array(data, "validation"), start)
     return math.exp(float(nats.mean(dtype=np.float64)))
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from cvnlp import domains, networks
 from cvnlp.data import prepared
-from cvnlp.language.evaluation.evaluate import token_nats
+from cvnlp.language.inference.scoring import token_nats
 from cvnlp.params.network_config import ImageFormat
 from cvnlp.params.runs import Augment, LanguageTrain, Optimiser, VisionTrain
 from cvnlp.params.vision_networks import LinearOptions
@@ -151,13 +151,18 @@ def test_the_history_says_what_the_kept_classifier_scores(train: Callable[..., T
     assert trained.fitted.examples == 3 * 300
 
 
+def validation_nats(network: Any, data: Path) -> np.ndarray:
+    """Of the text as validation reads it: in columns, each from a zero state."""
+    batches = domains.DOMAINS["language"].batches.validation_batches(data, LanguageTrain(epochs=1))
+    inputs, targets = torch.from_numpy(batches.inputs).long(), torch.from_numpy(batches.targets).long()
+    return token_nats(network, inputs, targets)[targets >= 0].numpy()
+
+
 def test_the_history_says_what_the_kept_language_model_scores(
     train: Callable[..., Trained], language_data: Path
 ) -> None:
     trained = train("language")
-    tokens, start = prepared.load_array(language_data, "validation"), prepared.read_facts(language_data)["start"]
-    columns = domains.DOMAINS["language"].batches.VALIDATION_COLUMNS
-    nats = token_nats(trained.network, tokens, start, columns=columns)
+    nats = validation_nats(trained.network, language_data)
     row = trained.fitted.history[trained.fitted.best_epoch]
     assert row["validation_nll"] == pytest.approx(nats.mean(), rel=1e-4)
     assert row["validation_perplexity"] == pytest.approx(math.exp(row["validation_nll"]), rel=1e-5)
@@ -525,9 +530,7 @@ def test_the_averaged_language_model_is_the_one_validated(
     average: dict[str, Any], train: Callable[..., Trained], language_data: Path
 ) -> None:
     trained = train("language", model={"embedding_size": 16, "tied": True}, **average)
-    tokens, start = prepared.load_array(language_data, "validation"), prepared.read_facts(language_data)["start"]
-    columns = domains.DOMAINS["language"].batches.VALIDATION_COLUMNS
-    nats = token_nats(trained.network, tokens, start, columns=columns)
+    nats = validation_nats(trained.network, language_data)
     row = trained.fitted.history[trained.fitted.best_epoch]
     assert row["validation_nll"] == pytest.approx(nats.mean(), rel=1e-4)
 

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp.data import prepared
+from cvnlp.data.prepared import LanguageFacts
+from cvnlp.domains import AttackResult
 from cvnlp.language.attacks import robustness
 from cvnlp.language.attacks.robustness import ATTACKS, verify
 from cvnlp.language.batches import Windows
@@ -17,6 +19,7 @@ from cvnlp.language.models import MODELS, Network, Recurrent
 from cvnlp.language.models.recurrent import Lstm
 from cvnlp.networks import device
 from make_networks import language_model
+from cvnlp.params.runs import LanguageAttack
 
 SHARES = [0.05, 0.1, 0.29, 0.5, 1.0]
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
@@ -203,12 +206,12 @@ def test_hotflip_takes_the_replacement_along_which_the_loss_rises_fastest(name: 
 @pytest.fixture(scope="module")
 def trained(language_data: Path) -> Lstm:
     """A small network that has learnt something of the plays."""
-    facts = prepared.read_facts(language_data)
+    facts = prepared.read_facts(language_data, LanguageFacts)
     torch.manual_seed(0)
-    network = language_model("lstm", facts["vocabulary_size"], embedding_size=16, hidden_size=32)
+    network = language_model("lstm", facts.vocabulary_size, embedding_size=16, hidden_size=32)
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.02)
     tokens = prepared.load_array(language_data, "train")
-    for inputs, targets, _ in Windows(tokens, facts["start"], columns=16, window=32, count=60):
+    for inputs, targets, _ in Windows(tokens, facts.start, columns=16, window=32, count=60):
         loss = F.cross_entropy(network(inputs)[0].flatten(0, 1), targets.flatten())
         optimiser.zero_grad()
         loss.backward()
@@ -216,39 +219,39 @@ def trained(language_data: Path) -> Lstm:
     return network.eval()
 
 
-OPTIONS = {"shares": [0.3, 0.1], "excerpts": 12, "length": 30}
+OPTIONS = LanguageAttack(shares=[0.3, 0.1], excerpts=12, length=30)
 
 
-def attack(network: Network, data: Path, **options: object):
-    return robustness.attack(network.to(device()), data, prepared.read_facts(data), OPTIONS | options)
+def attack(network: Network, data: Path, **changes: int) -> AttackResult:
+    facts, options = prepared.read_facts(data, LanguageFacts), OPTIONS.model_copy(update=changes)
+    return robustness.attack(network.to(device()), data, facts, options)
 
 
 def test_aim_hurts_more_than_chance_and_chance_more_than_nothing(trained: Lstm, language_data: Path) -> None:
-    scores, _, _ = attack(trained, language_data)
+    scores = attack(trained, language_data).scores
     assert scores["perplexity_clean"] < 12  # of some 40 characters
     for share in (0.1, 0.3):
         assert scores["perplexity_clean"] < scores[f"perplexity_random_{share}"] < scores[f"perplexity_hotflip_{share}"]
 
 
 def test_more_replacements_hurt_more(trained: Lstm, language_data: Path) -> None:
-    scores, _, _ = attack(trained, language_data)
+    scores = attack(trained, language_data).scores
     for method in ATTACKS:
         assert scores["perplexity_clean"] < scores[f"perplexity_{method}_0.1"] < scores[f"perplexity_{method}_0.3"]
 
 
 def test_every_attack_is_made_at_every_share(trained: Lstm, language_data: Path) -> None:
-    scores, rows, _ = attack(trained, language_data)
-    assert [(row["share"], row["method"]) for row in rows] == [
-        (share, name) for share in (0.1, 0.3) for name in ATTACKS
-    ]
-    assert scores["tokens"] == 12 * 30
-    assert all(scores[f"perplexity_{row['method']}_{row['share']:g}"] == row["perplexity"] for row in rows)
+    result = attack(trained, language_data)
+    rows = [*result.table.itertuples()]
+    assert [(row.share, row.method) for row in rows] == [(share, name) for share in (0.1, 0.3) for name in ATTACKS]
+    assert result.scores["tokens"] == 12 * 30
+    assert all(result.scores[f"perplexity_{row.method}_{row.share:g}"] == row.perplexity for row in rows)
 
 
 def test_examples_are_one_text_and_its_attacked_forms(trained: Lstm, language_data: Path) -> None:
-    _, _, examples = attack(trained, language_data)
+    examples = attack(trained, language_data).examples
     share = float(examples["share"])
-    assert share in OPTIONS["shares"]
+    assert share in OPTIONS.shares
     clean = str(examples["clean"])
     assert set(examples) == {"clean", "share", *ATTACKS}
     for method in ATTACKS:
@@ -259,40 +262,39 @@ def test_examples_are_one_text_and_its_attacked_forms(trained: Lstm, language_da
 
 
 def test_rows_tell_how_much_was_changed_indeed(trained: Lstm, language_data: Path) -> None:
-    _, rows, _ = attack(trained, language_data)
-    for row in rows:
-        allowed = int(row["share"] * 30 + 1e-9) / 30
-        assert row["changed"] == pytest.approx(allowed) if row["method"] in REPLACING else 0 < row["changed"] <= allowed
+    for row in attack(trained, language_data).table.itertuples():
+        allowed = int(row.share * 30 + 1e-9) / 30
+        assert row.changed == pytest.approx(allowed) if row.method in REPLACING else 0 < row.changed <= allowed
 
 
 def test_a_network_without_vectors_is_attacked_by_all_that_need_none(language_data: Path) -> None:
-    network = language_model("ngram", prepared.read_facts(language_data)["vocabulary_size"], order=3)
-    scores, rows, examples = attack(network, language_data)
-    assert {row["method"] for row in rows} == set(ATTACKS) - {"hotflip"}
-    assert "hotflip" not in examples and not any("hotflip" in name for name in scores)
+    network = language_model("ngram", prepared.read_facts(language_data, LanguageFacts).vocabulary_size, order=3)
+    result = attack(network, language_data)
+    assert set(result.table["method"]) == set(ATTACKS) - {"hotflip"}
+    assert "hotflip" not in result.examples and not any("hotflip" in name for name in result.scores)
 
 
 def test_texts_read_a_few_at_a_time_give_the_same_scores(
     trained: Lstm, language_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores, _rows, _ = attack(trained, language_data)
+    scores = attack(trained, language_data).scores
     monkeypatch.setattr(robustness, "AT_ONCE", 1)
-    again, _, _ = attack(trained, language_data)
+    again = attack(trained, language_data).scores
     assert again == pytest.approx(scores, rel=1e-4)
 
 
 def test_attacking_twice_gives_the_same_files(trained: Lstm, language_data: Path) -> None:
     first, again = attack(trained, language_data), attack(trained, language_data)
-    assert first[:2] == again[:2]
-    assert all(np.array_equal(first[2][name], again[2][name]) for name in first[2])
+    assert first.scores == again.scores and first.table.equals(again.table)
+    assert all(np.array_equal(first.examples[name], again.examples[name]) for name in first.examples)
 
 
 def test_clean_perplexity_is_that_of_the_excerpts(trained: Lstm, language_data: Path) -> None:
     """One excerpt as long as the test text is the test text, read from the start token on."""
     tokens = prepared.load_array(language_data, "test").astype(np.int64)
-    facts = prepared.read_facts(language_data)
-    scores, _, _ = attack(trained, language_data, excerpts=1, length=len(tokens))
-    inputs = torch.from_numpy(np.concatenate(([facts["start"]], tokens[:-1])))[None]
+    facts = prepared.read_facts(language_data, LanguageFacts)
+    scores = attack(trained, language_data, excerpts=1, length=len(tokens)).scores
+    inputs = torch.from_numpy(np.concatenate(([facts.start], tokens[:-1])))[None]
     with torch.no_grad():
         logits, _ = trained.cpu()(inputs)
     expected = F.cross_entropy(logits[0], torch.from_numpy(tokens)).exp().item()

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language import data
 from cvnlp.language.data import published
 from cvnlp.language.data.texts import Texts
+from cvnlp.params.datasets import LanguageDataset, OwnTexts
 
 OPTIONS: dict[str, Any] = {
+    "domain": "language",
     "seed": 1,
     "tokens": "characters",
     "lowercase": False,
@@ -47,23 +50,23 @@ def write_files_fixture() -> Callable[..., Path]:
 
 
 @pytest.fixture
-def prepare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+def prepare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., LanguageFacts]:
     """Prepare documents as if they were published."""
 
     def of(
         folder: Path, documents: Mapping[str, str], given: Mapping[str, list[str]] | None = None, **options: Any
-    ) -> dict[str, Any]:
+    ) -> LanguageFacts:
         monkeypatch.setitem(published.READERS, "shakespeare", lambda raw: made_texts(documents, given))
-        return data.prepare(Path("unused"), folder, source="shakespeare", **OPTIONS | options)
+        return data.prepare(Path("unused"), folder, LanguageDataset(source="shakespeare", **OPTIONS | options))
 
     return of
 
 
 @pytest.fixture
-def prepare_own() -> Callable[..., dict[str, Any]]:
+def prepare_own() -> Callable[..., LanguageFacts]:
     """Prepare the files at a path."""
 
-    def of(folder: Path, path: Path, **options: Any) -> dict[str, Any]:
-        return data.prepare(path, folder, **{"encoding": None, "max_skipped": 0.01} | OPTIONS | options)
+    def of(folder: Path, path: Path, **options: Any) -> LanguageFacts:
+        return data.prepare(path, folder, OwnTexts(path=str(path), **OPTIONS | options))
 
     return of

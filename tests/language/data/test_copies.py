@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.data.copies import line_digests, repeated_lines
 
-Prepare = Callable[..., dict[str, Any]]
+Prepare = Callable[..., LanguageFacts]
 LONG = "A line of forty characters and no fewer!"  # 40
 
 
@@ -29,7 +29,7 @@ def twins(tmp_path: Path, write_files: Callable[..., Path]) -> Path:
 
 def test_copies_are_kept_counted_and_listed(tmp_path: Path, twins: Path, prepare_own: Prepare) -> None:
     facts = prepare_own(tmp_path / "made", twins, validation=["3 c"], test=["7 g", "5 e"])
-    assert facts["duplicates"] == {
+    assert facts.duplicates.model_dump() == {
         "within": {"train": 1, "validation": 0, "test": 0},
         "across": {"train-validation": 1, "train-test": 1, "validation-test": 0},
         "dropped": {"train": 0, "validation": 0, "test": 0},
@@ -46,11 +46,11 @@ def test_copies_of_held_out_documents_are_dropped_before_all_others(
     tmp_path: Path, twins: Path, prepare_own: Prepare
 ) -> None:
     facts = prepare_own(tmp_path / "made", twins, validation=["3 c"], test=["7 g", "5 e"], duplicates="drop")
-    assert facts["duplicates"]["dropped"] == {"train": 3, "validation": 0, "test": 0}
-    assert not any(facts["duplicates"]["within"].values())
-    assert not any(facts["duplicates"]["across"].values())
+    assert facts.duplicates.dropped == {"train": 3, "validation": 0, "test": 0}
+    assert not any(facts.duplicates.within.values())
+    assert not any(facts.duplicates.across.values())
     assert text_of(tmp_path / "made", "train") == "third\n"
-    assert facts["counts"]["test"] == len("same\n\nlast\n")
+    assert facts.counts["test"] == len("same\n\nlast\n")
     assert len((tmp_path / "made" / "duplicates.csv").read_text(encoding="utf-8").splitlines()) == 4
 
 
@@ -59,9 +59,9 @@ def test_what_is_drawn_after_dropping_has_no_copy_elsewhere(
     tmp_path: Path, twins: Path, prepare_own: Prepare, seed: int
 ) -> None:
     facts = prepare_own(tmp_path / "made", twins, validation=0.2, test=0.2, duplicates="drop", seed=seed)
-    assert facts["duplicates"]["dropped"]["train"] == 3
-    assert not any(facts["duplicates"]["across"].values())
-    assert sum(facts["documents"].values()) == 4
+    assert facts.duplicates.dropped["train"] == 3
+    assert not any(facts.duplicates.across.values())
+    assert sum(facts.documents.values()) == 4
 
 
 def test_given_test_documents_stay_though_they_repeat_each_other(
@@ -70,9 +70,9 @@ def test_given_test_documents_stay_though_they_repeat_each_other(
     contents = {"train/a": "one\n", "train/b": "two\n", "valid/a": "two\n", "valid/b": "three\n"}
     root = write_files(tmp_path / "mine", contents | {"test/a": "three\n", "test/b": "three\n"})
     facts = prepare_own(tmp_path / "made", root, duplicates="drop", tokens="whitespace", max_skipped=0.0)
-    assert facts["documents"] == {"train": 1, "validation": 1, "test": 2}
-    assert facts["duplicates"]["dropped"] == {"train": 1, "validation": 1, "test": 0}
-    assert facts["duplicates"]["within"]["test"] == 1
+    assert facts.documents == {"train": 1, "validation": 1, "test": 2}
+    assert facts.duplicates.dropped == {"train": 1, "validation": 1, "test": 0}
+    assert facts.duplicates.within["test"] == 1
 
 
 def test_dropping_all_that_was_for_training_is_refused(tmp_path: Path, prepare: Prepare) -> None:
@@ -84,7 +84,7 @@ def test_dropping_all_that_was_for_training_is_refused(tmp_path: Path, prepare: 
 def test_parts_of_one_text_are_no_copies(tmp_path: Path, twins: Path, prepare_own: Prepare) -> None:
     (twins / "8 long").write_text("some line\n" * 50, encoding="utf-8")
     facts = prepare_own(tmp_path / "made", twins / "8 long", validation=0.1, test=0.1)
-    assert not any(facts["duplicates"]["across"].values())
+    assert not any(facts.duplicates.across.values())
     assert (tmp_path / "made" / "duplicates.csv").read_text(encoding="utf-8") == "split,document,copy_split,copy\n"
 
 
@@ -99,8 +99,8 @@ def test_repeated_lines_are_a_share_of_the_long_ones(tmp_path: Path, prepare: Pr
         "c": f"short\n{LONG[1:]}\n",
     }
     facts = prepare(tmp_path, documents, validation=["b"], test=["c"])
-    assert facts["repeated_lines"] == {"validation": 0.5, "test": 0.0}
-    assert facts["counts"]["validation"] == len(documents["b"]), "none was removed"
+    assert facts.repeated_lines == {"validation": 0.5, "test": 0.0}
+    assert facts.counts["validation"] == len(documents["b"]), "none was removed"
 
 
 def test_repeated_lines_are_those_of_a_set() -> None:

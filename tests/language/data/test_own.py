@@ -4,11 +4,11 @@ import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cvnlp.data import prepared
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.data.own import read_own
 from cvnlp.language.data.texts import Texts
 
@@ -176,22 +176,22 @@ def test_link_to_a_folder_is_refused(tmp_path: Path, write_files: Write) -> None
 
 
 def test_own_text_is_prepared_with_its_facts(
-    tmp_path: Path, write_files: Write, prepare_own: Callable[..., dict[str, Any]]
+    tmp_path: Path, write_files: Write, prepare_own: Callable[..., LanguageFacts]
 ) -> None:
     root = write_files(
         tmp_path / "mine", {f"{number}.txt": f"text {number}\r\n" for number in range(200)} | {"bad": ""}
     )
     facts = prepare_own(tmp_path / "made", root, validation=0.1, test=0.1)
-    assert (facts["source"], facts["licence"], facts["citation"]) == ("own files", "the user's own", "")
-    assert (facts["read"], facts["skipped"], facts["converted_line_ends"]) == (200, 1, 200)
-    assert facts["encodings"] == {"utf-8": 200}
-    assert sum(facts["documents"].values()) == 200
+    assert (facts.source, facts.licence, facts.citation) == ("own files", "the user's own", "")
+    assert (facts.read, facts.skipped, facts.converted_line_ends) == (200, 1, 200)
+    assert facts.encodings == {"utf-8": 200}
+    assert sum(facts.documents.values()) == 200
     assert (tmp_path / "made" / "skipped.csv").read_text(encoding="utf-8") == "file,reason\nbad,is empty\n"
-    assert prepared.read_facts(tmp_path / "made").items() > facts.items()
+    assert prepared.read_facts(tmp_path / "made") == facts
 
 
 def test_documents_of_every_split_are_listed(
-    tmp_path: Path, write_files: Write, prepare_own: Callable[..., dict[str, Any]]
+    tmp_path: Path, write_files: Write, prepare_own: Callable[..., LanguageFacts]
 ) -> None:
     root = write_files(tmp_path / "mine", {"ä, b": "0123456789" * 2, "c": "text\n"})
     prepare_own(tmp_path / "made", root, validation=["c"], test=0.25)
@@ -205,7 +205,7 @@ def test_documents_of_every_split_are_listed(
 
 
 def test_a_text_prepared_from_other_encodings_is_the_same(
-    tmp_path: Path, write_files: Write, prepare_own: Callable[..., dict[str, Any]]
+    tmp_path: Path, write_files: Write, prepare_own: Callable[..., LanguageFacts]
 ) -> None:
     for encoding in ("utf-8", "utf-16", "cp1252"):
         root = write_files(tmp_path / encoding, {"text": UMLAUTS.replace("\n", "\r\n").encode(encoding)})
@@ -218,7 +218,7 @@ def test_a_text_prepared_from_other_encodings_is_the_same(
 
 
 def test_a_split_whose_files_were_all_skipped_is_refused(
-    tmp_path: Path, write_files: Write, prepare_own: Callable[..., dict[str, Any]]
+    tmp_path: Path, write_files: Write, prepare_own: Callable[..., LanguageFacts]
 ) -> None:
     root = write_files(tmp_path / "mine", {"train.txt": "a\n", "valid.txt": "b\n", "test.txt": ""})
     with pytest.raises(ValueError, match="test: its text, 0 characters, holds no tokens"):

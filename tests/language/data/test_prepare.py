@@ -18,10 +18,11 @@ import pytest
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.data import texts
 from cvnlp.language.data.tokens import TOKENISERS
 
-Prepare = Callable[..., dict[str, Any]]
+Prepare = Callable[..., LanguageFacts]
 PLAYS = {
     "first": "KING:\nA cat, a dog.\n\nQUEEN:\nA cat!\n",
     "second": "KING:\nThe cat.\n",
@@ -70,7 +71,7 @@ def test_documents_of_characters_have_a_line_end_between_them(tmp_path: Path, pr
     known = vocabulary(tmp_path)
     text = "".join(known[index] for index in prepared.load_array(tmp_path, "train"))
     assert text == f"{PLAYS['first']}\n{PLAYS['second']}"
-    assert facts["counts"]["train"] == facts["characters"]["train"] == len(text)
+    assert facts.counts["train"] == facts.characters["train"] == len(text)
 
 
 @pytest.mark.parametrize("kind", ["words", "whitespace"])
@@ -92,7 +93,7 @@ def test_ids_are_as_wide_as_the_vocabulary_needs(
     """`words`, with <unk> and <eos> beside them, must fit into the kind."""
     plays = PLAYS | {"first": " ".join(f"w{number}" for number in range(words)), "second": " "}
     facts = prepare(tmp_path, plays, tokens=tokens, **NAMED)
-    assert facts["vocabulary_size"] == words + 2
+    assert facts.vocabulary_size == words + 2
     train = prepared.load_array(tmp_path, "train")
     assert train.dtype == kind
     assert train.max() == words + 1
@@ -102,8 +103,8 @@ def test_ids_are_as_wide_as_the_vocabulary_needs(
 def test_lowercase_is_of_the_whole_text(tmp_path: Path, prepare: Prepare, kind: str) -> None:
     lower = {name: text.lower() for name, text in PLAYS.items()}
     facts = prepare(tmp_path / "by option", PLAYS, tokens=kind, lowercase=True, **NAMED)
-    assert facts["lowercase"] is True
-    assert prepare(tmp_path / "before", lower, tokens=kind, **NAMED) == facts | {"lowercase": False}
+    assert facts.lowercase is True
+    assert prepare(tmp_path / "before", lower, tokens=kind, **NAMED) == facts.model_copy(update={"lowercase": False})
     for split in prepared.SPLITS:
         arrays = [prepared.load_array(tmp_path / name, split) for name in ("by option", "before")]
         np.testing.assert_array_equal(*arrays)
@@ -144,13 +145,13 @@ def test_what_the_vocabulary_leaves_out_is_unknown_and_counted(
 ) -> None:
     facts = prepare(tmp_path, PLAYS, tokens=kind, **NAMED, **options)
     known = set(vocabulary(tmp_path))
-    assert facts["vocabulary_size"] == len(known) == options.get("vocabulary_size", len(known))
+    assert facts.vocabulary_size == len(known) == options.get("vocabulary_size", len(known))
     for split in MEMBERS:
         unknown = [token not in known for token in tokens_of(kind, split)]
         assert (prepared.load_array(tmp_path, split) == 0).tolist() == unknown
-        assert facts["unknown"][split] == sum(unknown)
-        assert facts["coverage"][split] == pytest.approx(1 - sum(unknown) / len(unknown))
-        assert facts["out_of_vocabulary"][split] == pytest.approx(sum(unknown) / len(unknown))
+        assert facts.unknown[split] == sum(unknown)
+        assert facts.coverage[split] == pytest.approx(1 - sum(unknown) / len(unknown))
+        assert facts.out_of_vocabulary[split] == pytest.approx(sum(unknown) / len(unknown))
 
 
 def test_literal_unknown_words_are_neither_covered_nor_out_of_the_vocabulary(tmp_path: Path, prepare: Prepare) -> None:
@@ -158,10 +159,10 @@ def test_literal_unknown_words_are_neither_covered_nor_out_of_the_vocabulary(tmp
     facts = prepare(tmp_path, plays, tokens="whitespace", **NAMED)
     assert vocabulary(tmp_path) == ["<unk>", "<eos>", "b", "a"]
     assert prepared.load_array(tmp_path, "validation").tolist() == [3, 0, 0, 1]
-    assert facts["unknown"] == {"train": 2, "validation": 2, "test": 1}
-    assert facts["coverage"] == {"train": 0.75, "validation": 0.5, "test": 0.5}
-    assert facts["out_of_vocabulary"] == {"train": 0.0, "validation": 0.25, "test": 0.0}
-    assert facts["types"] == 4
+    assert facts.unknown == {"train": 2, "validation": 2, "test": 1}
+    assert facts.coverage == {"train": 0.75, "validation": 0.5, "test": 0.5}
+    assert facts.out_of_vocabulary == {"train": 0.0, "validation": 0.25, "test": 0.0}
+    assert facts.types == 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -171,8 +172,8 @@ def test_one_enormous_line_can_be_started_too(tmp_path: Path, prepare: Prepare, 
     facts = prepare(
         tmp_path, {"one": "to be or not to be " * 50}, tokens=kind, vocabulary_size=size, validation=0.1, test=0.1
     )
-    assert vocabulary(tmp_path)[facts["start"]] == ("\n" if kind == "characters" else "<eos>")
-    assert facts["vocabulary_size"] == len(vocabulary(tmp_path)) == size or size is None
+    assert vocabulary(tmp_path)[facts.start] == ("\n" if kind == "characters" else "<eos>")
+    assert facts.vocabulary_size == len(vocabulary(tmp_path)) == size or size is None
 
 
 # Facts ----------------------------------------------------------------------------------------------------------------
@@ -182,13 +183,13 @@ def test_one_enormous_line_can_be_started_too(tmp_path: Path, prepare: Prepare, 
 def test_facts_count_what_a_counter_counts(tmp_path: Path, prepare: Prepare, kind: str) -> None:
     facts = prepare(tmp_path, PLAYS, tokens=kind, **NAMED)
     counts = Counter(tokens_of(kind, "train"))
-    assert facts["types"] == len(counts)
-    assert {token: counts[token] for token, _ in facts["frequent"]} == dict(facts["frequent"])
-    assert [count for _, count in facts["frequent"]] == sorted(counts.values(), reverse=True)[:20]
-    assert facts["counts"] == {split: len(tokens_of(kind, split)) for split in MEMBERS}
-    assert facts["tokens"] == kind
-    assert facts["token_kind"] == ("characters" if kind == "characters" else "words")
-    assert facts["documents"] == {"train": 2, "validation": 1, "test": 1}
+    assert facts.types == len(counts)
+    assert {token: counts[token] for token, _ in facts.frequent} == dict(facts.frequent)
+    assert [count for _, count in facts.frequent] == sorted(counts.values(), reverse=True)[:20]
+    assert facts.counts == {split: len(tokens_of(kind, split)) for split in MEMBERS}
+    assert facts.tokens == kind
+    assert facts.token_kind == ("characters" if kind == "characters" else "words")
+    assert facts.documents == {"train": 2, "validation": 1, "test": 1}
 
 
 @pytest.mark.parametrize("piece", [1, 2**20])
@@ -197,20 +198,19 @@ def test_lines_and_characters_are_counted_by_split(
 ) -> None:
     monkeypatch.setattr(texts, "PIECE", piece)
     facts = prepare(tmp_path, PLAYS | {"fourth": "\n\nZebra, no end"}, tokens="words", **NAMED)
-    assert facts["lines"] == {"train": 7, "validation": 2, "test": 3}
-    assert facts["longest_line"] == {"train": 13, "validation": 12, "test": 13}
-    assert facts["characters"]["validation"] == len(PLAYS["third"])
-    assert facts["characters"]["train"] == len(PLAYS["first"]) + len(PLAYS["second"]) + 1
+    assert facts.lines == {"train": 7, "validation": 2, "test": 3}
+    assert facts.longest_line == {"train": 13, "validation": 12, "test": 13}
+    assert facts.characters["validation"] == len(PLAYS["third"])
+    assert facts.characters["train"] == len(PLAYS["first"]) + len(PLAYS["second"]) + 1
 
 
-def test_returned_facts_are_those_on_disk_without_the_arrays(tmp_path: Path, prepare: Prepare) -> None:
+def test_returned_facts_are_those_on_disk(tmp_path: Path, prepare: Prepare) -> None:
     returned = prepare(tmp_path, PLAYS, **NAMED)
-    stored = prepared.read_facts(tmp_path)
-    assert set(stored.pop("arrays")) == set(prepared.SPLITS)
-    assert stored == returned
-    assert returned["domain"] == "language"
-    assert returned["licence"]
-    assert returned["citation"]
+    assert prepared.read_facts(tmp_path) == returned
+    assert set(returned.arrays) == set(prepared.SPLITS)
+    assert returned.domain == "language"
+    assert returned.licence
+    assert returned.citation
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -277,22 +277,21 @@ def test_a_full_disk_at_the_end_leaves_no_facts(
 KILLED = """
 import contextlib, os, signal, sys
 from pathlib import Path
-from cvnlp import prepared
+from cvnlp.data import prepared
 from cvnlp.language import data
+from cvnlp.params.datasets import OwnTexts
 
-writing = prepared.writing
+open_array_writer = prepared.open_array_writer
 
 @contextlib.contextmanager
 def dying(folder, name, dtype, shape):
-    with writing(folder, name, dtype, shape) as append:
+    with open_array_writer(folder, name, dtype, shape) as append:
         yield lambda rows: (append(rows), name == sys.argv[3] and os.kill(os.getpid(), signal.SIGKILL))
 
 if sys.argv[3] != "nothing":
-    prepared.writing = dying
-data.prepare(
-    Path(sys.argv[1]), Path(sys.argv[2]), seed=1, tokens="words", lowercase=False, vocabulary_size=None,
-    minimum_count=1, validation=0.1, test=0.1, duplicates="keep", encoding=None, max_skipped=0.01,
-)
+    prepared.open_array_writer = dying
+options = OwnTexts(domain="language", path=sys.argv[1], seed=1, tokens="words", validation=0.1, test=0.1)
+data.prepare(Path(sys.argv[1]), Path(sys.argv[2]), options)
 """
 
 
@@ -303,7 +302,7 @@ def test_a_run_that_was_killed_is_not_taken_for_a_whole_one_and_the_next_is_like
 
     def run(folder: str, dies_at: str) -> int:
         command = [sys.executable, "-c", KILLED, str(root), str(tmp_path / folder), dies_at]
-        source = str(Path(prepared.__file__).parents[1])
+        source = str(Path(files.__file__).parents[1])
         return subprocess.run(command, env=os.environ | {"PYTHONPATH": source}, check=False).returncode
 
     assert run("undisturbed", "nothing") == 0
@@ -336,7 +335,7 @@ def test_one_enormous_line_is_held_a_few_times_at_most(
     root = write_files(tmp_path / "mine", {"line.txt": line})
     options = {"tokens": kind, "validation": 0.1, "test": 0.1}
     assert peak(lambda: prepare_own(tmp_path / "made", root, **options)) < 3 * len(line) + 15_000_000
-    assert sum(prepared.read_facts(tmp_path / "made")["characters"].values()) == len(line)
+    assert sum(prepared.read_facts(tmp_path / "made", LanguageFacts).characters.values()) == len(line)
 
 
 def test_many_documents_cost_no_more_memory_than_few(

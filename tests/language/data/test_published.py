@@ -13,6 +13,7 @@ from cvnlp.data import prepared
 from cvnlp.language import data
 from cvnlp.language.data import published
 from cvnlp.language.data.published import READERS, clean_play
+from cvnlp.params.datasets import LanguageDataset
 
 PLAY = """# The Play
 
@@ -58,8 +59,7 @@ WIKI = {
     "valid": " \n = Homarus = \n Robert is a lobster . \n",
     "test": " \n An actor . \n",
 }
-OPTIONS: dict[str, Any] = {"seed": 1, "lowercase": False, "vocabulary_size": None, "minimum_count": 1}
-OPTIONS |= {"duplicates": "keep", "validation": None, "test": None}
+OPTIONS: dict[str, Any] = {"domain": "language", "seed": 1}
 
 Fetched = Callable[[Mapping[str, Path]], None]
 
@@ -140,12 +140,13 @@ def test_penn_treebank_brings_its_splits(tmp_path: Path, fetched: Fetched) -> No
 def test_wikitext_is_read_in_its_archive(tmp_path: Path, fetched: Fetched) -> None:
     members = {f"wikitext-2/wiki.{part}.tokens": text for part, text in WIKI.items()}
     fetched({"wikitext-2-v1.zip": write_zip(tmp_path / "wiki.zip", members | {"wikitext-2/": ""})})
-    facts = data.prepare(tmp_path, tmp_path / "made", source="wikitext2", tokens="whitespace", **OPTIONS)
-    assert facts["counts"] == {"train": 14, "validation": 11, "test": 5}
-    assert facts["types"] == facts["vocabulary_size"] == 8  # = Robert <unk> is an actor . <eos>
-    assert facts["unknown"] == {"train": 2, "validation": 3, "test": 1}
-    assert facts["out_of_vocabulary"] == {"train": 0.0, "validation": 3 / 11, "test": 1 / 5}
-    assert facts["coverage"]["train"] == 1 - 2 / 14
+    options = LanguageDataset(source="wikitext2", tokens="whitespace", **OPTIONS)
+    facts = data.prepare(tmp_path, tmp_path / "made", options)
+    assert facts.counts == {"train": 14, "validation": 11, "test": 5}
+    assert facts.types == facts.vocabulary_size == 8  # = Robert <unk> is an actor . <eos>
+    assert facts.unknown == {"train": 2, "validation": 3, "test": 1}
+    assert facts.out_of_vocabulary == {"train": 0.0, "validation": 3 / 11, "test": 1 / 5}
+    assert facts.coverage["train"] == 1 - 2 / 14
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "wiki.zip"]
 
 
@@ -153,13 +154,13 @@ def test_tiny_shakespeare_is_cut_by_position(tmp_path: Path, fetched: Fetched) -
     text = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 20
     (tmp_path / "input.txt").write_text(text, encoding="utf-8")
     fetched({"input.txt": tmp_path / "input.txt"})
-    options = OPTIONS | {"validation": 0.05, "test": 0.05}
-    facts = data.prepare(tmp_path, tmp_path / "made", source="tinyshakespeare", tokens="characters", **options)
+    options = LanguageDataset(source="tinyshakespeare", tokens="characters", validation=0.05, test=0.05, **OPTIONS)
+    facts = data.prepare(tmp_path, tmp_path / "made", options)
     known = sorted(set(text))
-    assert facts["types"] == len(known)
+    assert facts.types == len(known)
     arrays = [prepared.load_array(tmp_path / "made", split) for split in prepared.SPLITS]
     assert [len(array) for array in arrays] == [int(len(text) * 0.9), 62, 62]
-    assert sum(facts["counts"].values()) == len(text)
+    assert sum(facts.counts.values()) == len(text)
 
 
 # The whole table ------------------------------------------------------------------------------------------------------
@@ -173,7 +174,8 @@ def test_every_published_text_has_a_reader_and_every_reader_a_text() -> None:
 def test_penn_treebank_has_the_published_counts(tmp_path: Path) -> None:
     if not (Path(os.environ.get("CVNLP_MIRROR", "/nowhere")) / "ptb").is_dir():
         pytest.skip("CVNLP_MIRROR names no folder with ptb")
-    facts = data.prepare(tmp_path / "raw", tmp_path / "made", source="ptb", tokens="whitespace", **OPTIONS)
-    assert facts["counts"] == {"train": 929_589, "validation": 73_760, "test": 82_430}
-    assert facts["vocabulary_size"] == facts["types"] == 10_000
-    assert facts["out_of_vocabulary"] == {"train": 0.0, "validation": 0.0, "test": 0.0}
+    options = LanguageDataset(source="ptb", tokens="whitespace", **OPTIONS)
+    facts = data.prepare(tmp_path / "raw", tmp_path / "made", options)
+    assert facts.counts == {"train": 929_589, "validation": 73_760, "test": 82_430}
+    assert facts.vocabulary_size == facts.types == 10_000
+    assert facts.out_of_vocabulary == {"train": 0.0, "validation": 0.0, "test": 0.0}

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from cvnlp.data import prepared
 from cvnlp.language.evaluation import adaptation
 from cvnlp.language.evaluation.adaptation import EPSILON, adapt, cache_nats, dynamic_nats, gradient_sizes
-from cvnlp.language.evaluation.evaluate import token_nats
+from cvnlp.language.inference.scoring import text_nats
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.networks import device
+from cvnlp.params.runs import LanguageEvaluate
 from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
@@ -25,6 +26,7 @@ STILL = {"lr": 0.0, "decay": 0.5, "window": 5, "statistics": 200}
 MOVING = {"lr": 0.001, "decay": 0.1, "window": 5, "statistics": 200}
 UNUSED = {"size": 8, "flatness": 0.7, "share": 0.0}
 USED = {"size": 8, "flatness": 0.7, "share": 0.3}
+LISTS = {"dynamic": {"lr", "decay"}, "cache": {"flatness", "share"}}
 
 
 def make_network(name: str = "lstm", **options: Any) -> Recurrent:
@@ -60,7 +62,7 @@ def test_where_nothing_moves_the_score_is_the_static_one(
     name: str, method: str, settings: dict[str, Any], data: Path
 ) -> None:
     network = make_network(name)
-    static = token_nats(network, prepared.load_array(data, "test"), START)
+    static = text_nats(network, prepared.load_array(data, "test"), START)
     found = nats_of(method, network, data, settings)[0]
     assert found.dtype == np.float32 and found.shape == (LENGTH,)
     assert found == pytest.approx(static, abs=1e-5)
@@ -70,7 +72,7 @@ def test_where_nothing_moves_the_score_is_the_static_one(
 @pytest.mark.parametrize(("method", "settings"), [("dynamic", STILL), ("cache", UNUSED)])
 def test_every_output_layer_can_adapt(output: str, method: str, settings: dict[str, Any], data: Path) -> None:
     network = make_network(output=output, hidden_size=16)
-    static = token_nats(network, prepared.load_array(data, "test"), START)
+    static = text_nats(network, prepared.load_array(data, "test"), START)
     assert nats_of(method, network, data, settings)[0] == pytest.approx(static, abs=1e-5)
     moved = nats_of(method, network, data, MOVING if method == "dynamic" else USED)[0]
     assert np.isfinite(moved).all() and moved[-1] != pytest.approx(static[-1], abs=1e-5)
@@ -198,7 +200,7 @@ def test_how_much_is_read_together_changes_nothing(at_once: int, data: Path, mon
 
 def test_the_first_token_has_no_cache(data: Path) -> None:
     network = make_network()
-    static = token_nats(network, prepared.load_array(data, "test"), START)
+    static = text_nats(network, prepared.load_array(data, "test"), START)
     assert nats_of("cache", network, data, USED)[0, 0] == pytest.approx(static[0], abs=1e-6)
 
 
@@ -214,8 +216,15 @@ def test_the_probabilities_of_all_tokens_sum_to_one(data: Path, tmp_path: Path) 
 # Both -----------------------------------------------------------------------------------------------------------------
 
 
-def options_of(**blocks: Any) -> dict[str, Any]:
-    return {"dynamic": None, "cache": None} | blocks
+def options_of(**blocks: dict[str, Any]) -> LanguageEvaluate:
+    """Blocks in which every setting may be one value or a list."""
+    several = {name: LISTS[name] & block.keys() for name, block in blocks.items()}
+    return LanguageEvaluate.model_validate(
+        {
+            name: block | {key: np.atleast_1d(block[key]).tolist() for key in several[name]}
+            for name, block in blocks.items()
+        }
+    )
 
 
 def test_nothing_is_done_that_is_not_asked_for(data: Path) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.data.tokens import TOKENISERS
 from cvnlp.language.data.vocabulary import build_vocabulary
 from cvnlp.language.inference.detokenise import as_text, write
@@ -14,7 +15,7 @@ TEXT = "HAMLET:\nTo be, or not to be:\n\n'Tis well-known; that's it! (Aside) \"G
 
 def written(tokens: list[str], line_end: str = "<eos>", kind: str = "words") -> str:
     vocabulary = ["<unk>", *dict.fromkeys([line_end, *tokens])]
-    facts = {"token_kind": kind, "start": vocabulary.index(line_end)}
+    facts = LanguageFacts.model_construct(token_kind=kind, start=vocabulary.index(line_end))
     return as_text([vocabulary.index(token) for token in tokens], vocabulary, facts)
 
 
@@ -56,13 +57,13 @@ def test_a_line_forgets_the_quotation_mark_of_the_one_before() -> None:
 
 
 def test_lines_of_words_have_no_space_at_their_ends() -> None:
-    assert as_text([1, 2, 3, 2, 1, 3], ["<unk>", "to", "be", "<eos>"], {"token_kind": "words", "start": 3}) == (
-        "to be\nbe to\n"
-    )
+    assert as_text(
+        [1, 2, 3, 2, 1, 3], ["<unk>", "to", "be", "<eos>"], LanguageFacts.model_construct(token_kind="words", start=3)
+    ) == ("to be\nbe to\n")
 
 
 def test_an_unknown_character_is_one_character() -> None:
-    facts = {"token_kind": "characters", "start": 1}
+    facts = LanguageFacts.model_construct(token_kind="characters", start=1)
     assert as_text([1, 0, 2], ["<unk>", "a", "b"], facts) == "a\N{REPLACEMENT CHARACTER}b"
 
 
@@ -75,7 +76,7 @@ def test_every_token_is_written_before_the_next_is_asked_for(kind: str) -> None:
             asked.append(number)
             yield number
 
-    pieces = write(ids(), ["<unk>", "a", ",", "b"], {"token_kind": kind, "start": 3})
+    pieces = write(ids(), ["<unk>", "a", ",", "b"], LanguageFacts.model_construct(token_kind=kind, start=3))
     for count in range(1, 5):
         next(pieces)
         assert len(asked) == count
@@ -85,5 +86,6 @@ def test_every_token_is_written_before_the_next_is_asked_for(kind: str) -> None:
 def test_vocabularies_of_every_tokeniser_can_be_written() -> None:
     for name, tokeniser in TOKENISERS.items():
         vocabulary = build_vocabulary(Counter(tokeniser.split(TEXT)), tokeniser.line_end)
-        facts = {"token_kind": tokeniser.token_kind, "start": vocabulary.index(tokeniser.line_end)}
+        start = vocabulary.index(tokeniser.line_end)
+        facts = LanguageFacts.model_construct(token_kind=tokeniser.token_kind, start=start)
         assert len(list(write(range(len(vocabulary)), vocabulary, facts))) == len(vocabulary), name

@@ -2,14 +2,16 @@
 
 import pytest
 
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.data.tokens import TOKENISERS
 from cvnlp.language.inference.prompt import read_prompt
 
 VOCABULARY = ["<unk>", "<eos>", "to", "be", ",", "To", "well-known", "or", "not", "T", "o", " ", "\n"]
 
 
-def facts(tokens: str, *, lowercase: bool = False) -> dict[str, object]:
-    return {"tokens": tokens, "token_kind": TOKENISERS[tokens].token_kind, "lowercase": lowercase}
+def facts(tokens: str, *, lowercase: bool = False) -> LanguageFacts:
+    kind = TOKENISERS[tokens].token_kind
+    return LanguageFacts.model_construct(tokens=tokens, token_kind=kind, lowercase=lowercase)
 
 
 def words_of(prompt: str, tokens: str, *, lowercase: bool = False) -> list[str]:

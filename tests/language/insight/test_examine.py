@@ -9,21 +9,23 @@ import pytest
 
 from cvnlp import files, networks
 from cvnlp.data import prepared
+from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.insight import analyse
 from cvnlp.language.report.insight import draw_insight
 from make_networks import make_config
+from cvnlp.params.insight import LanguageInsight
 
-OPTIONS = {
-    "excerpts": 6,
-    "length": 24,
-    "words": 15,
-    "neighbours": 3,
-    "tracked": 900,
-    "temperatures": [0.5, 1.0],
-    "samples": 3,
-    "sample_tokens": 30,
-    "recall_steps": 1,
-}
+OPTIONS = LanguageInsight(
+    excerpts=6,
+    length=24,
+    words=15,
+    neighbours=3,
+    tracked=900,
+    temperatures=[0.5, 1.0],
+    samples=3,
+    sample_tokens=30,
+    recall_steps=1,
+)
 OF_ALL = {"context.csv", "prefixes.csv", "positions.csv", "frequencies.csv", "samples.json"}
 OF_VECTORS = {"neighbours.csv", "projection.csv", "similarity.csv", "relations.csv"}
 OF_STATES = {"gradients.csv", "units.csv", "states.json", "recall.csv"}
@@ -31,12 +33,12 @@ SIZES = {"embedding_size": 8, "hidden_size": 12}
 
 
 def look(data: Path, folder: Path, name: str = "lstm", **changes: Any) -> dict[str, float]:
-    facts = files.read_json(data / "facts.json")
+    facts = prepared.read_facts(data, LanguageFacts)
     config = make_config(
-        "language", name, {"vocabulary_size": facts["vocabulary_size"]}, **({} if name == "ngram" else SIZES)
+        "language", name, {"vocabulary_size": facts.vocabulary_size}, **({} if name == "ngram" else SIZES)
     )
     trained, fresh = (networks.build(config, seed=seed).to(networks.device()).eval() for seed in (1, 2))
-    return analyse(trained, fresh, data, facts, OPTIONS | changes, folder)
+    return analyse(trained, fresh, data, facts, OPTIONS.model_copy(update=changes), folder)
 
 
 @pytest.mark.parametrize("name", ["language_data", "words_data"])
@@ -76,7 +78,7 @@ def test_states_are_shown_over_lines_of_the_text(name: str, gates: int, language
 
 
 def read_validation(data: Path) -> np.ndarray:
-    return np.concatenate(([prepared.read_facts(data)["start"]], prepared.load_array(data, "validation")))
+    return np.concatenate(([prepared.read_facts(data, LanguageFacts).start], prepared.load_array(data, "validation")))
 
 
 def test_costs_are_those_of_the_text_and_count_every_token_once(language_data: Path, tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_costs_are_those_of_the_text_and_count_every_token_once(language_data: P
     assert frequencies["share"].sum() == pytest.approx(1, abs=0.1)  # decades with few tokens are left out
     mean = (frequencies["nats"] * frequencies["tokens"]).sum() / frequencies["tokens"].sum()
     assert mean == pytest.approx(
-        np.log(prepared.read_facts(language_data)["vocabulary_size"]), rel=0.1
+        np.log(prepared.read_facts(language_data, LanguageFacts).vocabulary_size), rel=0.1
     )  # it learned nothing
 
 

@@ -4,23 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language import metrics
-from cvnlp.language.batches import Windows
 from cvnlp.language.evaluation.adaptation import adapt
 from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.inference.generation import Sampling, generate
+from cvnlp.language.inference.scoring import text_nats
 from cvnlp.language.models import Network
-from cvnlp.networks import device
 from cvnlp.params.runs import LanguageEvaluate
 
 EXCERPT = 480  # tokens from the middle of the test text whose cost the report shows one by one
 PIECES = 40  # of the test text, for each of which it is told what adapting to it saved
-WINDOW = 512  # of no influence on the result: the state is carried over
 
 
 def evaluate(
@@ -29,7 +26,7 @@ def evaluate(
     """Scores of the test split, read as one text; into `details` go samples.json, excerpt.json and adapted.json."""
     adapted = adapt(network, data, facts.start, options)
     tokens = prepared.load_array(data, "test")
-    nats = token_nats(network, tokens, facts.start)
+    nats = text_nats(network, tokens, facts.start)
     vocabulary = files.read_json(data / "vocabulary.json")
     files.write_json(details / "excerpt.json", _excerpt(tokens, nats, vocabulary, facts))
     files.write_json(details / "samples.json", _samples(network, vocabulary, facts, options))
@@ -79,16 +76,3 @@ def _saved(nats: np.ndarray, adapted: dict[str, tuple[dict[str, Any], np.ndarray
         for method, (settings, costs) in adapted.items()
     }
     return {"tokens": len(nats), "methods": methods}
-
-
-@torch.inference_mode()
-def token_nats(network: Network, tokens: np.ndarray, start: int, *, columns: int = 1) -> np.ndarray:
-    """The negative log-likelihood of every token given all before it, float32, in the text's order.
-
-    With one column the state is carried through the whole text. More columns are faster and forget at their borders.
-    """
-    state, parts = None, []
-    for inputs, targets, _ in Windows(tokens, start, columns=columns, window=WINDOW):
-        nats, state = network.nats(inputs.to(device()), targets.to(device()), state)
-        parts.append(nats.cpu())
-    return torch.cat(parts, dim=1).flatten()[: len(tokens)].numpy()

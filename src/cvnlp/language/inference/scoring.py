@@ -1,0 +1,49 @@
+"""Score texts with a language model: the negative log-likelihood of each token in nats."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cvnlp.language.models import Network, Recurrent
+from cvnlp.language.models.output import cross_entropy
+from cvnlp.networks import device
+
+WINDOW = 512  # tokens read at a time; the result does not depend on it, because the state is carried over
+
+
+@torch.inference_mode()
+def token_nats(
+    network: Network, inputs: Tensor, targets: Tensor, *, window: int = WINDOW, batch_size: int | None = None
+) -> Tensor:
+    """Nats of every target (N, T) given the inputs (N, T) up to its place: float32 on the CPU, 0 for targets below 0.
+
+    Each row is a text of its own, read from a zero state. Up to `batch_size` rows (all by default) and `window` tokens
+    are processed together; the state is carried from window to window.
+    """
+    size = batch_size or len(inputs)
+    rows = zip(inputs.split(size), targets.split(size), strict=True)
+    return torch.cat([_carried_nats(network, *pair, window) for pair in rows])
+
+
+def _carried_nats(network: Network, inputs: Tensor, targets: Tensor, window: int) -> Tensor:
+    state, parts = None, []
+    for tokens, following in zip(inputs.split(window, dim=1), targets.split(window, dim=1), strict=True):
+        nats, state = network.nats(tokens.to(device()), following.to(device()), state)
+        parts.append(nats.cpu())
+    return torch.cat(parts, dim=1)
+
+
+def text_nats(network: Network, tokens: np.ndarray, start: int) -> np.ndarray:
+    """Nats of every token of one text, float32 (N,), given all tokens before it; the first one given `start`."""
+    text = torch.from_numpy(np.concatenate(([start], tokens)).astype(np.int64))[None]
+    return token_nats(network, text[:, :-1], text[:, 1:])[0].numpy()
+
+
+@torch.inference_mode()
+def next_token_nats(network: Network, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Nats of the token (N,) that follows each text (N, T), read from a zero state: float32 (N,)."""
+    if isinstance(network, Recurrent):  # the output layer needs only the last position
+        outputs, _ = network.hidden(inputs)
+        return network.output.nats(outputs[:, -1:], targets[:, None])[:, 0]
+    logits, _ = network(inputs)
+    return cross_entropy(logits[:, -1:], targets[:, None])[:, 0]
