@@ -18,8 +18,8 @@ from cvnlp.language.batches import Windows
 from cvnlp.language.models import MODELS, Network, Recurrent
 from cvnlp.language.models.recurrent import Lstm
 from cvnlp.networks import device
-from make_networks import language_model
 from cvnlp.params.runs import LanguageAttack
+from make_networks import language_model
 
 SHARES = [0.05, 0.1, 0.29, 0.5, 1.0]
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))

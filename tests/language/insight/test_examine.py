@@ -12,8 +12,8 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.insight import analyse
 from cvnlp.language.report.insight import draw_insight
-from make_networks import make_config
 from cvnlp.params.insight import LanguageInsight
+from make_networks import make_config
 
 OPTIONS = LanguageInsight(
     excerpts=6,
