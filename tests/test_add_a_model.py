@@ -1,0 +1,68 @@
+"""The steps of docs/architecture.md that add a model, followed in a copy of the project."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from cloning import ROOT
+
+DOCUMENT = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+
+
+def blocks(title: str) -> list[str]:
+    """The fenced blocks of a section, without their indentation in a list."""
+    section = DOCUMENT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^( *)```(?:python|yaml)\n(.*?)^ *```$", section, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
+
+
+def insert(path: Path, before: str, text: str) -> None:
+    content = path.read_text(encoding="utf-8")
+    assert content.count(before) == 1, before
+    path.write_text(content.replace(before, text + before), encoding="utf-8")
+
+
+def stage(folder: Path, name: str, *arguments: str) -> None:
+    """Run one stage of the copy."""
+    command = [sys.executable, "-m", f"cvnlp.stages.{name}", *arguments]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder / "src"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+    }
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which the steps were followed."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    options, network, line, run = blocks("Add a model")
+    package = folder / "src/cvnlp"
+    insert(package / "params/vision_networks.py", "VisionNetwork = Annotated[", f"{options}\n\n")
+    insert(package / "params/vision_networks.py", ",\n    Field(discriminator=", "\n    | QuadraticOptions")
+    (package / "vision/models/quadratic.py").write_text(network, encoding="utf-8")
+    insert(package / "vision/models/__init__.py", '    "rules": Rules,\n', textwrap.indent(line, "    "))
+    imported = "from cvnlp.vision.models.quadratic import Quadratic\n"
+    insert(package / "vision/models/__init__.py", "from cvnlp.vision.models.rules import Rules\n", imported)
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (folder / "params.yaml").write_text(f"{params}\n{run}", encoding="utf-8")
+    return folder
+
+
+def test_the_new_model_is_trained_scored_and_attacked(project: Path) -> None:
+    stage(project, "prepare", "--dataset", "mnist_sample")
+    for name in ("train", "evaluate", "attack"):
+        stage(project, name, "--run", "quadratic")
+    scores = json.loads((project / "reports/scores/quadratic.json").read_text(encoding="utf-8"))
+    assert scores["accuracy"] > 0.8
+    assert json.loads((project / "data/models/quadratic/config.json").read_text())["options"] == {"dropout": 0.1}
