@@ -186,10 +186,12 @@ UNDECLARED = {
 def expected_files(name: str) -> tuple[set[Path], set[Path]]:
     """What a stage reads and writes by src/cvnlp/paths.py."""
     kind, key = split_name(name)
+    if kind == "check":
+        return {PROJECT.params}, {PROJECT.params_valid}
     if kind == "prepare":
-        return set(), {PROJECT.prepared(key)}
+        return {PROJECT.params_valid}, {PROJECT.prepared(key)}
     if kind == "prepare_own":
-        return {Path(OWN[key]["path"])}, {PROJECT.prepared(key)}
+        return {PROJECT.params_valid, Path(OWN[key]["path"])}, {PROJECT.prepared(key)}
     if kind == "report":
         runs = [PROJECT.run(run, block["dataset"]) for run, block in PARAMS["runs"].items()]
         read = {getattr(run, name).parent for run in runs for _, written in RUN.values() for name in written}
@@ -197,7 +199,7 @@ def expected_files(name: str) -> tuple[set[Path], set[Path]]:
         return read | prepared, {PROJECT.figures, PROJECT.report, PROJECT.tracked}
     run = PROJECT.run(key, PARAMS["runs"][key]["dataset"])
     read, written = ({getattr(run, name) for name in names} for names in RUN[kind])
-    return read, written
+    return read | ({PROJECT.params_valid} if kind == "train" else set()), written
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -219,9 +221,28 @@ def test_every_path_of_a_run_is_declared_or_excused() -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_what_a_stage_reads_is_written_by_another(name: str) -> None:
-    own = {str(block["path"]) for block in OWN.values()}
-    written = {path for other, stage in STAGES.items() if other != name for path in outs(stage)} | own
+    by_hand = {"params.yaml", *(str(block["path"]) for block in OWN.values())}
+    written = {path for other, stage in STAGES.items() if other != name for path in outs(stage)} | by_hand
     assert [path for path in files(STAGES[name]) if not any(covers(path, out) for out in written)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "check"])
+def test_params_are_checked_before_outputs_are_removed(name: str) -> None:
+    """Every stage but `check` depends on it, directly or through another: DVC runs it first."""
+    above = {STAGES[other]["cmd"]: outs(STAGES[other]) for other in STAGES}
+    waiting, seen = [name], set()
+    while waiting:
+        stage = STAGES[waiting.pop()]
+        seen.add(stage["cmd"])
+        waiting += [
+            other
+            for other in STAGES
+            if STAGES[other]["cmd"] not in seen
+            and any(
+                covers(path, out) or covers(out, path) for path in files(stage) for out in above[STAGES[other]["cmd"]]
+            )
+        ]
+    assert STAGES["check"]["cmd"] in seen
 
 
 def test_no_file_is_written_by_two_stages() -> None:
@@ -245,7 +266,7 @@ def test_command_runs_the_stage_on_its_block(name: str) -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_params_of_a_stage_are_keys_of_params_yaml(name: str) -> None:
-    for key in STAGES[name]["params"]:
+    for key in STAGES[name].get("params", []):
         value = PARAMS
         for step in key.split("."):
             assert step in value, key
@@ -268,5 +289,5 @@ def test_pipeline_has_every_stage_of_the_package() -> None:
 def test_block_of_a_stage_reruns_that_stage_alone(kind: str) -> None:
     """`runs.cnn.attack` is a param of attack@cnn and of report, and of nothing else."""
     for key in PARAMS["runs"]:
-        users = {name for name, stage in STAGES.items() if f"runs.{key}.{kind}" in stage["params"]}
+        users = {name for name, stage in STAGES.items() if f"runs.{key}.{kind}" in stage.get("params", [])}
         assert users == {f"{kind}@{key}"}

@@ -18,6 +18,11 @@ class ProjectPaths:
         return self.root / "params.yaml"
 
     @property
+    def params_valid(self) -> Path:
+        """Exists if params.yaml was found valid."""
+        return self.root / "data/params_valid.txt"
+
+    @property
     def raw(self) -> Path:
         """Published files, as downloaded."""
         return self.root / "data/raw"

@@ -17,7 +17,7 @@ from cvnlp.params.datasets import LanguageDataset, OwnPictures, OwnTexts, Vision
 from cvnlp.params.explanation import explain
 from cvnlp.params.runs import LanguageRun, VisionRun
 
-__all__ = ["Params", "pick", "read_params"]
+__all__ = ["Params", "check_own_paths", "pick", "read_params"]
 
 Dataset = VisionDataset | LanguageDataset | OwnPictures | OwnTexts
 
@@ -53,6 +53,18 @@ def read_params(path: Path) -> Params:
     if mistakes:
         raise ValueError("\n".join(mistakes))
     return params
+
+
+def check_own_paths(path: Path, params: Params) -> None:
+    """ValueError if the files of a block in `own` do not exist; relative paths start at the folder of params.yaml."""
+    missing = [
+        f"{path}: own.{name}.path: {block.path!r} does not exist; give a file or a folder, absolute or from {where}"
+        for name, block in params.own.items()
+        for where in [path.parent.resolve()]
+        if not (path.parent / block.path).exists()
+    ]
+    if missing:
+        raise ValueError("\n".join(missing))
 
 
 def pick(path: Path, table: str, entries: Mapping[str, Any], name: str) -> Any:

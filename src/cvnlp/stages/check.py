@@ -1,0 +1,24 @@
+"""params.yaml -> data/params_valid.txt, whose content never changes.
+
+DVC removes the outputs of a stage before it starts the command of the stage. A training that refused its params would
+already have lost its model. All stages therefore depend on this one, which refuses a wrong params.yaml before DVC
+removes anything. As its output is always the same, no other stage reruns because of it.
+"""
+
+from pathlib import Path
+
+from cvnlp import files
+from cvnlp.params import check_own_paths, read_params
+from cvnlp.paths import ProjectPaths
+from cvnlp.stages import command_line
+
+
+def check(root: Path = Path()) -> None:
+    """Refuse a params.yaml with a mistake, whichever block it is in."""
+    paths = ProjectPaths(root)
+    check_own_paths(paths.params, read_params(paths.params))
+    files.write_text(paths.params_valid, "params.yaml is valid\n")
+
+
+if __name__ == "__main__":
+    command_line.run(check)
