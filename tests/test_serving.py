@@ -32,9 +32,8 @@ def names_of(half: str) -> pytest.MarkDecorator:
 @pytest.mark.parametrize(("half", "name"), NAMES)
 def test_the_example_is_answered_with_probabilities(half: str, name: str) -> None:
     network, config = make_network(half, name)
-    serving = domains.DOMAINS[half].inference
-    example = serving.example(config)
-    answer = serving.predict(network, config, example)
+    example = config.data.example_input()
+    answer = domains.DOMAINS[half].inference.predict(network, config, example)
     assert isinstance(answer, np.ndarray) and answer.dtype == np.float32
     assert len(answer) == len(example)
     assert answer.min() >= 0

@@ -71,7 +71,6 @@ class Insight(Protocol):
 
 
 class Inference(Protocol):
-    def example(self, config: Any) -> "np.ndarray": ...
     def predict(self, network: Any, config: Any, inputs: "np.ndarray") -> "np.ndarray": ...
 
 

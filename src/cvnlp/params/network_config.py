@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 
 from cvnlp.params.base import Strict
@@ -23,11 +24,19 @@ class ImageFormat(Strict):
     mean: PerChannel
     std: PerChannel
 
+    def example_input(self) -> np.ndarray:
+        """Two black images, uint8 (2, H, W, C)."""
+        return np.zeros((2, *self.shape), dtype=np.uint8)
+
 
 class TextFormat(Strict):
     """Token ids are from 0 to `vocabulary_size` - 1."""
 
     vocabulary_size: PositiveInt
+
+    def example_input(self) -> np.ndarray:
+        """Two texts of three tokens, int64 (2, 3)."""
+        return np.zeros((2, 3), dtype=np.int64)
 
 
 class _Config(Strict):

@@ -15,7 +15,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
-from cvnlp import domains, files, provenance
+from cvnlp import files, provenance
 from cvnlp.params import Params
 from cvnlp.params.network_config import parse_config
 from cvnlp.paths import RunPaths
@@ -84,7 +84,7 @@ def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
 def _log_model(name: str, run_id: str, folder: Path, digest: str) -> None:
     path = folder / "config.json"
     config = parse_config(path, files.read_json(path))
-    example = domains.DOMAINS[config.domain].inference.example(config)
+    example = config.data.example_input()
     inputs = Schema([TensorSpec(example.dtype, (-1, *([-1] * (example.ndim - 1))))])
     outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1))])
     Model.log(  # for a finished run, without starting it again

@@ -1,5 +1,5 @@
 """Inference with language models: the one place where a network is run on data."""
 
-from cvnlp.language.inference.predict import example, predict
+from cvnlp.language.inference.predict import predict
 
-__all__ = ["example", "predict"]
+__all__ = ["predict"]

@@ -7,11 +7,6 @@ from torch import nn
 from cvnlp.params.network_config import LanguageConfig
 
 
-def example(config: LanguageConfig) -> np.ndarray:
-    """Two texts of three tokens, int64 (N, T), as `predict` takes them."""
-    return np.zeros((2, 3), dtype=np.int64)
-
-
 @torch.inference_mode()
 def predict(network: nn.Module, config: LanguageConfig, inputs: np.ndarray) -> np.ndarray:
     """Probabilities float32 (N, vocabulary) of the token that follows each text, int (N, T)."""

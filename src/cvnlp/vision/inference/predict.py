@@ -7,11 +7,6 @@ from torch import nn
 from cvnlp.params.network_config import VisionConfig
 
 
-def example(config: VisionConfig) -> np.ndarray:
-    """Two black pictures, uint8 (N, H, W, C), as `predict` takes them."""
-    return np.zeros((2, *config.data.shape), dtype=np.uint8)
-
-
 @torch.inference_mode()
 def predict(network: nn.Module, config: VisionConfig, inputs: np.ndarray) -> np.ndarray:
     """Class probabilities float32 (N, classes) of uint8 pictures (N, H, W, C)."""
