@@ -132,7 +132,7 @@ def test_attack_that_changes_no_answer_has_nothing_to_show(pictures: Clone) -> N
 
 def test_coloured_pictures_go_through_the_rest_of_the_pipeline(pictures: Clone) -> None:
     pictures.change("runs", "flowers_cnn", "attack", "eps", value=[0.5])
-    pictures.change("runs", "flowers_cnn", "insight", value={"gradients": 2, "attributed": 4})
+    pictures.change("runs", "flowers_cnn", "insight", value={"gradient_images": 2, "attribution_images": 4})
     params = YAML_FILE.load(pictures.folder / "params.yaml")
     pictures.change("datasets", value={})
     pictures.change("runs", value={"flowers_cnn": params["runs"]["flowers_cnn"]})

@@ -222,7 +222,7 @@ REFUSED = [
     ),
     pytest.param(
         {"runs.second.evaluate.cache": {"theta": 1}},
-        ["runs.second.evaluate.cache.theta: unknown key", "flatness", "share", "size"],
+        ["runs.second.evaluate.cache.theta: unknown key", "share", "sharpness", "size"],
         id="unknown key of the cache",
     ),
     pytest.param(
@@ -394,8 +394,8 @@ REFUSED = [
     pytest.param({"own.album.colour": "cmyk"}, ["own.album.colour", "'grey'", "'rgb'"], id="unknown colour"),
     pytest.param({"own.album.duplicates": True}, ["own.album.duplicates", "'keep'", "'drop'"], id="unknown duplicates"),
     pytest.param({"own.album.max_skipped": 1.0}, ["own.album.max_skipped", "less than 1"], id="all skipped"),
-    pytest.param({"own.album.test": 1.5}, ["own.album.test", "share", "1.5"], id="share above 1"),
-    pytest.param({"own.album.test": "half"}, ["own.album.test", "share", "'half'"], id="share in letters"),
+    pytest.param({"own.album.test": 1.5}, ["own.album.test", "fraction", "1.5"], id="share above 1"),
+    pytest.param({"own.album.test": "half"}, ["own.album.test", "fraction", "'half'"], id="share in letters"),
     pytest.param({"own.diary.test": 3}, ["own.diary.test", "documents", "3"], id="number of documents"),
     pytest.param({"own.diary.encoding": "utf-9"}, ["own.diary.encoding", "utf-8", "'utf-9'"], id="unknown encoding"),
     pytest.param({"own.diary.minimum_count": 0}, ["own.diary.minimum_count", "greater than 0"], id="minimum count 0"),
@@ -625,9 +625,9 @@ REFUSED = [
         {"datasets.letters.canvases": CANVASES}, ["datasets.letters.canvases: unknown key"], id="canvases of text"
     ),
     pytest.param(
-        {"runs.first.insight.reading_score": 1.5},
-        ["runs.first.insight.reading_score", "less than or equal to 1", "1.5"],
-        id="reading_score 1.5",
+        {"runs.first.insight.detection_threshold": 1.5},
+        ["runs.first.insight.detection_threshold", "less than or equal to 1", "1.5"],
+        id="detection_threshold 1.5",
     ),
     pytest.param(
         {"runs.first.train.augment": {"erasing": 1.5}}, ["runs.first.train.augment.erasing", "1.5"], id="erasing 1.5"

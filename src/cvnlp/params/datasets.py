@@ -1,4 +1,4 @@
-"""The blocks of `datasets` (published) and `own` (the user's files): what is prepared, and how it is split."""
+"""The blocks of `datasets` (published) and `own` (the user's files): what to prepare, and how to split it."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,27 +11,27 @@ Size = Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
 MaxSkipped = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _is_share(value: Any) -> bool:
+def _is_fraction(value: Any) -> bool:
     return isinstance(value, float) and 0 < value < 1
 
 
 def _pictures_held_out(value: Any) -> Any:
     whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    if value is None or whole or _is_share(value):
+    if value is None or whole or _is_fraction(value):
         return value
-    raise ValueError("must be a number of pictures above 0, a share between 0 and 1, or null")
+    raise ValueError("must be a number of images above 0, a fraction between 0 and 1, or null")
 
 
 def _texts_held_out(value: Any) -> Any:
     names = isinstance(value, list) and value and all(isinstance(name, str) for name in value)
-    if value is None or names or _is_share(value):
+    if value is None or names or _is_fraction(value):
         return value
-    raise ValueError("must be a list of names of documents, a share between 0 and 1, or null")
+    raise ValueError("must be a list of names of documents, a fraction between 0 and 1, or null")
 
 
-def _has_no_home(path: str) -> str:
+def _is_plain_path(path: str) -> str:
     if not path or path.startswith("~") or "'" in path or "\n" in path:
-        raise ValueError("must be a path, absolute or from the project's folder, without ~ and quotation marks")
+        raise ValueError("must be a path, absolute or relative to the project's folder, without ~ or quotation marks")
     return path
 
 
@@ -40,7 +40,7 @@ def _is_encoding(name: str | None) -> str | None:
         if name is not None:
             b"text".decode(name, errors="replace")
     except LookupError:
-        raise ValueError("is no encoding that Python knows, as utf-8, latin-1, cp1252, utf-16, shift_jis are") from None
+        raise ValueError("is not an encoding of Python, such as utf-8, latin-1, cp1252, utf-16, shift_jis") from None
     return name
 
 
@@ -49,9 +49,9 @@ HeldOutTexts = Annotated[list[str] | float | None, PlainValidator(_texts_held_ou
 
 
 class Dataset(Strict):
-    """`seed` fixes every drawing. `validation` and `test` are null where the data brings that split itself.
+    """`seed` fixes the random splits. `validation` and `test` are null where the data set has that split itself.
 
-    `duplicates: drop` keeps one of equal pictures or documents, and of those in two splits the one that is held out.
+    `duplicates: drop` keeps one of several equal images or documents: a held-out one if there is one.
     """
 
     seed: Seed
@@ -59,16 +59,17 @@ class Dataset(Strict):
 
 
 class Own(Strict):
-    """`path`: where the files are; up to a share of `max_skipped` may be unusable, and are listed."""
+    """`path`: the file or folder. Unreadable files are skipped and listed, up to the fraction `max_skipped`."""
 
-    path: Annotated[str, AfterValidator(_has_no_home)]
+    path: Annotated[str, AfterValidator(_is_plain_path)]
     max_skipped: MaxSkipped = 0.01
 
 
 class Canvases(Strict):
-    """`count` canvases of `size` [height, width] with so many validation `pictures` on each, to be read as a whole.
+    """`count` canvases of `size` [height, width] with `pictures` validation images on each, for object detection.
 
-    `background`: share of every split that are windows between the pictures of such canvases, a class of their own.
+    `background`: the fraction of every split that are windows between the images of such canvases, as a class of their
+    own.
     """
 
     count: PositiveInt
@@ -78,7 +79,7 @@ class Canvases(Strict):
 
 
 class VisionData(Dataset):
-    """`validation` and `test`: pictures held out, drawn from every class: so many in all, or a share."""
+    """`validation` and `test`: images held out, stratified by class: their total number, or a fraction."""
 
     domain: Literal["vision"]
     validation: HeldOutPictures = None
@@ -87,9 +88,10 @@ class VisionData(Dataset):
 
 
 class LanguageData(Dataset):
-    """`validation` and `test`: documents held out whole, by name or as a share; a share of one text is its end.
+    """`validation` and `test`: whole documents held out, by name or as a fraction; of a single text, its end.
 
-    The vocabulary is of the training text: `vocabulary_size` tokens at most, each at least `minimum_count` times.
+    `tokens`: characters, words with punctuation apart, or whatever whitespace separates. The vocabulary consists of the
+    `vocabulary_size` most frequent tokens of the training text (null: all) that occur at least `minimum_count` times.
     """
 
     domain: Literal["language"]
@@ -104,26 +106,29 @@ class LanguageData(Dataset):
     def _has_disjoint_splits(self) -> "LanguageData":
         named = [names for names in (self.validation, self.test) if isinstance(names, list)]
         held_out = [name for names in named for name in names]
-        twice = sorted({name for name in held_out if held_out.count(name) > 1})
-        if twice:
-            raise ValueError(f"validation and test together hold out {', '.join(twice)} more than once")
+        repeated = sorted({name for name in held_out if held_out.count(name) > 1})
+        if repeated:
+            raise ValueError(f"validation and test hold out {', '.join(repeated)} more than once")
         return self
 
 
 class VisionDataset(VisionData):
-    """`source`: a name in the table of published data sets."""
+    """`source`: name of a published data set in the catalogue."""
 
     source: str
 
 
 class LanguageDataset(LanguageData):
-    """`source`: a name in the table of published data sets."""
+    """`source`: name of a published data set in the catalogue."""
 
     source: str
 
 
 class OwnPictures(VisionData, Own):
-    """`size` [height, width] and `colour` are those of all pictures; `fit`: how a picture of other sides gets there."""
+    """`size` [height, width] and `colour` of the prepared images; `fit`: how an image of another shape is resized.
+
+    `background`: the colour of padding and of transparent pixels.
+    """
 
     size: Size
     fit: Literal["crop", "pad", "stretch"] = "crop"
@@ -132,6 +137,6 @@ class OwnPictures(VisionData, Own):
 
 
 class OwnTexts(LanguageData, Own):
-    """`encoding`: of all files; null finds it out for each."""
+    """`encoding` of all files; null detects it for each file."""
 
     encoding: Annotated[str | None, AfterValidator(_is_encoding)] = None

@@ -8,6 +8,32 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 DISCRIMINATORS = ("domain", "name")  # the keys that select a member of a union
+# block -> former key -> today's
+RENAMED: dict[str, dict[str, str]] = {
+    "attack": {"flips": "examples"},
+    "cache": {"flatness": "sharpness"},
+    "insight": {
+        "attributed": "attribution_images",
+        "gradients": "gradient_images",
+        "images": "patch_images",
+        "moves": "equivariance_shifts",
+        "pairs": "confused_pairs",
+        "picture": "feature_map_image",
+        "pictures": "validation_images",
+        "reading_overlap": "nms_iou",
+        "reading_score": "detection_threshold",
+        "reading_shown": "canvases_shown",
+        "shown": "images_per_pair",
+        "steps": "attribution_steps",
+        "tracked": "state_tokens",
+        "worst_pictures": "worst_case_images",
+        "worst_rotation": "max_rotation",
+        "worst_rotations": "rotation_steps",
+        "worst_shift": "max_shift",
+        "worst_shifts": "shift_steps",
+    },
+    "model": {"scale": "logit_scale"},
+}
 
 
 def explain(path: Path, error: ValidationError, raw: Any, form: Any) -> Iterator[str]:
@@ -15,7 +41,7 @@ def explain(path: Path, error: ValidationError, raw: Any, form: Any) -> Iterator
     for details in error.errors():
         place, location = list(_steps(details["loc"], raw)), details["loc"]
         if details["type"] == "extra_forbidden":
-            message = f"unknown key; valid keys: {_listed(_keys(form, location[:-1]))}"
+            message = _unknown_key(place, _keys(form, location[:-1]))
         elif details["type"] == "missing":
             message = "missing key"
         elif "discriminator" in details.get("ctx", {}):
@@ -26,6 +52,13 @@ def explain(path: Path, error: ValidationError, raw: Any, form: Any) -> Iterator
             said = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
             message = f"{said} (given: {_short(details['input'])})"
         yield f"{path}: {'.'.join(place)}: {message}" if place else f"{path}: {message}"
+
+
+def _unknown_key(place: list[str], valid: set[str]) -> str:
+    """The new name of a key that was renamed, or all valid keys."""
+    block, key = ["", *place][-2:]
+    new = RENAMED.get(block, {}).get(key)
+    return f"unknown key; renamed to {new}" if new in valid else f"unknown key; valid keys: {_listed(valid)}"
 
 
 def _steps(location: tuple[int | str, ...], raw: Any) -> Iterator[str]:

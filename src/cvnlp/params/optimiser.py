@@ -1,4 +1,4 @@
-"""The block `optimiser` of a training: what moves the weights, and the schedule of its learning rate."""
+"""The block `optimiser` of a training: the optimiser and the schedule of its learning rate."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,16 +18,17 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 class Optimiser(Strict):
     """AdamW, SGD or Muon, and the schedule of the learning rate over all steps.
 
-    `decay_all: false` spares biases and the weights of normalisation layers (all of fewer than two dimensions) the
-    decay. `nesterov` and `momentum` are sgd's, `betas` and `eps` adamw's; nesterov: null is true if there is momentum.
-    `muon` (Jordan et al. 2024) is for networks of convolutions with batch normalisation: the kernels of all but the
-    first move by `kernel_lr` (half of lr if not given) along their orthogonalised gradients, all else as with sgd.
-    `lr` is reached after `warmup` (a share of all steps) and then falls along the schedule to `final` (a share of lr),
-    or stays. `one_cycle` (Smith and Topin 2018; warmup 0.3 if not given) rises from lr / 25 and falls again, each
-    along half a cosine, while momentum (adamw: the first of `betas`), if there is any, goes down to `lowest_momentum`
-    (null: a tenth lower, or half of it if that is more) and back. `plateau` multiplies lr by `factor` (0.25 if not
-    given) after each epoch whose validation score is not the best so far; `exponential` (Zaremba et al. 2014) with
-    every epoch after the first `hold_epochs` (0.5 and 1 if not given). Both go down to `final` and have no warmup.
+    `decay_all: false` exempts biases and the weights of normalisation layers (all with fewer than two dimensions) from
+    weight decay. `momentum` and `nesterov` belong to sgd, `betas` and `eps` to adamw; nesterov null: on if there is
+    momentum. `muon` (Jordan et al. 2024) is for convolutional networks with batch normalisation: all kernels but the
+    first are updated with `kernel_lr` (default lr / 2) along their orthogonalised gradients, other weights by sgd.
+
+    The learning rate rises to `lr` during `warmup` (a fraction of all steps) and then falls along the `schedule` to
+    `final` (a fraction of lr). `one_cycle` (Smith and Topin 2018; default warmup 0.3) rises from lr / 25 and falls
+    again, each along half a cosine, while momentum (adamw: the first of `betas`) falls to `lowest_momentum` (null: 0.1
+    lower, but at least half) and rises again. `plateau` multiplies lr by `factor` (default 0.25) after each epoch whose
+    validation score is not the best so far; `exponential` (Zaremba et al. 2014) keeps lr for `hold_epochs` (default 1),
+    then multiplies it by `factor` (default 0.5) in each further epoch. Both stop at `final` and have no warmup.
     """
 
     name: Literal["adamw", "sgd", "muon"]
@@ -69,7 +70,7 @@ class Optimiser(Strict):
         if self.name == "muon" and not self.decay_all:
             raise ValueError("decay_all belongs to adamw and sgd; muon keeps its kernels at one length without decay")
         if self.name == "muon" and self.schedule == "one_cycle":
-            raise ValueError("one_cycle moves one momentum, and muon has two: take cosine, linear or constant")
+            raise ValueError("one_cycle schedules one momentum, and muon has two; take cosine, linear or constant")
         if not (self.decay_all or self.weight_decay):
             raise ValueError("decay_all: false needs a weight_decay above 0")
         return self
@@ -81,7 +82,7 @@ class Optimiser(Strict):
                 "final belongs to cosine, linear, one_cycle, plateau and exponential; constant stays at lr"
             )
         if self.schedule == "one_cycle" and not self.warmup:
-            raise ValueError("one_cycle rises over the share warmup, which must be above 0")
+            raise ValueError("one_cycle needs a warmup above 0")
         if self.schedule in ("plateau", "exponential") and self.warmup:
             raise ValueError(f"warmup belongs to cosine, linear, constant and one_cycle; {self.schedule} begins at lr")
         check_own(self, "schedule", SCHEDULES, "factor", "hold_epochs")

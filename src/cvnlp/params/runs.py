@@ -1,4 +1,4 @@
-"""The blocks of `runs`: which network, trained how, evaluated and attacked how."""
+"""The blocks of `runs`: the network, its training, its evaluation, the attacks on it, and its analysis."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,17 +18,20 @@ AVERAGES: dict[str, dict[str, Any]] = {
     "swa": {"average_start": 0.75},
     "nt_asgd": {"average_interval": 5},
 }
-LEAST_VARIABLE = 10  # tokens; lengths are drawn with a standard deviation of 5
+MIN_WINDOW = 10  # tokens, of variable windows, whose lengths are drawn with a standard deviation of 5
 
 
 class Train(Strict):
-    """`epochs: 0` trains nothing. `patience`: epochs without a better validation score before an early stop.
+    """The training of both halves' networks; `epochs: 0` trains nothing.
 
-    `average` puts an average of the weights over the steps in their place where they are validated and kept: `ema`
-    moves by 1 - `average_decay` a step towards the weights, `swa` (Izmailov et al. 2018) counts all steps alike. Both
-    begin after `average_start`, a share of all steps; before it the weights themselves are validated. If not given,
-    they are 0.999, and 0 for ema, 0.75 for swa. `nt_asgd` (Merity et al. 2018) counts alike all steps after the first
-    epoch whose validation score is worse than one of more than `average_interval` (5 if not given) epochs before.
+    `lr`: the highest learning rate. `clip`: the largest norm of the gradient. `patience`: epochs without a better
+    validation score before training stops early.
+
+    `average`: weights averaged over the steps are validated and saved instead of the weights themselves. `ema` moves
+    towards the weights by 1 - `average_decay` (default 0.999) per step. `swa` (Izmailov et al. 2018) averages all steps
+    equally. Both begin after `average_start`, a fraction of all steps (default 0 for ema, 0.75 for swa). `nt_asgd`
+    (Merity et al. 2018) averages all steps equally after the first epoch whose validation score is worse than one of
+    more than `average_interval` (default 5) epochs before.
     """
 
     epochs: int = Field(ge=0)
@@ -55,7 +58,7 @@ class Train(Strict):
 
 
 def _no_number(given: Any) -> Any:
-    """What is given, but for 0 and 1, which a Literal takes for False and True."""
+    """Refuse 0 and 1, which a Literal would accept as False and True."""
     if isinstance(given, int | float) and not isinstance(given, bool):
         raise ValueError("must be a boolean or 'alternating'")
     return given
@@ -65,15 +68,15 @@ Flip = Annotated[Literal[False, True, "alternating"], BeforeValidator(_no_number
 
 
 class Augment(Strict):
-    """A random change of each training picture, anew each time, in the order of the keys; 0 and false change nothing.
+    """Random transformations of each training image in every epoch, in the order of the keys; 0 and false do nothing.
 
-    `shift` in pixels, `rotation` and `shear` (to the side) in degrees, `scale` as a share, all up to so much in both
-    directions; what comes in is black. `crop` pads so many pixels at every side, with black or the reflected picture
-    (`crop_fill`), and cuts the old size out: a shift by whole pixels. `flip` turns left and right for half of the
-    pictures, drawn anew; alternating, for those that the epoch before did not turn, so that two epochs show all of them
-    from both sides (Jordan 2024). `brightness` multiplies by, and `contrast` stretches around the picture's mean by,
-    1 +- so much. `erasing` is the share of the pictures in which a rectangle becomes black or the picture's mean
-    (`erasing_fill`; Zhong et al. 2020).
+    `shift` in pixels, `rotation` and horizontal `shear` in degrees, `scale` as a fraction: the largest change in both
+    directions; exposed pixels are black. `crop`: the image is padded by so many pixels on every side, with black or by
+    reflection (`crop_fill`), and a random window of the original size is cut out. `flip`: half of the images are
+    flipped horizontally; `alternating` flips those that were not flipped in the epoch before (Jordan 2024).
+    `brightness` and `contrast`: the factor is drawn from 1 +- so much; contrast is relative to the image's mean.
+    `erasing`: the fraction of images in which a rectangle is set to black or to the image's mean (`erasing_fill`; Zhong
+    et al. 2020).
     """
 
     shift: float = Field(default=0.0, ge=0)
@@ -98,8 +101,10 @@ class Augment(Strict):
 
 
 class Prune(Strict):
-    """Of the share `easy` of the pictures, those whose loss was smallest when they were last read, an epoch leaves the
-    share `skip` out, drawn anew each time; those that stay count for them (Qin et al. 2024).
+    """Data pruning (InfoBatch, Qin et al. 2024): each epoch skips some of the images with the smallest loss.
+
+    `easy`: the fraction of images that count as easy, by their loss when they were last seen; `skip`: the fraction of
+    the easy ones that an epoch skips, drawn anew each time. The loss of the remaining easy ones is weighted up.
     """
 
     easy: float = Field(default=0.75, gt=0, lt=1)
@@ -107,9 +112,10 @@ class Prune(Strict):
 
 
 class VisionTrain(Train):
-    """`class_weights: balanced` weighs the loss by the inverse frequency of the classes in the training labels.
+    """The training of an image classifier.
 
-    `prune` makes epochs shorter: {} takes its defaults, and leaves 45 % of the pictures out; null reads all.
+    `class_weights: balanced` weights the loss by the inverse frequency of each class in the training labels. `prune`
+    makes epochs shorter: {} uses its defaults, which skip 45 % of the images; null uses all images.
     """
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -119,13 +125,13 @@ class VisionTrain(Train):
 
 
 class LanguageTrain(Train):
-    """`window`: steps of backpropagation through time; `epoch_tokens`: an epoch's length, the whole text if null.
+    """The training of a language model; `batch_size` columns of the text are read in parallel.
 
-    `window_lengths: variable` draws the length of each window around `window`, anew in every pass, and scales the
-    learning rate of its step by its length (Merity et al. 2018).
-
-    `activation_regularisation` and `temporal_regularisation` times the mean square of what the last layer says, and of
-    how that changes from token to token, are added to the loss (Merity et al. 2018: 2 and 1).
+    `window`: steps of backpropagation through time. `epoch_tokens`: tokens between two validations; null is the whole
+    text. `window_lengths: variable` draws the length of each window around `window`, and scales the learning rate of
+    its step by its length (Merity et al. 2018). `activation_regularisation` and `temporal_regularisation`: weights in
+    the loss of the mean square of the last layer's outputs, and of their difference from token to token (Merity et al.
+    2018: 2 and 1).
     """
 
     window: int = Field(default=64, gt=0)
@@ -136,23 +142,24 @@ class LanguageTrain(Train):
 
     @model_validator(mode="after")
     def _has_room_for_variable_windows(self) -> "LanguageTrain":
-        if self.window_lengths == "variable" and self.window < LEAST_VARIABLE:
-            raise ValueError(f"window_lengths: variable needs a window of at least {LEAST_VARIABLE}, not {self.window}")
+        if self.window_lengths == "variable" and self.window < MIN_WINDOW:
+            raise ValueError(f"window_lengths: variable needs a window of at least {MIN_WINDOW}, not {self.window}")
         return self
 
 
 class VisionEvaluate(Strict):
-    """`bins` of the calibration error; `mistakes`: how many of the worst are shown."""
+    """`bins` of confidence for the calibration error; `mistakes`: misclassified images shown, the most confident."""
 
     bins: int = Field(default=15, gt=0)
     mistakes: int = Field(default=18, gt=0)
 
 
 class DynamicEvaluation(Strict):
-    """The weights move while the test text is read, after every `window` tokens (Krause et al. 2018).
+    """Dynamic evaluation: the weights adapt to the test text after every `window` tokens (Krause et al. 2018).
 
-    `lr` towards what was read, `decay` back to where training left them; of several, those are taken that are best on
-    the validation text. `statistics`: tokens of the training text by which each weight's own steps are scaled.
+    `lr`: step along the gradient of the last window; `decay`: step back to the trained weights. Of several values,
+    those that are best on the validation text are used. `statistics`: tokens of the training text from which the size
+    of each weight's steps is estimated.
     """
 
     lr: Steps = Field(default=[5e-5])
@@ -162,21 +169,21 @@ class DynamicEvaluation(Strict):
 
 
 class Cache(Strict):
-    """A cache of the last `size` tokens of the test text is asked, too (Grave et al. 2017).
+    """A continuous cache of the last `size` tokens of the test text (Grave et al. 2017).
 
-    It has the `share` of the probability; a higher `flatness` trusts the likest places alone. Of several, those are
-    taken that are best on the validation text.
+    `share`: its weight in the mixture with the network. `sharpness`: higher values favour the most similar states. Of
+    several values, those that are best on the validation text are used.
     """
 
     size: int = Field(default=2000, gt=0)
-    flatness: Steps = Field(default=[0.1, 0.3, 1.0])
+    sharpness: Steps = Field(default=[0.1, 0.3, 1.0])
     share: Fractions = Field(default=[0.05, 0.1, 0.2, 0.3])
 
 
 class LanguageEvaluate(Strict):
-    """Samples of generated text: how many, of how many tokens, at which temperature.
+    """`samples`: generated texts of `sample_tokens` tokens at this `temperature`.
 
-    `dynamic` and `cache`: scores beside the static one, of a model that adapts to the test text as it reads it.
+    `dynamic` and `cache`: further scores of a model that adapts to the test text, next to the static one.
     """
 
     samples: int = Field(default=2, gt=0)
@@ -187,16 +194,20 @@ class LanguageEvaluate(Strict):
 
 
 class VisionAttack(Strict):
-    """`eps`: the largest change of a pixel, in units of the full range 0..1; `steps` of PGD; `images` attacked."""
+    """Attacks on `images` test images.
+
+    `eps`: the largest change of a pixel, as a fraction of the full range; `steps` of PGD; `examples`: perturbed images
+    shown.
+    """
 
     eps: Shares
     images: int = Field(default=500, gt=0)
     steps: int = Field(default=20, gt=0)
-    flips: int = Field(default=6, gt=0)
+    examples: int = Field(default=6, gt=0)
 
 
 class LanguageAttack(Strict):
-    """`shares` of the tokens read that are replaced, in `excerpts` pieces of `length` tokens of the test text."""
+    """Attacks on `excerpts` of `length` tokens of the test text; `shares`: fractions of the tokens that change."""
 
     shares: Shares
     excerpts: int = Field(default=64, gt=0)

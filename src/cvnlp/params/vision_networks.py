@@ -51,7 +51,7 @@ class Block(Strict):
     kernel_size: PositiveInt = 3
     stride: PositiveInt = 1
     dilation: PositiveInt = 1
-    padding: Literal["valid", "zero", "mirror", "repeat"] = "zero"
+    padding: Literal["valid", "zero", "reflect", "replicate"] = "zero"
     batch_norm: bool = False
     activation: Activation = "relu"
     pooling: Literal["max", "average", "none", "stride"] = "max"
@@ -103,7 +103,7 @@ class ResNetOptions(Strict):
     `widths`: channels of each stage. `blocks`: residual blocks per stage, of `convolutions` each. `first_pool`: factor
     by which the first stage reduces the size; every other stage halves it. `pooling`: before or after the first
     convolution of each stage but the first, where it is always after. `dropout`: rate before the output layer.
-    `scale` multiplies the logits.
+    `logit_scale` multiplies the logits.
     """
 
     name: Literal["resnet"] = "resnet"
@@ -114,7 +114,7 @@ class ResNetOptions(Strict):
     pooling: Literal["before", "after"] = "after"
     activation: Activation = "relu"
     dropout: Fraction = 0.0
-    scale: PositiveFloat = 1.0
+    logit_scale: PositiveFloat = 1.0
 
 
 class NeocognitronOptions(Strict):

@@ -24,9 +24,9 @@ RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, R
 VOCABULARY, START, LENGTH = 7, 3, 40
 STILL = {"lr": 0.0, "decay": 0.5, "window": 5, "statistics": 200}
 MOVING = {"lr": 0.001, "decay": 0.1, "window": 5, "statistics": 200}
-UNUSED = {"size": 8, "flatness": 0.7, "share": 0.0}
-USED = {"size": 8, "flatness": 0.7, "share": 0.3}
-LISTS = {"dynamic": {"lr", "decay"}, "cache": {"flatness", "share"}}
+UNUSED = {"size": 8, "sharpness": 0.7, "share": 0.0}
+USED = {"size": 8, "sharpness": 0.7, "share": 0.3}
+LISTS = {"dynamic": {"lr", "decay"}, "cache": {"sharpness", "share"}}
 
 
 def make_network(name: str = "lstm", **options: Any) -> Recurrent:
@@ -166,7 +166,7 @@ def test_a_text_that_repeats_itself_is_learned(tmp_path: Path) -> None:
 
 
 @torch.no_grad()
-def cached_by_hand(network: Recurrent, data: Path, *, size: int, flatness: float, share: float) -> list[float]:
+def cached_by_hand(network: Recurrent, data: Path, *, size: int, sharpness: float, share: float) -> list[float]:
     """Token by token, in float64."""
     text = prepared.load_array(data, "test").tolist()
     outputs, _ = network.hidden(torch.tensor([[START, *text[:-1]]], device=device()))
@@ -175,14 +175,14 @@ def cached_by_hand(network: Recurrent, data: Path, *, size: int, flatness: float
     found = []
     for now, token in enumerate(text):
         held = range(max(0, now - size), now)
-        weights = {back: math.exp(flatness * float(states[now] @ states[back])) for back in held}
+        weights = {back: math.exp(sharpness * float(states[now] @ states[back])) for back in held}
         cached = sum(weights[back] for back in held if text[back] == token) / sum(weights.values()) if held else None
         p = float(likely[now, token])
         found.append(-math.log(p if cached is None else (1 - share) * p + share * cached))
     return found
 
 
-@pytest.mark.parametrize("changes", [{}, {"size": 1}, {"size": 1000}, {"flatness": 0.0}, {"flatness": 9.0}], ids=str)
+@pytest.mark.parametrize("changes", [{}, {"size": 1}, {"size": 1000}, {"sharpness": 0.0}, {"sharpness": 9.0}], ids=str)
 @pytest.mark.parametrize("name", RECURRENT)
 def test_the_cache_is_the_loop_of_its_formula(name: str, changes: dict[str, Any], data: Path) -> None:
     network, settings = make_network(name), USED | changes
@@ -236,7 +236,7 @@ def test_nothing_is_done_that_is_not_asked_for(data: Path) -> None:
     ("method", "settings", "lists"),
     [
         ("dynamic", MOVING, {"lr": [0.0, 0.003, 0.3], "decay": [0.0, 0.2]}),
-        ("cache", USED, {"flatness": [0.0, 1.0, 4.0], "share": [0.01, 0.1, 0.6]}),
+        ("cache", USED, {"sharpness": [0.0, 1.0, 4.0], "share": [0.01, 0.1, 0.6]}),
     ],
 )
 def test_the_validation_text_chooses_and_the_test_text_is_scored(
@@ -254,7 +254,7 @@ def test_the_validation_text_chooses_and_the_test_text_is_scored(
 
 def test_a_single_setting_needs_no_validation_text(data: Path) -> None:
     (data / "validation.npy").unlink()
-    settings = USED | {"flatness": [0.7], "share": [0.3]}
+    settings = USED | {"sharpness": [0.7], "share": [0.3]}
     assert adapt(make_network(), data, START, options_of(cache=settings))["cache"][0] == USED
 
 

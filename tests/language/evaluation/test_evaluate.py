@@ -60,7 +60,7 @@ def test_what_adapts_is_scored_apart(words_data: Path, tmp_path: Path) -> None:
     options = LanguageEvaluate(samples=1, sample_tokens=5, temperature=0.7)
     static = evaluate(network, words_data, facts, options, tmp_path / "static")
     dynamic = DynamicEvaluation(lr=[0.0], decay=[0.1], window=50, statistics=100)
-    cache = Cache(size=30, flatness=[1.0], share=[0.2])
+    cache = Cache(size=30, sharpness=[1.0], share=[0.2])
     options = options.model_copy(update={"dynamic": dynamic, "cache": cache})
     found = evaluate(network, words_data, facts, options, tmp_path / "adapted")
     assert {name: found[name] for name in static} == static
@@ -71,7 +71,7 @@ def test_what_adapts_is_scored_apart(words_data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "static" / "adapted.json").exists()
     told = files.read_json(tmp_path / "adapted" / "adapted.json")
     assert told["tokens"] == static["tokens"]
-    assert told["methods"]["cache"]["settings"] == {"size": 30, "flatness": 1.0, "share": 0.2}
+    assert told["methods"]["cache"]["settings"] == {"size": 30, "sharpness": 1.0, "share": 0.2}
     assert told["methods"]["dynamic"]["saved"] == pytest.approx([0.0] * PIECES, abs=1e-4)
     saved = static["nats_per_token"] - found["nats_per_token_cache"]
     assert np.mean(told["methods"]["cache"]["saved"]) == pytest.approx(saved, abs=0.02)

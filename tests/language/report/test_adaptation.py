@@ -12,7 +12,7 @@ FOUND = {
     "tokens": 120,
     "methods": {
         "dynamic": {"settings": {"lr": 5e-05, "decay": 0.002, "window": 5}, "saved": [0.0, 0.1, 0.3]},
-        "cache": {"settings": {"size": 500, "flatness": 0.3, "share": 0.1}, "saved": [-0.1, 0.2, 0.2]},
+        "cache": {"settings": {"size": 500, "sharpness": 0.3, "share": 0.1}, "saved": [-0.1, 0.2, 0.2]},
     },
 }
 
@@ -26,7 +26,7 @@ def test_the_section_names_settings_and_links_the_figure(tmp_path: Path, drawn: 
     files.write_json(tmp_path / "adapted.json", FOUND)
     text = "\n".join(draw_adaptation(tmp_path, tmp_path / "figures"))
     assert "dynamic evaluation with decay 0.002, lr 5e-05, window 5" in text
-    assert "continuous cache with flatness 0.3, share 0.1, size 500" in text
+    assert "continuous cache with share 0.1, sharpness 0.3, size 500" in text
     assert "{folder}/adaptation.png" in text and list(drawn) == ["adaptation.png"]
 
 

@@ -261,7 +261,7 @@ def test_pgd_is_no_weaker_than_that_of_the_toolbox(
 
 
 def attack(network: nn.Module, data: Path, **options: Any) -> AttackResult:
-    chosen = VisionAttack(**{"eps": [0.15, 0.05], "images": 40, "steps": 4, "flips": 3} | options)
+    chosen = VisionAttack(**{"eps": [0.15, 0.05], "images": 40, "steps": 4, "examples": 3} | options)
     return robustness.attack(network.to(device()), data, prepared.read_facts(data, VisionFacts), chosen)
 
 

@@ -25,7 +25,7 @@ from cvnlp.vision.report.detection import draw_reading
 from cvnlp.vision.report.insight import draw_insight
 from make_networks import classifier, image_format
 
-OPTIONS = VisionInsight(reading_score=0.5, reading_overlap=0.2, reading_shown=2)
+OPTIONS = VisionInsight(detection_threshold=0.5, nms_iou=0.2, canvases_shown=2)
 CANVASES = {"count": 6, "size": [24, 32], "pictures": 3, "background": 0.3}
 TABLES = ("found", "boxes", "classes", "curves", "everywhere")
 
@@ -106,7 +106,7 @@ def test_threshold_trades_recall_for_precision(data: Path, tmp_path: Path) -> No
     network = template_network(glyphs())
     with torch.no_grad():
         network.layers.head[1].weight += torch.randn(4, 64)
-    low, high = (read(network, data, tmp_path / str(score), reading_score=score) for score in (0.1, 0.999))
+    low, high = (read(network, data, tmp_path / str(score), detection_threshold=score) for score in (0.1, 0.999))
     assert low["reading_located_recall"] >= high["reading_located_recall"]
     assert low["reading_map"] == high["reading_map"]
     counts = [len(pd.read_csv(tmp_path / str(score) / "found.csv")) for score in (0.1, 0.999)]
@@ -132,7 +132,7 @@ def test_shown_are_the_first_and_the_worst_of_the_others(data: Path, tmp_path: P
 
 
 def test_fewer_canvases_than_are_to_be_shown_are_all_shown(data: Path, tmp_path: Path) -> None:
-    read(template_network(glyphs()), data, tmp_path, reading_shown=9)
+    read(template_network(glyphs()), data, tmp_path, canvases_shown=9)
     assert list(prepared.load_array(tmp_path, "shown")) == list(range(6))
     assert "worst" not in "\n".join(draw_reading(tmp_path, tmp_path / "figures"))
 
@@ -176,7 +176,8 @@ def test_the_look_into_a_network_reads_the_canvases_that_there_are(data: Path, t
     pytest.importorskip("captum")
     blocks = [{"filters": 2, "padding": "valid", "pooling": "none"}]
     network = classifier("cnn", (8, 8, 1), 4, mean=0.5, std=0.5, blocks=blocks).eval()
-    small = VisionInsight(rotations=[0.0], scales=[1.0], shifts=[0.0], worst_rotations=1, worst_shifts=1, steps=2)
+    few = {"rotation_steps": 1, "shift_steps": 1, "attribution_steps": 2}
+    small = VisionInsight(rotations=[0.0], scales=[1.0], shifts=[0.0], **few)
     facts = prepared.read_facts(data, VisionFacts)
     for name, known in (("with", facts), ("without", facts.model_copy(update={"canvases": None}))):
         scores = analyse(network, network, data, known, small, tmp_path / name)

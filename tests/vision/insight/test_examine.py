@@ -25,25 +25,25 @@ from make_networks import classifier
 pytest.importorskip("captum")
 
 OPTIONS = VisionInsight(
-    picture=3,
+    feature_map_image=3,
     filters=4,
     patches=3,
-    images=40,
-    pictures=30,
-    gradients=4,
-    moves=[1, 2],
+    patch_images=40,
+    validation_images=30,
+    gradient_images=4,
+    equivariance_shifts=[1, 2],
     rotations=[-30.0, 0.0, 30.0],
     scales=[0.8, 1.0],
     shifts=[-2.0, 0.0, 2.0],
-    worst_pictures=10,
-    worst_rotation=30.0,
-    worst_rotations=3,
-    worst_shift=2.0,
-    worst_shifts=3,
-    attributed=5,
-    steps=16,
-    pairs=3,
-    shown=4,
+    worst_case_images=10,
+    max_rotation=30.0,
+    rotation_steps=3,
+    max_shift=2.0,
+    shift_steps=3,
+    attribution_images=5,
+    attribution_steps=16,
+    confused_pairs=3,
+    images_per_pair=4,
     bins=10,
 )
 ALWAYS = ("limits.csv", "worst.csv", "fooled.csv", "attention.csv", "confusions.csv", "reliability.csv", "attended.npy")
@@ -157,7 +157,7 @@ def test_chosen_picture_is_shown(without_test: Path, examined: Any) -> None:
 
 def test_picture_past_the_last_is_refused(without_test: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"insight\.picture: 50 is past the last of the 50 validation pictures, 49"):
-        look("cnn", without_test, tmp_path, picture=50)
+        look("cnn", without_test, tmp_path, feature_map_image=50)
 
 
 def test_fooled_pictures_are_read_wrong_after_their_change(examined: Any) -> None:

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from cvnlp.networks import parameter_count
 from cvnlp.params.vision_networks import Activation, Block
 from cvnlp.vision.models.cnn import Cnn
-from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Mirror
+from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, ReflectionPad
 from make_networks import classifier
 
-MODES = {"zero": "zeros", "mirror": "reflect", "repeat": "replicate"}
+MODES = {"zero": "zeros", "reflect": "reflect", "replicate": "replicate"}
 
 
 def build(blocks: list[dict[str, Any]], shape: tuple[int, int, int] = (28, 28, 1), **options: Any) -> Cnn:
@@ -96,11 +96,11 @@ def test_a_valid_convolution_takes_the_border_off(kernel_size: int, dilation: in
 
 
 @pytest.mark.parametrize("border", [(1, 1, 1, 1), (0, 1, 0, 1), (3, 2, 1, 0), (6, 6, 4, 4)])
-def test_mirrored_border_and_its_gradient_are_those_of_torch(border: tuple[int, int, int, int]) -> None:
+def test_reflected_border_and_its_gradient_are_those_of_torch(border: tuple[int, int, int, int]) -> None:
     images = torch.rand(2, 3, 5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     weights = torch.rand(2, 3, 5 + sum(border[2:]), 7 + sum(border[:2]), dtype=torch.float64)
     results: list[tuple[Tensor, Tensor]] = []
-    for kind in (Mirror, nn.ReflectionPad2d):
+    for kind in (ReflectionPad, nn.ReflectionPad2d):
         given = images.clone().requires_grad_()
         padded = kind(border)(given)
         (padded * weights).sum().backward()
@@ -111,7 +111,7 @@ def test_mirrored_border_and_its_gradient_are_those_of_torch(border: tuple[int, 
 
 
 def test_layers_of_a_block_stand_in_order() -> None:
-    block = {"filters": 4, "padding": "mirror", "batch_norm": True, "dropout": 0.1}
+    block = {"filters": 4, "padding": "reflect", "batch_norm": True, "dropout": 0.1}
     network = build([block, block | {"padding": "zero", "batch_norm": False, "pooling": "none", "dropout": 0.0}])
     order = ["border", "convolution", "batch_norm", "activation", "pooling", "dropout"]
     assert [name for name, _ in layer(network, "block1").named_children()] == order
@@ -191,7 +191,7 @@ def test_head_has_a_layer_for_each_number(hidden: list[int]) -> None:
         ),
         ([{"padding": "valid", "dilation": 3, "pooling": "average", "pool": 3}], {"block1.pooling": 9}),
         ([{"padding": "valid", "pooling": "stride"}, {"padding": "valid"}], {"block2.convolution": 7}),
-        ([{"padding": "mirror"}, {"padding": "zero"}], {"block2.convolution": 8, "block2.pooling": 10}),
+        ([{"padding": "reflect"}, {"padding": "zero"}], {"block2.convolution": 8, "block2.pooling": 10}),
     ],
 )
 def test_a_cell_sees_as_much_as_the_windows_add_up_to(blocks: list[dict[str, Any]], expected: dict[str, int]) -> None:
@@ -237,9 +237,9 @@ VALID = {"filters": 4, "padding": "valid"}
         ),
         ([VALID | {"dilation": 14}], (28, 28, 1), ["model.blocks.0.kernel_size", "windows of 29x29", "28x28"]),
         (
-            [{"filters": 4, "pool": 14}, {"filters": 4, "padding": "mirror", "kernel_size": 5}],
+            [{"filters": 4, "pool": 14}, {"filters": 4, "padding": "reflect", "kernel_size": 5}],
             (28, 28, 1),
-            ["model.blocks.1.kernel_size: block 2, convolution: 2 rows and columns of 2x2 cannot be mirrored", "2x2)"],
+            ["model.blocks.1.kernel_size: block 2, convolution: 2 rows and columns of 2x2 cannot be reflected", "2x2)"],
         ),
     ],
 )
@@ -252,9 +252,9 @@ def test_sizes_that_do_not_work_out_are_refused_with_the_way_there(
     assert "\n" not in str(caught.value)
 
 
-def test_the_widest_border_that_can_be_mirrored_is_taken() -> None:
-    assert sizes(build([{"filters": 4, "padding": "mirror", "kernel_size": 7, "pooling": "none"}], (4, 4, 1)))
-    assert sizes(build([{"filters": 4, "padding": "repeat", "kernel_size": 9, "pooling": "none"}], (4, 4, 1)))
+def test_the_widest_border_that_can_be_reflected_is_taken() -> None:
+    assert sizes(build([{"filters": 4, "padding": "reflect", "kernel_size": 7, "pooling": "none"}], (4, 4, 1)))
+    assert sizes(build([{"filters": 4, "padding": "replicate", "kernel_size": 9, "pooling": "none"}], (4, 4, 1)))
 
 
 @pytest.mark.parametrize("block", [{}, {"filters": 4, "kernel": 3}, {"filters": 4, "padding": "same"}])

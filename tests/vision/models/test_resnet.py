@@ -83,7 +83,7 @@ def test_a_residual_block_adds_its_branch() -> None:
 
 def test_logits_are_scaled() -> None:
     images = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(build(scale=0.25)(images) * 4, build()(images))
+    assert torch.allclose(build(logit_scale=0.25)(images) * 4, build()(images))
 
 
 def test_a_moved_picture_gives_the_same_logits_if_nothing_leaves_it() -> None:

@@ -122,7 +122,7 @@ def cache_nats(network: Recurrent, data: Path, split: str, start: int, grid: lis
     """Nats (settings, N) of the tokens of a split by (1 - share) * p of the network + share * p of the cache.
 
     The cache holds the last `size` outputs h of the last layer, each with the token that followed; p of a token is the
-    share of those that it followed, each weighed by exp(flatness * h . the present output).
+    share of those that it followed, each weighed by exp(sharpness * h . the present output).
     """
     size, state, parts = grid[0]["size"], None, []
     held = followed = None
@@ -132,20 +132,20 @@ def cache_nats(network: Recurrent, data: Path, split: str, start: int, grid: lis
         static = cross_entropy(network.logits(outputs), targets)[0]
         held = outputs[0].float() if held is None else torch.cat([held[-size:], outputs[0].float()])
         followed = targets[0] if followed is None else torch.cat([followed[-size:], targets[0]])
-        cached = _cached(held, followed, len(static), size, sorted({one["flatness"] for one in grid}))
-        parts.append(torch.stack([_mixed(static, cached[one["flatness"]], one["share"]) for one in grid]).cpu())
+        cached = _cached(held, followed, len(static), size, sorted({one["sharpness"] for one in grid}))
+        parts.append(torch.stack([_mixed(static, cached[one["sharpness"]], one["share"]) for one in grid]).cpu())
     return torch.cat(parts, dim=1).numpy()
 
 
-def _cached(held: Tensor, followed: Tensor, count: int, size: int, flatnesses: list[float]) -> dict[float, Tensor]:
-    """By flatness the cache's probabilities of the last `count` tokens (count,); NaN where it holds nothing yet."""
+def _cached(held: Tensor, followed: Tensor, count: int, size: int, sharpnesses: list[float]) -> dict[float, Tensor]:
+    """By sharpness the cache's probabilities of the last `count` tokens (count,); NaN where it holds nothing yet."""
     present = torch.arange(len(held) - count, len(held), device=held.device)[:, None]
     back = present - torch.arange(len(held), device=held.device)
     outside, same = (back < 1) | (back > size), followed[-count:, None] == followed
     likeness = held[-count:] @ held.T
     return {
-        flatness: ((flatness * likeness).masked_fill(outside, -torch.inf).softmax(1) * same).sum(1)
-        for flatness in flatnesses
+        sharpness: ((sharpness * likeness).masked_fill(outside, -torch.inf).softmax(1) * same).sum(1)
+        for sharpness in sharpnesses
     }
 
 

@@ -37,7 +37,7 @@ def analyse(
     files.write_table(folder / "context.csv", context)
     scores = {f"nats_context_{tokens}": nats for tokens, nats in zip(context["tokens"], context["nats"], strict=True)}
     scores |= _save_prefixes(network, inputs, targets, folder)
-    reading = begin_reading(data, facts, options.tracked)
+    reading = begin_reading(data, facts, options.state_tokens)
     scores |= save_losses(network, reading, data, folder)
     scores |= save_samples(network, data, facts, options, folder)
     if isinstance(network, Recurrent) and isinstance(untrained, Recurrent):

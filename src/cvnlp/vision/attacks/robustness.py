@@ -117,9 +117,9 @@ def attack(network: nn.Module, data: Path, facts: VisionFacts, options: VisionAt
             after = _predict(network, attacked)
             rows.append({"method": method, "eps": eps, "accuracy": _share(after == labels)})
             flipped = ((before == labels) & (after != labels)).nonzero()[:, 0]
-            if method == "pgd" and not examples and len(flipped) >= min(options.flips, len(labels)):
+            if method == "pgd" and not examples and len(flipped) >= min(options.examples, len(labels)):
                 examples = _examples(
-                    images, attacked, before, after, _spread(flipped, options.flips), facts.classes, eps
+                    images, attacked, before, after, _spread(flipped, options.examples), facts.classes, eps
                 )
     scores = {f"accuracy_{row['method']}_{row['eps']:g}": row["accuracy"] for row in rows}
     scores |= {"accuracy_clean": _share(before == labels), "pictures": len(labels)}

@@ -33,7 +33,7 @@ def analyse(
     """
     folder.mkdir(parents=True, exist_ok=True)
     _save_weights(network, untrained, facts.shape, options.filters, folder)
-    images, labels = pictures(data, "validation", evenly(count(data, "validation"), options.pictures))
+    images, labels = pictures(data, "validation", evenly(count(data, "validation"), options.validation_images))
     result = _analyse_layers(network, untrained, data, images, options, folder)
     result |= _analyse_convolution(network, data, images, labels, options, folder)
     result |= _analyse_limits(network, images, labels, facts.classes, options, folder)
@@ -58,9 +58,9 @@ def _analyse_convolution(
     """The laboratory on the picture whose maps are shown, and what sharing weights means in the first layer."""
     if not any(isinstance(module, nn.Conv2d) for module in network.modules()):
         return {}
-    few = slice(options.gradients)
+    few = slice(options.gradient_images)
     sharing = compare_gradients(network, images[few], labels[few])
-    picture, _ = pictures(data, "validation", np.array([options.picture]))
+    picture, _ = pictures(data, "validation", np.array([options.feature_map_image]))
     numbers = save_laboratory(picture[0].permute(1, 2, 0).cpu().double().numpy(), sharing, folder / "laboratory")
     return {f"convolution_{name}": value for name, value in numbers.items()}
 
@@ -73,9 +73,9 @@ def _analyse_layers(
     if not layers:
         return {}
     fields = theory(network, layers, images[:1])
-    few = images[evenly(len(images), options.gradients)]
+    few = images[evenly(len(images), options.gradient_images)]
     table, gradients = measure(network, untrained, few, fields)
-    differences = equivariance(network, layers, few, fields, options.moves)
+    differences = equivariance(network, layers, few, fields, options.equivariance_shifts)
     shown = blocks([name for name, _ in layers if not is_border(fields[name])])
     last = [(block, dict(layers)[name]) for block, name in shown.items()]
     idle = _save_patches(network, last, {block: fields[name] for block, name in shown.items()}, data, options, folder)
@@ -97,7 +97,7 @@ def _save_patches(
     folder: Path,
 ) -> dict[str, float]:
     """Returns the share of filters that answer every picture alike."""
-    rows, train = evenly(count(data, "train"), options.images), prepared.load_array(data, "train_images")
+    rows, train = evenly(count(data, "train"), options.patch_images), prepared.load_array(data, "train_images")
     numbers = {"filters": options.filters, "patches": options.patches}
     found = strongest(network, layers, data, "train", rows, **numbers)
     for block, excited in found.items():
@@ -106,7 +106,7 @@ def _save_patches(
 
 
 def _save_maps(network: nn.Module, layers: Layers, data: Path, options: VisionInsight, folder: Path) -> None:
-    row, total = options.picture, count(data, "validation")
+    row, total = options.feature_map_image, count(data, "validation")
     if row >= total:
         raise ValueError(f"insight.picture: {row} is past the last of the {total} validation pictures, {total - 1}")
     image, _ = pictures(data, "validation", np.array([row]))
@@ -137,7 +137,7 @@ def _analyse_limits(
     grid = {"rotation": options.rotations, "scale": options.scales, "right": shifts, "down": shifts}
     unchanged, table = accuracy(network, images, labels), curves(network, images, labels, grid)
     files.write_table(folder / "limits.csv", table)
-    chosen = evenly(len(images), options.worst_pictures)
+    chosen = evenly(len(images), options.worst_case_images)
     return {
         "accuracy_unchanged": unchanged,
         **{f"mean_accuracy_{change}": mean for change, mean in table.groupby("change")["accuracy"].mean().items()},
@@ -149,20 +149,20 @@ def _analyse_worst_case(
     network: nn.Module, images: Tensor, labels: Tensor, classes: list[str], options: VisionInsight, folder: Path
 ) -> float:
     points = turns_and_shifts(
-        rotation=options.worst_rotation,
-        rotations=options.worst_rotations,
-        shift=options.worst_shift,
-        shifts=options.worst_shifts,
+        rotation=options.max_rotation,
+        rotations=options.rotation_steps,
+        shift=options.max_shift,
+        shifts=options.shift_steps,
     )
     share, fooled = worst_case(network, images, labels, points)
     row = {
-        "rotation": options.worst_rotation,
-        "shift": options.worst_shift,
+        "rotation": options.max_rotation,
+        "shift": options.max_shift,
         "points": len(points),
         "pictures": len(images),
     }
     files.write_table(folder / "worst.csv", pd.DataFrame([row | {"accuracy": share}]))
-    _save_fooled(fooled, images, labels, classes, options.shown, folder)
+    _save_fooled(fooled, images, labels, classes, options.images_per_pair, folder)
     return share
 
 
@@ -186,7 +186,8 @@ def _save_fooled(
 def _analyse_attention(
     network: nn.Module, data: Path, classes: list[str], options: VisionInsight, folder: Path
 ) -> dict[str, float]:
-    scores, table, arrays = look(network, data, classes, number=options.attributed, steps=options.steps)
+    number, steps = options.attribution_images, options.attribution_steps
+    scores, table, arrays = look(network, data, classes, number=number, steps=steps)
     files.write_table(folder / "attention.csv", table)
     for name, array in arrays.items():
         prepared.save_array(folder, name, array)
@@ -197,7 +198,7 @@ def _analyse_mistakes(
     network: nn.Module, data: Path, classes: list[str], options: VisionInsight, folder: Path
 ) -> dict[str, float]:
     probabilities, labels = predict(network, data)
-    pairs = confusions(probabilities, labels, classes, pairs=options.pairs, examples=options.shown)
+    pairs = confusions(probabilities, labels, classes, pairs=options.confused_pairs, examples=options.images_per_pair)
     table = reliability(probabilities, labels, classes, bins=options.bins)
     files.write_table(folder / "confusions.csv", pairs)
     files.write_table(folder / "reliability.csv", table)

@@ -37,18 +37,18 @@ def read_canvases(
     pixels = prepared.load_array(data, "validation_canvases")
     there = pd.read_csv(data / "validation_boxes.csv", dtype={"class": str}, keep_default_na=False)
     logits, places, objects = _read(reader, pixels), reader.places(_images(pixels[:1])), classes[:-1]
-    find = partial(detect, places=places, window=reader.window, classes=objects, overlap=options.reading_overlap)
+    find = partial(detect, places=places, window=reader.window, classes=objects, overlap=options.nms_iou)
     found, without = find(logits.softmax(2)[..., :-1]), find(logits[..., :-1].softmax(2))
-    result = score(found, there, objects, threshold=options.reading_score)
-    scores_without = score(without, there, objects, threshold=options.reading_score)
+    result = score(found, there, objects, threshold=options.detection_threshold)
+    scores_without = score(without, there, objects, threshold=options.detection_threshold)
     result |= {f"without_background_{name}": value for name, value in scores_without.items()}
     result |= _compare_with_sliding(reader, _images(pixels[:1]))
-    _save_tables(found, without, there, objects, options.reading_score, folder)
-    options = options.model_copy(update={"reading_shown": min(options.reading_shown, len(pixels))})
-    chosen_by = {"threshold": options.reading_score, "first": options.reading_shown}
+    _save_tables(found, without, there, objects, options.detection_threshold, folder)
+    options = options.model_copy(update={"canvases_shown": min(options.canvases_shown, len(pixels))})
+    chosen_by = {"threshold": options.detection_threshold, "first": options.canvases_shown}
     files.write_json(folder / "numbers.json", result | chosen_by)
-    sure = found[found["score"] >= options.reading_score]
-    chosen = _chosen(sure, there, len(pixels), options.reading_shown)
+    sure = found[found["score"] >= options.detection_threshold]
+    chosen = _chosen(sure, there, len(pixels), options.canvases_shown)
     _save_shown(pixels, logits.softmax(2), places, chosen, classes, folder)
     return {f"reading_{name}": value for name, value in result.items()}
 

@@ -4,10 +4,10 @@ from torch import nn
 
 from cvnlp.params.network_config import ImageFormat
 from cvnlp.params.vision_networks import Block, CnnOptions
-from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Convolutional, Maps, Mirror, named
+from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Convolutional, Maps, ReflectionPad, named
 from cvnlp.vision.models.mlp import fully_connected
 
-BORDERS: dict[str, type[nn.Module]] = {"zero": nn.ZeroPad2d, "mirror": Mirror, "repeat": nn.ReplicationPad2d}
+BORDERS: dict[str, type[nn.Module]] = {"zero": nn.ZeroPad2d, "reflect": ReflectionPad, "replicate": nn.ReplicationPad2d}
 POOLINGS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
@@ -46,8 +46,8 @@ def _convolution(block: Block, maps: Maps, number: int) -> dict[str, nn.Module]:
     before, after = (0, 0) if block.padding == "valid" else (span // 2, span - span // 2)
     stride = block.stride * (block.pool if block.pooling == "stride" else 1)
     layer, key = f"block {number + 1}, convolution", f"model.blocks.{number}.kernel_size"
-    if block.padding == "mirror" and after >= min(maps.height, maps.width):
-        raise maps.refusal(f"{after} rows and columns of {maps} cannot be mirrored", layer=layer, key=key)
+    if block.padding == "reflect" and after >= min(maps.height, maps.width):
+        raise maps.refusal(f"{after} rows and columns of {maps} cannot be reflected", layer=layer, key=key)
     own = block.padding == "zero" and before == after
     channels = maps.channels
     maps.slide(span + 1, layer=layer, key=key, stride=stride, border=before + after)

@@ -53,15 +53,15 @@ class BatchNorm(nn.BatchNorm2d):
         return super().forward(input)
 
 
-class Mirror(nn.ReflectionPad2d):
+class ReflectionPad(nn.ReflectionPad2d):
     """A border that mirrors the picture, made of slices: torch's own has no deterministic gradient on the GPU."""
 
     def forward(self, input: Tensor) -> Tensor:
         left, right, top, bottom = self.padding
-        return _mirrored(_mirrored(input, 3, left, right), 2, top, bottom)
+        return _reflected(_reflected(input, 3, left, right), 2, top, bottom)
 
 
-def _mirrored(images: Tensor, axis: int, before: int, after: int) -> Tensor:
+def _reflected(images: Tensor, axis: int, before: int, after: int) -> Tensor:
     size = images.shape[axis]
     first = images.narrow(axis, 1, before).flip(axis)
     return torch.cat([first, images, images.narrow(axis, size - 1 - after, after).flip(axis)], dim=axis)

@@ -8,11 +8,9 @@ from cvnlp.vision.models.convolutional import ACTIVATIONS, BatchNorm, Convolutio
 
 
 class ResNet(Convolutional):
-    """Stages of a convolution, max pooling and residual blocks (He et al. 2016), the mean of each map, the classes.
+    """Stages of a convolution, max pooling and residual blocks (He et al. 2016); global average pooling; logits.
 
-    All convolutions are 3 x 3 with batch normalisation. Every stage has one of the `widths`, halves the size (the first
-    divides it by `first_pool`) and has `blocks` residual blocks of `convolutions` each. The pooling stands after the
-    stage's first convolution or, faster, before it; in the first stage always after. Logits are multiplied by `scale`.
+    All convolutions are 3 x 3 with batch normalisation. Pooling before the first convolution of a stage is faster.
     """
 
     def __init__(self, images: ImageFormat, options: ResNetOptions) -> None:
@@ -29,7 +27,7 @@ class ResNet(Convolutional):
             maps.channels, features[f"stage{number}"] = width, named(**stage)
         mean_of_maps = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         output = nn.Linear(maps.channels, images.classes)
-        head = nn.Sequential(*mean_of_maps, nn.Dropout(options.dropout), output, Scale(options.scale))
+        head = nn.Sequential(*mean_of_maps, nn.Dropout(options.dropout), output, Scale(options.logit_scale))
         self.layers = named(features=named(**features), head=head)
 
 
