@@ -7,16 +7,19 @@ from pathlib import Path
 
 import psutil
 import pytest
+from mlflow.entities import Experiment, Run
 from mlflow.tracking import MlflowClient
 
 TRAINING = """
 import os, sys
 from pathlib import Path
-from cvnlp.tracking.live import Recorder
+from cvnlp.tracking.recorder import Recorder
+from cvnlp.tracking.run_metadata import DatasetReference, RunMetadata
 recorder = Recorder()
-recorder.open("cnn", params={"train": {"lr": 0.1}}, tags={"run": "cnn"},
-              dataset={"name": "digits", "digest": "abc", "source": "data"}, note=Path("resume/id"))
-recorder.metrics({"validation_nll": 2.0}, 0)
+dataset = DatasetReference(name="Ziffern für alle", digest="abc", source="data")
+run = RunMetadata(name="cnn", params={"train.lr": "0.1"}, tags={"run": "cnn"}, dataset=dataset)
+recorder.start_run(run, note=Path("resume/id"))
+recorder.log_metrics({"validation_nll": 2.0}, 0)
 print(recorder._process.pid, flush=True)
 """
 
@@ -40,21 +43,24 @@ def train(folder: Path, ending: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def only_run(folder: Path):
+def only_run(folder: Path) -> tuple[MlflowClient, Experiment, Run]:
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     (experiment,) = [found for found in client.search_experiments() if found.name == "cvnlp"]
     (run,) = client.search_runs([experiment.experiment_id])
     return client, experiment, run
 
 
-def test_a_finished_training_is_a_finished_run_with_all_that_was_told(folder):
-    train(folder, "recorder.metrics({'validation_nll': 1.0}, 1); recorder.finish('FINISHED', {'model.sha256': 'f00'})")
+def test_a_finished_training_is_a_finished_run_with_all_messages(folder: Path) -> None:
+    train(
+        folder,
+        "recorder.log_metrics({'validation_nll': 1.0}, 1); recorder.end_run('FINISHED', {'model.sha256': 'f00'})",
+    )
     client, experiment, run = only_run(folder)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "cnn"
     assert run.data.params["train.lr"] == "0.1"
     assert run.data.tags["model.sha256"] == "f00"
-    assert run.inputs.dataset_inputs[0].dataset.name == "digits"
+    assert run.inputs.dataset_inputs[0].dataset.name == "Ziffern für alle"
     steps = [(entry.step, entry.value) for entry in client.get_metric_history(run.info.run_id, "validation_nll")]
     assert sorted(steps) == [(0, 2.0), (1, 1.0)]
     assert experiment.artifact_location == (folder / "mlflow").as_uri()
@@ -62,14 +68,16 @@ def test_a_finished_training_is_a_finished_run_with_all_that_was_told(folder):
 
 
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_training_is_a_killed_run(folder, death):
+def test_a_killed_training_is_a_killed_run(folder: Path, death: signal.Signals) -> None:
     done = train(folder, f"os.kill(os.getpid(), {int(death)})")
     assert done.returncode == -death
     assert only_run(folder)[2].info.status == "KILLED"
 
 
-def test_a_training_refused_before_it_began_is_no_run(folder):
-    begin = "from cvnlp.tracking.live import Recorder; recorder = Recorder(); print(recorder._process.pid, flush=True)"
+def test_a_training_refused_before_it_began_is_no_run(folder: Path) -> None:
+    begin = (
+        "from cvnlp.tracking.recorder import Recorder; recorder = Recorder(); print(recorder._process.pid, flush=True)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"{begin}; raise SystemExit('refused')"],
         cwd=folder,
@@ -84,34 +92,49 @@ def test_a_training_refused_before_it_began_is_no_run(folder):
     assert not (folder / "mlflow.db").exists()
 
 
-def test_a_resumed_training_goes_on_in_its_run(folder):
+def test_a_resumed_training_continues_its_run(folder: Path) -> None:
     train(folder, "os.kill(os.getpid(), 9)")
-    train(folder, "recorder.finish('FINISHED')")
+    train(folder, "recorder.end_run('FINISHED')")
     assert only_run(folder)[2].info.status == "FINISHED"
 
 
-def test_a_server_that_is_down_is_one_warning(folder, monkeypatch):
+def test_a_server_that_is_down_is_one_warning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    done = train(folder, "recorder.finish('FINISHED'); print('trained')")
+    done = train(folder, "recorder.end_run('FINISHED'); print('trained')")
     assert done.returncode == 0
     assert "trained" in done.stdout
-    assert done.stderr.count("warning: not tracked in MLflow") == 1
+    assert done.stderr.count("warning: not recorded in MLflow") == 1
     assert "Traceback" not in done.stderr
 
 
-def test_a_run_whose_process_is_gone_is_buried_at_the_next_start(folder):
+def test_an_orphaned_run_is_marked_killed_at_the_next_start(folder: Path) -> None:
     train(folder, "os.kill(os.getpid(), 9)")
     client, experiment, run = only_run(folder)
     client.update_run(run.info.run_id, status="RUNNING")  # as a tracker leaves it that was killed as well
     (folder / "resume/id").unlink()
-    train(folder, "recorder.finish('FINISHED')")
+    train(folder, "recorder.end_run('FINISHED')")
     statuses = {found.info.run_id: found.info.status for found in client.search_runs([experiment.experiment_id])}
     assert statuses.pop(run.info.run_id) == "KILLED"
     assert list(statuses.values()) == ["FINISHED"]
 
 
-def test_processes_that_meet_a_fresh_database_all_find_one_experiment(folder):
-    code = "from cvnlp.tracking import store; print(store.connect()[1])"
+@pytest.mark.parametrize("variable", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
+def test_only_the_process_of_rank_zero_records(folder: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "1")
+    code = TRAINING.partition("print(")[0] + "recorder.end_run('FINISHED')"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    assert list(folder.iterdir()) == [folder / "dvc.yaml"]
+
+
+def test_metrics_that_are_no_numbers_are_recorded(folder: Path) -> None:
+    train(folder, "recorder.log_metrics({'loss': float('nan'), 'norm': float('inf')}, 1); recorder.end_run('FAILED')")
+    _, _, run = only_run(folder)
+    assert run.info.status == "FAILED"
+    assert {"loss", "norm"} <= set(run.data.metrics)
+
+
+def test_processes_that_meet_a_fresh_database_all_find_one_experiment(folder: Path) -> None:
+    code = "from cvnlp.tracking import mlflow_store; print(mlflow_store.connect().experiment)"
     started = [
         subprocess.Popen([sys.executable, "-c", code], cwd=folder, stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]

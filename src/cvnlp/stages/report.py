@@ -24,13 +24,13 @@ def report(root: Path = Path()) -> None:
 
 
 def _complete_tracking(settings: Params, paths: ProjectPaths) -> None:
-    """A tracker that is down is one warning: the files are complete without it."""
+    """A failure of MLflow is one warning: the files are complete without it."""
     try:
         from cvnlp.tracking import mlflow_store, sync
 
-        client, experiment = mlflow_store.connect()
+        store = mlflow_store.connect()
         for run, block in settings.runs.items():
-            sync.sync(settings, paths.run(run, block.dataset), client, experiment)
+            sync.sync(settings, paths.run(run, block.dataset), store)
     except Exception as error:
         what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         print(

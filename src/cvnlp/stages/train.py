@@ -13,6 +13,7 @@ from cvnlp.params.network_config import NetworkConfig
 from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.stages import command_line
+from cvnlp.tracking.messages import Status
 from cvnlp.tracking.recorder import Recorder
 from cvnlp.tracking.run_metadata import describe
 
@@ -34,8 +35,8 @@ def train(run: str, root: Path = Path()) -> None:
     resume = _own_folder(paths.resume, provenance.training_fingerprint(block, paths.prepared)[:16])
     recorder = Recorder()
     network, config = _build(run, block, facts)  # sizes that do not fit are refused before MLflow has a run
-    recorder.open(**describe(settings, run, block.dataset, paths.prepared), note=resume / "mlflow_run_id")
-    status = "FAILED"
+    recorder.start_run(describe(settings, paths), note=resume / "mlflow_run_id")
+    status: Status = "FAILED"
     try:
         fitted = _fit(run, block, network, paths, resume, recorder)
         _save(network, config, fitted, paths)
@@ -45,7 +46,7 @@ def train(run: str, root: Path = Path()) -> None:
         raise
     finally:
         finished = status == "FINISHED"
-        recorder.finish(status, {"model.sha256": provenance.model_digest(paths.model)} if finished else None)
+        recorder.end_run(status, {"model.sha256": provenance.model_digest(paths.model)} if finished else None)
     shutil.rmtree(resume, ignore_errors=True)  # last: killed before here, the next run ends at once with the same
 
 
@@ -76,7 +77,7 @@ def _fit(run: str, block: AnyRun, network: "nn.Module", paths: RunPaths, resume:
     half = domains.DOMAINS[block.domain]
     task = half.training.Task(network, block.train)
     data = trainer.Data(half.batches, paths.prepared, block.train, block.seed)
-    return trainer.fit(task, data, run=run, resume=resume, logger=trainer.EpochLogger(recorder.metrics))
+    return trainer.fit(task, data, run=run, resume=resume, logger=trainer.EpochLogger(recorder.log_metrics))
 
 
 def _save(network: "nn.Module", config: NetworkConfig, fitted: "Fitted", paths: RunPaths) -> None:

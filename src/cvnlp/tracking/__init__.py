@@ -1,1 +1,4 @@
-"""The only part that knows MLflow, which is a view of the files: `live` shows a training, `project` completes it."""
+"""MLflow, a view of the files: runs recorded live during training and completed from the files afterwards.
+
+No other package imports mlflow.
+"""

@@ -1,4 +1,4 @@
-"""The model that MLflow keeps of a run, from code: it loads the safetensors files, no pickle."""
+"""The model that MLflow stores for a run, defined by code: it loads safetensors files, no pickle."""
 
 from pathlib import Path
 from typing import Any
@@ -8,18 +8,18 @@ import numpy as np
 from mlflow.pyfunc import PythonModel
 
 
-class Served(PythonModel):
-    """`predict` takes and gives arrays as the half's `serving.predict` says."""
+class LoggedModel(PythonModel):
+    """`predict` takes and returns the arrays of the half's `inference.predict`."""
 
     def load_context(self, context: Any) -> None:
         from cvnlp import domains, networks
 
         network, self.config = networks.load(Path(context.artifacts["model"]))
         self.network = network.cpu()
-        self.serving = domains.DOMAINS[self.config.domain].inference
+        self.inference = domains.DOMAINS[self.config.domain].inference
 
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
-        return self.serving.predict(self.network, self.config, np.asarray(model_input))
+        return self.inference.predict(self.network, self.config, np.asarray(model_input))
 
 
-mlflow.models.set_model(Served())
+mlflow.models.set_model(LoggedModel())

@@ -1,123 +1,130 @@
-"""A training shown in MLflow while it runs, by a process of its own.
+"""Live recording of a training in MLflow, by a separate process.
 
-That process imports MLflow and waits for its database while the training gets ready and works, so that neither a slow
-nor a broken tracker holds up or ends a training: a tracker that fails is one warning. The training writes one line of
-JSON a message into a pipe. However the training ends, SIGKILL included, the pipe closes, and without a last word the
-run is marked KILLED.
+That process imports MLflow and waits for its database while the training starts and runs, so that a slow or broken
+tracker neither delays nor ends a training: a failure is one warning. The training writes messages to a pipe. However
+it ends, SIGKILL included, the pipe closes, and a run without an end message is marked KILLED.
 """
 
-import json
+import io
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-Message = dict[str, Any]
-PATIENCE = 120  # seconds that a finished training waits for MLflow
+from cvnlp.tracking.messages import End, Message, Metrics, Start, Status, parse
+from cvnlp.tracking.run_metadata import RunMetadata
+
+if TYPE_CHECKING:
+    from cvnlp.tracking.mlflow_store import Store
+
+SHUTDOWN_TIMEOUT = 120  # seconds that a finished training waits for MLflow
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # set by launchers of distributed trainings
+
+
+def rank() -> int:
+    """Number of this process among those of a distributed training; 0 for the first or only one."""
+    return int(next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), "0"))
 
 
 class Recorder:
-    """The training's end of the pipe."""
+    """The training's end of the pipe. Only the process of rank zero records."""
 
     def __init__(self) -> None:
-        """Start the process, which gets ready while the training does; nothing is in MLflow before `open`."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "cvnlp.tracking.recorder"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,  # MLflow's greetings
-            start_new_session=True,  # Ctrl-C is for the training, which then tells the tracker
-            text=True,
-        )
+        """Start the recording process, which imports MLflow meanwhile; nothing is in MLflow before `start_run`."""
+        self._process = None if rank() else _start_process()
 
-    def open(
-        self, name: str, *, params: dict[str, Any], tags: dict[str, str], dataset: dict[str, str], note: Path
-    ) -> None:
-        """`note`: a file that holds the MLflow run's id, so that a resumed training goes on in its run."""
-        note = note.resolve()
-        self._send(name=name, params=params, tags=tags, dataset=dataset, note=str(note), pid=os.getpid())
+    def start_run(self, run: RunMetadata, *, note: Path) -> None:
+        """`note`: a file for the MLflow run's id, so that a resumed training continues its run."""
+        self._send(Start(run=run, note=note.resolve(), pid=os.getpid()))
 
-    def metrics(self, values: dict[str, float], step: int) -> None:
-        self._send(metrics=values, step=step)
+    def log_metrics(self, values: dict[str, float], step: int) -> None:
+        self._send(Metrics(values=values, step=step))
 
-    def finish(self, status: str, tags: dict[str, str] | None = None) -> None:
-        """End the run with MLflow's `status` (FINISHED, FAILED, KILLED) and wait until it is written down."""
-        self._send(status=status, tags=tags or {})
-        assert self._process.stdin is not None
+    def end_run(self, status: Status, tags: Mapping[str, str] | None = None) -> None:
+        """End the run and wait until everything is in MLflow, for at most `SHUTDOWN_TIMEOUT` seconds."""
+        self._send(End(status=status, tags=dict(tags or {})))
+        if self._process is None or self._process.stdin is None:
+            return
         try:
             self._process.stdin.close()
-            self._process.wait(timeout=PATIENCE)
+            self._process.wait(timeout=SHUTDOWN_TIMEOUT)
         except BrokenPipeError:
             return
         except subprocess.TimeoutExpired:
-            print(f"warning: MLflow did not take everything within {PATIENCE} s; it may still do so", file=sys.stderr)
+            print(
+                f"warning: MLflow has not stored everything after {SHUTDOWN_TIMEOUT} s; it may still do so",
+                file=sys.stderr,
+            )
 
-    def _send(self, **message: Any) -> None:
-        assert self._process.stdin is not None
+    def _send(self, message: Message) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
         try:
-            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.write(message.to_line())
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError):
-            return  # the tracker has gone, and has said so itself
+            return  # the recording process has ended and has printed the reason
 
 
-def _messages() -> Iterator[Message]:
-    for line in sys.stdin:
-        yield json.loads(line)
+def _start_process() -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "cvnlp.tracking.recorder"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,  # MLflow prints messages of its own
+        start_new_session=True,  # Ctrl-C ends the training, which then sends the end message
+        encoding="utf-8",
+    )
 
 
-def _open_run(start: Message) -> tuple[Any, str]:
-    # imported here and not by the training's side; and if it fails, that is a warning like any other
+def _open_run(start: Start) -> "tuple[Store, str]":
+    """Create the run, or continue that of an interrupted training; returns the store and the run's id."""
+    # imported here, for the training's process must not load MLflow, and a failed import is only a warning
     from cvnlp.tracking import mlflow_store
 
-    client, experiment = mlflow_store.connect()
-    mlflow_store.bury_the_dead(client, experiment)
-    note = Path(start["note"])
-    run_id = note.read_text() if note.is_file() else ""
+    store = mlflow_store.connect()
+    store.mark_orphaned_runs_killed()
+    run_id = start.note.read_text() if start.note.is_file() else ""
     if run_id:
-        client.update_run(run_id, status="RUNNING")
+        store.client.update_run(run_id, status="RUNNING")
     else:
-        run_id = mlflow_store.create_run(
-            client, experiment, start["name"], start["params"], start["tags"], start["dataset"]
-        )
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(run_id)
-    client.set_tag(run_id, "host", os.uname().nodename)
-    client.set_tag(run_id, "pid", str(start["pid"]))
-    return client, run_id
+        run_id = store.create_run(start.run)
+        start.note.parent.mkdir(parents=True, exist_ok=True)
+        start.note.write_text(run_id)
+    store.set_tags(run_id, {"host": os.uname().nodename, "pid": str(start.pid)})
+    return store, run_id
 
 
-def _follow() -> None:
-    """Write down what the pipe brings until it closes."""
+def _record(messages: Iterator[Message]) -> None:
+    """Log the messages until the pipe closes."""
+    start = next(messages, None)
+    if not isinstance(start, Start):  # the training was refused before it began
+        return
     from cvnlp.tracking import mlflow_store
 
-    messages = _messages()
-    start = next(messages, None)
-    if start is None:  # the training was refused before it began
-        return
-    client, run_id = _open_run(start)
-    status = "KILLED"
+    store, run_id = _open_run(start)
+    status: Status = "KILLED"
     with mlflow_store.system_metrics(run_id):
         for message in messages:
-            if "metrics" in message:
-                mlflow_store.log_metrics(client, run_id, message["metrics"], message["step"])
-            if "status" in message:
-                status = message["status"]
-                for key, value in message["tags"].items():
-                    client.set_tag(run_id, key, value)
-    client.set_terminated(run_id, status=status)
+            if isinstance(message, Metrics):
+                store.log_metrics(run_id, message.values, message.step)
+            elif isinstance(message, End):
+                status = message.status
+                store.set_tags(run_id, message.tags)
+    store.client.set_terminated(run_id, status=status)
 
 
 def main() -> None:
+    """Record what arrives on standard input; any failure is one warning."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        _follow()
+        _record(parse(line) for line in io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"))
     except Exception as error:
         print(
-            f"warning: not tracked in MLflow ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            "the files are complete, and the report stage catches up",
+            f"warning: not recorded in MLflow ({type(error).__name__}: {str(error).splitlines()[0]}); "
+            "the files are complete, and the report stage adds the run",
             file=sys.stderr,
         )
 

@@ -1,22 +1,60 @@
-"""What MLflow is told of a run, made from params and files. Imports no MLflow."""
+"""What MLflow stores of a run besides its metrics: params, tags and data set. Imports no MLflow."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from cvnlp import files, provenance
 from cvnlp.params import Params
+from cvnlp.paths import RunPaths
+
+DIGEST_LENGTH = 32  # MLflow accepts at most 36 characters
 
 
-def describe(settings: Params, run: str, dataset: str, data: Path) -> dict[str, Any]:
-    """The name, params, tags and data set of a run's entry.
+class DatasetReference(BaseModel):
+    model_config = ConfigDict(frozen=True)
 
-    The params are those that decide the training: MLflow does not let a param change, and evaluation and attack may
-    be repeated with others on the same model.
+    name: str
+    digest: str
+    source: str
+
+
+class RunMetadata(BaseModel):
+    """`params` have the keys of params.yaml, joined with dots: "train.lr"."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    dataset: DatasetReference
+
+
+def describe(settings: Params, run: RunPaths) -> RunMetadata:
+    """The metadata of a run of params.yaml.
+
+    Only params that decide the training are included: MLflow refuses to change a param, while evaluation, attack and
+    insight may be repeated with others on the same model.
     """
-    block = settings.runs[run].model_dump(include={"dataset", "seed", "model", "train"})
-    return {
-        "name": run,
-        "params": block | {"data": settings.all_datasets[dataset].model_dump()},
-        "tags": provenance.git_tags() | {"domain": settings.runs[run].domain, "run": run},
-        "dataset": {"name": dataset, "digest": files.sha256(data / "facts.json")[:32], "source": str(data)},
-    }
+    block = settings.runs[run.name]
+    params = block.model_dump(mode="json", include={"dataset", "seed", "model", "train"})
+    params["data"] = settings.all_datasets[run.dataset].model_dump(mode="json")
+    return RunMetadata(
+        name=run.name,
+        params={key: str(value) for key, value in flatten(params).items()},
+        tags=provenance.git_tags() | {"domain": block.domain, "run": run.name},
+        dataset=DatasetReference(
+            name=run.dataset,
+            digest=files.sha256(run.prepared / "facts.json")[:DIGEST_LENGTH],
+            source=str(run.prepared),
+        ),
+    )
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

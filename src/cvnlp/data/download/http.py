@@ -93,12 +93,12 @@ def _request(url: str, target: _PartialFile) -> None:
 
 
 def _is_permanent(error: requests.RequestException) -> bool:
-    return isinstance(error, requests.HTTPError) and error.response.status_code not in RETRYABLE_STATUS
+    return error.response is not None and error.response.status_code not in RETRYABLE_STATUS
 
 
 def _reason(error: requests.RequestException) -> str:
     """The message of the innermost of the nested errors, in one line."""
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code} {error.response.reason}"
     inner = error.args[0] if error.args else error
     message = str(getattr(inner, "reason", None) or inner)
