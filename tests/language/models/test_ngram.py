@@ -5,7 +5,6 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +18,13 @@ from cvnlp.data import prepared
 from cvnlp.language import batches
 from cvnlp.language.attacks import robustness
 from cvnlp.language.data import prepare
-from cvnlp.language.evaluation.evaluate import evaluate, token_nats
+from cvnlp.language.evaluation import evaluate
 from cvnlp.language.inference.predict import predict
+from cvnlp.language.inference.scoring import text_nats, token_nats
 from cvnlp.language.insight import analyse
 from cvnlp.language.models import input_format, multiply_adds, ngram
 from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
+from cvnlp.language.models.output import cross_entropy
 from cvnlp.language.report.insight import draw_insight
 from cvnlp.language.report.run import draw_run
 from cvnlp.language.training.task import Task
@@ -342,10 +343,11 @@ def test_training_counts_the_text_once(train: Callable[..., Any], language_data:
     (row,) = fitted.history
     assert set(row) == {"epoch", "step", "validation_nll", "validation_perplexity"}
     assert fitted.examples == len(tokens) and fitted.best_epoch == 0 and row["step"] == 1
-    validation = prepared.load_array(language_data, "validation")
-    columns = batches.VALIDATION_COLUMNS
-    nats = token_nats(network.to(networks.device()), validation, facts.start, columns=columns)
-    assert row["validation_nll"] == pytest.approx(nats.mean(), rel=1e-5)
+    state, nats = None, []
+    for inputs, targets, _ in batches.validation_batches(language_data, make_options()):
+        found, state = network(inputs, state)
+        nats.append(cross_entropy(found, targets)[targets >= 0])
+    assert row["validation_nll"] == pytest.approx(torch.cat(nats).mean().item(), rel=1e-5)
 
 
 def test_neither_batch_size_nor_window_nor_seed_change_a_count(train: Callable[..., Any]) -> None:
@@ -408,15 +410,12 @@ def trained(train: Callable[..., Any]) -> Ngram:
     return networks.load(train()[1])[0]
 
 
-def test_every_token_is_scored_alike_in_any_window(
-    trained: Ngram, language_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tokens, start = prepared.load_array(language_data, "test"), prepared.read_facts(language_data).start
-    whole = token_nats(trained, tokens, start)
+def test_the_window_changes_no_score(trained: Ngram, language_data: Path) -> None:
+    text = torch.from_numpy(prepared.load_array(language_data, "test").astype(np.int64))[None]
+    whole = token_nats(trained, text[:, :-1], text[:, 1:])
     assert whole.mean() < 1.0  # the made plays repeat themselves
     for window in (13, 10**6):
-        monkeypatch.setattr(import_module("cvnlp.language.evaluation.evaluate"), "WINDOW", window)
-        assert np.array_equal(token_nats(trained, tokens, start), whole)
+        assert torch.equal(token_nats(trained, text[:, :-1], text[:, 1:], window=window), whole)
 
 
 def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
@@ -467,5 +466,5 @@ def test_the_perplexity_of_the_penn_treebank(across: bool, published: float, tmp
     network = language_model("ngram", facts.vocabulary_size, order=5, across_lines=across).to(networks.device())
     ((inputs, targets, _),) = batches.whole_text(tmp_path / "made")
     network.learn(inputs.to(networks.device()), targets.to(networks.device()), epoch=0)
-    nats = token_nats(network, prepared.load_array(tmp_path / "made", "test"), facts.start)
+    nats = text_nats(network, prepared.load_array(tmp_path / "made", "test"), facts.start)
     assert np.exp(nats.mean(dtype=np.float64)) == pytest.approx(published, abs=0.1)
