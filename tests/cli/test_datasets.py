@@ -1,4 +1,4 @@
-"""The command line says what the table holds, and refuses in one line."""
+"""`cvnlp datasets` prints the catalogue, and refuses unknown names in one line."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def test_table_has_a_row_for_every_data_set(capsys: Any) -> None:
 
 
 @EVERY_SOURCE
-def test_details_are_those_of_the_table(capsys: Any, name: str) -> None:
+def test_details_are_those_of_the_catalogue(capsys: Any, name: str) -> None:
     cli.main(["datasets", name])
     shown = capsys.readouterr().out
     source = SOURCES[name]
@@ -48,7 +48,7 @@ def test_block_can_be_pasted_into_params(capsys: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["datasets", "--help"]])
-def test_help_says_what_there_is(capsys: Any, arguments: list[str]) -> None:
+def test_help_lists_the_command(capsys: Any, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert ended.value.code == 0

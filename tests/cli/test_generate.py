@@ -1,4 +1,4 @@
-"""`cvnlp generate` on tiny models: what it writes, how it ends, and what it refuses in one line."""
+"""`cvnlp generate` on tiny models: its output, how it ends, and what it refuses in one line."""
 
 import os
 import shutil
@@ -74,15 +74,15 @@ def start(folder: Path, *arguments: str, python: tuple[str, ...] = ()) -> Any:
 def expected(folder: Path, run: str, begun: str, prompt: list[int], tokens: int, seed: int, **options: Any) -> str:
     network, _ = networks.load(folder / "data/models" / run)
     data = folder / "data/prepared" / run
-    facts, vocabulary = prepared.read_facts(data), files.read_json(data / "vocabulary.json")
+    facts, vocabulary = prepared.read_facts(data, prepared.LanguageFacts), files.read_json(data / "vocabulary.json")
     sampling = Sampling(**{"temperature": 0.8} | options)
-    ids = generate(network, facts["start"], count=1, tokens=tokens, sampling=sampling, seed=seed, prompt=prompt)[0]
+    ids = generate(network, facts.start, count=1, tokens=tokens, sampling=sampling, seed=seed, prompt=prompt)[0]
     text = as_text([*prompt, *ids.tolist()], vocabulary, facts)
     assert text.startswith(begun)
     return text.removesuffix("\n") + "\n"
 
 
-def test_a_program_writes_what_the_library_does(project: Path) -> None:
+def test_the_command_prints_what_the_library_generates(project: Path) -> None:
     done = start(project, "letters", "--prompt", "HAMLET:\nTo", "--tokens", "30", "--seed", "7", "--top-k", "5")
     shown, warned = done.communicate(timeout=120)
     vocabulary = files.read_json(project / "data/prepared/letters/vocabulary.json")
@@ -91,7 +91,7 @@ def test_a_program_writes_what_the_library_does(project: Path) -> None:
     assert shown == expected(project, "letters", "HAMLET:\nTo", prompt, 30, 7, top_k=5)
 
 
-def test_words_are_read_as_the_data_was_and_unknown_ones_named(inside: Path, capsys: Any) -> None:
+def test_prompt_is_tokenised_like_the_data_and_unknown_words_are_a_warning(inside: Path, capsys: Any) -> None:
     cli.main(
         ["generate", "words", "--prompt", "Hamlet: Zephyr,  to", "--tokens", "20", "--temperature", "1", "--unknown"]
     )
@@ -100,10 +100,10 @@ def test_words_are_read_as_the_data_was_and_unknown_ones_named(inside: Path, cap
     prompt = [vocabulary.index(word) for word in ("hamlet", ":", "<unk>", ",", "to")]
     begun = "hamlet: <unk>, to"
     assert shown == expected(inside, "words", begun, prompt, 20, 1, temperature=1.0, unknown=True)
-    assert warned == "warning: unknown to words: 'zephyr'\n"
+    assert warned == "warning: not in the vocabulary of words: 'zephyr'\n"
 
 
-def test_without_a_prompt_a_text_begins(inside: Path, capsys: Any) -> None:
+def test_without_a_prompt_a_new_text_is_generated(inside: Path, capsys: Any) -> None:
     cli.main(["generate", "letters", "--tokens", "12", "--top-p", "0.5"])
     assert capsys.readouterr().out == expected(inside, "letters", "", [], 12, 1, top_p=0.5)
 
@@ -118,7 +118,7 @@ def test_an_interrupt_ends_the_line_and_nothing_else(project: Path) -> None:
     assert warned == ""
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(project: Path) -> None:
+def test_a_closed_pipe_is_no_error(project: Path) -> None:
     running = start(project, "letters", "--tokens", "100000000")
     assert running.stdout.read(4)
     running.stdout.close()
@@ -140,7 +140,9 @@ def refused(*arguments: str) -> str:
         ("untrained", "'untrained' is not trained: `dvc repro train@untrained`"),
     ],
 )
-def test_a_run_that_cannot_write_is_refused_with_those_that_can(inside: Path, run: str, reason: str) -> None:
+def test_a_run_without_a_trained_language_model_is_refused_with_the_choices(
+    inside: Path, run: str, reason: str
+) -> None:
     assert refused(run) == f"error: {reason}; trained language runs: letters, words"
 
 
@@ -155,30 +157,39 @@ def test_a_number_out_of_range_is_refused(inside: Path, option: str, value: str,
 @pytest.mark.parametrize(
     ("option", "value"), [("--tokens", "0"), ("--tokens", "many"), ("--seed", "-1"), ("--seed", "4294967296")]
 )
-def test_what_is_no_number_of_tokens_or_seed_is_refused(capsys: Any, option: str, value: str) -> None:
+def test_an_invalid_number_of_tokens_or_seed_is_refused(capsys: Any, option: str, value: str) -> None:
     assert refused("letters", option, value) == "2"
-    assert f"argument {option}: {value!r} is not a whole number from" in capsys.readouterr().err
+    assert f"argument {option}: {value!r} is not an integer " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("removed", "said"),
     [
-        ("--params", "elsewhere: no such file"),
-        ("--prepared", "elsewhere/letters holds no prepared data"),
-        ("--models", "'letters' is not trained: `dvc repro train@letters`; trained language runs: none"),
+        ("params.yaml", "elsewhere/params.yaml: no such file"),
+        ("data/prepared/letters", "elsewhere/data/prepared/letters holds no prepared data"),
+        ("data/models", "'letters' is not trained: `dvc repro train@letters`; trained language runs: none"),
     ],
 )
-def test_a_place_without_what_is_needed_is_named(inside: Path, option: str, said: str) -> None:
-    assert refused("letters", option, "elsewhere").startswith(f"error: {said}")
+def test_a_missing_file_is_named(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: str, said: str
+) -> None:
+    shutil.copytree(project, tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    missing = tmp_path / "elsewhere" / removed
+    missing.unlink() if missing.is_file() else shutil.rmtree(missing)
+    assert refused("letters", "--root", "elsewhere").startswith(f"error: {said}")
 
 
-def test_a_model_of_other_data_is_refused(inside: Path, tmp_path: Path) -> None:
+def test_a_model_of_other_data_is_refused(project: Path, tmp_path: Path) -> None:
+    shutil.copytree(project, tmp_path / "project")
+    models = tmp_path / "project/data/models"
+    shutil.rmtree(models / "letters")
+    (models / "words").rename(models / "letters")
     config = make_config("vision", "linear", image_format((4, 4, 1), classes=2))
-    networks.save(tmp_path / "words", networks.build(config), config)
-    shutil.copytree(inside / "data/models/words", tmp_path / "letters")
+    networks.save(models / "words", networks.build(config), config)
     for run in ("letters", "words"):
-        said = f"error: {tmp_path / run} was trained for other data than are prepared now: run `dvc repro`"
-        assert refused(run, "--models", str(tmp_path)) == said
+        said = f"error: {models / run} was trained on other data than those now prepared: run `dvc repro`"
+        assert refused(run, "--root", str(tmp_path / "project")) == said
 
 
 def test_a_wrong_run_is_refused_before_torch_is_imported(project: Path) -> None:
@@ -189,7 +200,7 @@ def test_a_wrong_run_is_refused_before_torch_is_imported(project: Path) -> None:
     assert "pydantic" in imported and imported.isdisjoint({"torch", "mlflow"})
 
 
-def test_help_says_what_there_is(capsys: Any) -> None:
+def test_help_lists_the_options(capsys: Any) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["generate", "--help"])
     assert ended.value.code == 0
@@ -197,7 +208,7 @@ def test_help_says_what_there_is(capsys: Any) -> None:
     assert [option for option in ("--prompt", "--top-k", "--top-p", "--seed", "--unknown") if option not in shown] == []
 
 
-def test_nothing_is_drawn_from_the_seed_of_the_process(inside: Path, capsys: Any) -> None:
+def test_the_global_random_state_is_not_used(inside: Path, capsys: Any) -> None:
     texts = []
     for seed in (1, 2):
         torch.manual_seed(seed)

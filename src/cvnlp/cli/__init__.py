@@ -1,4 +1,4 @@
-"""The command `cvnlp`: what people ask of the project outside the pipeline."""
+"""The command `cvnlp`: data sets and trained models outside the pipeline."""
 
 import argparse
 import os
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from cvnlp.cli.datasets import add_datasets
 from cvnlp.cli.generate import add_generate
 
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C has ended
+INTERRUPTED = 130  # exit code of a program that Ctrl-C has ended, by the convention of shells
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; bad input ends the process with exit code 1 and one line, Ctrl-C without a word."""
+    """Run one command; bad input ends the process with exit code 1 and one line, Ctrl-C without a message."""
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     try:
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # whoever read has seen enough, as in `cvnlp ... | head`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `cvnlp ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

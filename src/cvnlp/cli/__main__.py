@@ -1,4 +1,4 @@
-"""`python -m cvnlp.cli`."""
+"""Entry point of `python -m cvnlp.cli`."""
 
 from cvnlp.cli import main
 

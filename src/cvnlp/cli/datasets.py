@@ -1,29 +1,29 @@
-"""`cvnlp datasets`: the published data that params.yaml can name."""
+"""`cvnlp datasets`: the published data sets that params.yaml can use."""
 
+import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from tabulate import tabulate
 
 from cvnlp.catalogue import SOURCES, File, Source, format_bytes
 
 
-def add_datasets(commands: Any) -> None:
+def add_datasets(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "datasets",
         help="list the published data sets, or show one",
-        description="List the published data sets that params.yaml can name as `source`. With NAME: its files, "
-        "checksums, URLs, licence and citation, and a block for params.yaml to begin with. `dvc repro` fetches what a "
-        "block names.",
-        epilog="Files are looked for in data/raw/<source>/, then in $CVNLP_MIRROR (a folder or an http(s) URL with the "
-        "files as <source>/<file>, gzipped or not), then at their URLs. Proxies: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.",
+        description="List the published data sets that params.yaml can use as `source`. With NAME: its files, "
+        "checksums, URLs, licence and citation, and a block to paste into params.yaml. `dvc repro` downloads the data "
+        "sets in params.yaml.",
+        epilog="Files are taken from data/raw/<source>/, else from $CVNLP_MIRROR (a folder or an http(s) URL with the "
+        "files as <source>/<file>, gzipped or not), else from their URLs. Proxies: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help=f"one of {', '.join(SOURCES)}")
     parser.set_defaults(command=datasets)
 
 
 def datasets(name: str | None = None) -> None:
-    """Print the table of published data sets, or all that is known of one."""
+    """Print the table of published data sets, or the whole entry of one."""
     if name is not None and name not in SOURCES:
         raise ValueError(f"{name!r} is not a published data set; choose from {', '.join(SOURCES)}")
     print(_table() if name is None else _details(name, SOURCES[name]))
@@ -36,7 +36,7 @@ def _table() -> str:
             "domain": source.domain,
             "title": source.title,
             "size": format_bytes(source.size),
-            "splits given": _or_none(source.official_splits),
+            "official splits": _or_none(source.official_splits),
             "licence": source.licence,
         }
         for name, source in SOURCES.items()
@@ -50,19 +50,21 @@ def _details(name: str, source: Source) -> str:
         "domain": source.domain,
         "title": source.title,
         "size": format_bytes(source.size),
-        "splits given": f"{_or_none(source.official_splits)} (upstream fixes them; the others are drawn)",
+        "official splits": f"{_or_none(source.official_splits)} (fixed by the authors; the others are drawn)",
         "licence": source.licence,
         "citation": source.citation,
         "homepage": source.homepage,
     }
-    lines = [f"{key + ':':14}{value}" for key, value in facts.items()]
-    lines += ["", "files (size and SHA-256 of the content, gzip undone):"]
+    lines = [f"{key + ':':17}{value}" for key, value in facts.items()]
+    lines += ["", "files (size and SHA-256 of the content, decompressed):"]
     lines += [line for file in source.files for line in _file(file)]
     return "\n".join([*lines, "", "block for params.yaml:", *_block(name, source)])
 
 
 def _file(file: File) -> list[str]:
-    members = [f"    holds {name}" + (f" {digest}" if digest else "") for name, digest in (file.members or {}).items()]
+    members = [
+        f"    contains {name}" + (f" {digest}" if digest else "") for name, digest in (file.members or {}).items()
+    ]
     return [
         f"  {file.name} ({format_bytes(file.size)}: {file.size:,} bytes)",
         f"    {file.sha256}",
@@ -72,11 +74,16 @@ def _file(file: File) -> list[str]:
 
 
 def _block(name: str, source: Source) -> list[str]:
-    options = {"domain": source.domain, "source": name, "seed": 1, **source.example_options}
+    options: dict[str, str | int | float | list[str]] = {
+        "domain": source.domain,
+        "source": name,
+        "seed": 1,
+        **source.example_options,
+    }
     return ["datasets:", f"  {name}:", *(f"    {key}: {_yaml(value)}" for key, value in options.items())]
 
 
-def _yaml(value: Any) -> str:
+def _yaml(value: str | int | float | list[str]) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
