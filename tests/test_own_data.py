@@ -73,7 +73,7 @@ def follow(clone: Clone, title: str) -> dict[str, str]:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = clone_project(tmp_path_factory.mktemp("pictures"))
     make_flowers(clone)
-    clone.output = follow(clone, "Your own pictures")
+    clone.output = follow(clone, "Your own images")
     return clone
 
 
@@ -153,7 +153,7 @@ def test_text_is_prepared_trained_and_scored(text: Clone) -> None:
     assert len(text.output["cvnlp generate letters_lstm --tokens 300"].rstrip("\n")) >= 290
 
 
-@pytest.mark.parametrize("title", ["Your own pictures", "Your own text"])
+@pytest.mark.parametrize("title", ["Your own images", "Your own text"])
 def test_blocks_of_the_readme_are_the_form_that_params_takes(title: str) -> None:
     own, run = (YAML(typ="safe").load(block) for block in blocks(title, "yaml"))
     (name,) = own["own"]
