@@ -6,8 +6,11 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 DISCRIMINATORS = ("domain", "name")  # the keys that select a member of a union
+BOUNDS = ("gt", "ge", "lt", "le")
+OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 # block -> former key -> today's
 RENAMED: dict[str, dict[str, str]] = {
     "attack": {"flips": "examples"},
@@ -49,8 +52,10 @@ def explain(path: Path, error: ValidationError, raw: Any, form: Any) -> Iterator
             wrong = f"{_short(details['ctx']['tag'])} is unknown" if "tag" in details["ctx"] else "missing key"
             message = f"{wrong}; valid choices: {_listed(_choices(form, location, place[-1]))}"
         else:
-            said = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
-            message = f"{said} (given: {_short(details['input'])})"
+            wrong = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+            if details["type"] in OUT_OF_RANGE:
+                wrong = f"must be {_range(form, location)}"
+            message = f"{wrong} (given: {_short(details['input'])})"
         yield f"{path}: {'.'.join(place)}: {message}" if place else f"{path}: {message}"
 
 
@@ -70,7 +75,8 @@ def _steps(location: tuple[int | str, ...], raw: Any) -> Iterator[str]:
         if isinstance(raw, dict) and not known and (inner or step == "[key]" or selected):
             continue
         yield str(step)
-        raw = raw[step] if known or isinstance(raw, list) else None
+        known = known or (isinstance(raw, list) and isinstance(step, int) and step < len(raw))
+        raw = raw[step] if known else None
 
 
 def _keys(form: Any, location: tuple[int | str, ...]) -> set[str]:
@@ -83,12 +89,36 @@ def _choices(form: Any, location: tuple[int | str, ...], discriminator: str) -> 
     return {choice for model in models for choice in get_args(model.model_fields[discriminator].annotation)}
 
 
+def _range(form: Any, location: tuple[int | str, ...]) -> str:
+    """The bounds of the number at `location` in words, such as "from 0 to below 1"."""
+    bounds = dict(bound for each in _types_at(form, location) for bound in _bounds(each))
+    lower = f"above {bounds['gt']}" if "gt" in bounds else f"from {bounds['ge']}" if "ge" in bounds else ""
+    upper = f"below {bounds['lt']}" if "lt" in bounds else f"{bounds['le']}" if "le" in bounds else ""
+    if not upper:
+        return lower.replace("from", "at least")
+    return f"{lower} {'to' if 'ge' in bounds else 'and'} {upper}" if lower else upper
+
+
+def _bounds(form: Any) -> Iterator[tuple[str, float]]:
+    """The bounds in the annotations of `form` and of its members, by the names that pydantic gives them."""
+    if get_origin(form) is Annotated:
+        for mark in form.__metadata__:
+            marks = mark.metadata if isinstance(mark, FieldInfo) else [mark]
+            yield from ((name, getattr(one, name)) for one in marks for name in BOUNDS if hasattr(one, name))
+    if get_origin(form) in (Annotated, Union, UnionType):
+        yield from (bound for member in get_args(form) for bound in _bounds(member))
+
+
 def _models_at(form: Any, location: tuple[int | str, ...]) -> list[type[BaseModel]]:
     """The models to which pydantic's location leads from `form`; several where it leads to a union."""
-    forms = list(_members(form))
+    return [member for each in _types_at(form, location) for member in _members(each) if _is_model(member)]
+
+
+def _types_at(form: Any, location: tuple[int | str, ...]) -> list[Any]:
+    types = [form]
     for step in location:
-        forms = [member for each in forms for inner in _inside(each, step) for member in _members(inner)]
-    return [each for each in forms if _is_model(each)]
+        types = [inner for each in types for member in _members(each) for inner in _inside(member, step)]
+    return types
 
 
 def _members(form: Any) -> Iterator[Any]:
@@ -103,7 +133,8 @@ def _members(form: Any) -> Iterator[Any]:
 def _inside(form: Any, step: int | str) -> Iterator[Any]:
     """The type at the key or index `step`; a step may also select the member of a union by its discriminator."""
     if _is_model(form) and step in form.model_fields:
-        yield form.model_fields[step].annotation
+        field = form.model_fields[step]
+        yield Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
     elif _is_model(form):
         tags = [form.model_fields[key].annotation for key in DISCRIMINATORS if key in form.model_fields]
         yield from [form] if any(step in get_args(tag) for tag in tags) else []
