@@ -87,7 +87,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 def test_pictures_are_prepared_trained_and_scored(pictures: Clone) -> None:
     ran = re.findall(r"Running stage '(.+?)'", pictures.output["dvc repro evaluate@flowers_cnn"])
-    assert ran == ["prepare_own@flowers", "train@flowers_cnn", "evaluate@flowers_cnn"]
+    assert ran == ["check", "prepare_own@flowers", "train@flowers_cnn", "evaluate@flowers_cnn"]
     facts = files.read_json(pictures.folder / "data/prepared/flowers/facts.json")
     assert facts["shape"] == [64, 64, 3]
     assert facts["classes"] == ["Rose mit Ä", "daisy"]
@@ -117,7 +117,7 @@ def test_unusable_file_is_listed_or_stops_the_stage(pictures: Clone) -> None:
     params = pictures.folder / "params.yaml"
     before = params.read_text(encoding="utf-8")
     pictures.change("own", "flowers", "max_skipped", value=0.05)
-    assert pictures.repro("prepare_own@flowers") == ["prepare_own@flowers"]
+    assert pictures.repro("prepare_own@flowers") == ["check", "prepare_own@flowers"]
     with (pictures.folder / "data/prepared/flowers/skipped.csv").open(encoding="utf-8", newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["daisy/notes.txt"]
     stray.unlink()
@@ -136,7 +136,7 @@ def test_coloured_pictures_go_through_the_rest_of_the_pipeline(pictures: Clone) 
     params = YAML_FILE.load(pictures.folder / "params.yaml")
     pictures.change("datasets", value={})
     pictures.change("runs", value={"flowers_cnn": params["runs"]["flowers_cnn"]})
-    assert sorted(pictures.repro()) == ["attack@flowers_cnn", "insight@flowers_cnn", "report"]
+    assert sorted(pictures.repro()) == ["attack@flowers_cnn", "check", "insight@flowers_cnn", "report"]
     report = (pictures.folder / "reports/report.md").read_text(encoding="utf-8")
     drawn = [link for link in re.findall(r"\]\((.+?\.png)\)", report) if "/flowers_cnn/" in link]
     colourful = {Path(link).stem for link in drawn if is_colourful(pictures.folder / "reports" / link)}
@@ -145,7 +145,7 @@ def test_coloured_pictures_go_through_the_rest_of_the_pipeline(pictures: Clone) 
 
 def test_text_is_prepared_trained_and_scored(text: Clone) -> None:
     ran = re.findall(r"Running stage '(.+?)'", text.output["dvc repro evaluate@letters_lstm"])
-    assert ran == ["prepare_own@letters", "train@letters_lstm", "evaluate@letters_lstm"]
+    assert ran == ["check", "prepare_own@letters", "train@letters_lstm", "evaluate@letters_lstm"]
     facts = files.read_json(text.folder / "data/prepared/letters/facts.json")
     assert facts["documents"] == {"train": 10, "validation": 1, "test": 1}
     written = files.read_json(text.folder / "data/evaluations/letters_lstm/samples.json")
