@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from cvnlp.data.prepared import Facts
     from cvnlp.params.network_config import ImageFormat, TextFormat
-    from cvnlp.report.plots import Learning, Robustness
+    from cvnlp.report.comparison import LearningCurves, Robustness
+    from cvnlp.report.elements import Element
     from cvnlp.training.base_task import BaseTask
 
 HALVES = ("vision", "language")
@@ -40,6 +41,11 @@ class Data(Protocol):
     def prepare(self, raw: Path, folder: Path, options: Any) -> "Facts": ...
 
 
+class Batches(Protocol):
+    def validation_batches(self, folder: Path, options: Any) -> Any: ...
+    def train_batches(self, folder: Path, options: Any, *, seed: int, epoch: int) -> Any: ...
+
+
 class Models(Protocol):
     @property
     def MODELS(self) -> Mapping[str, "Callable[[Any, Any], nn.Module]"]: ...  # noqa: N802  (a constant of the module)
@@ -48,8 +54,7 @@ class Models(Protocol):
 
 
 class Training(Protocol):
-    def Task(self, network: Any, options: Any, *, folder: Path, seed: int) -> "BaseTask": ...  # noqa: N802  (a class)
-    def GradientFreeTask(self, network: Any, options: Any, *, folder: Path, seed: int) -> "BaseTask": ...  # noqa: N802
+    def Task(self, network: Any, options: Any) -> "BaseTask": ...  # noqa: N802  (a class)
 
 
 class Evaluation(Protocol):
@@ -83,15 +88,15 @@ class Report(Protocol):
     @property
     def TITLE(self) -> str: ...  # noqa: N802
     @property
-    def LEARNING(self) -> "Learning": ...  # noqa: N802
+    def LEARNING(self) -> "LearningCurves": ...  # noqa: N802
     @property
     def ROBUSTNESS(self) -> "Robustness": ...  # noqa: N802
-    def draw_card(self, data: Path, facts: Any, folder: Path) -> list[str]: ...
-    def draw_run(self, details: Path, examples: Path, folder: Path) -> list[str]: ...
-    def draw_insight(self, details: Path, folder: Path) -> list[str]: ...
-    def draw_comparison(
+    def data_section(self, data: Path, facts: Any, folder: Path) -> "list[Element]": ...
+    def run_section(self, details: Path, examples: Path, folder: Path) -> "list[Element]": ...
+    def insight_section(self, details: Path, folder: Path) -> "list[Element]": ...
+    def comparison_section(
         self, learned: Mapping[str, Path], groups: Mapping[str, str], folder: Path
-    ) -> dict[str, Path]: ...
+    ) -> "list[Element]": ...
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,11 @@ class Domain:
     @property
     def data(self) -> Data:
         room: Data = self._room("data")
+        return room
+
+    @property
+    def batches(self) -> Batches:
+        room: Batches = self._room("batches")
         return room
 
     @property
@@ -154,6 +164,7 @@ DOMAINS = {name: Domain(name) for name in HALVES}
 
 if TYPE_CHECKING:
     import cvnlp.language.attacks
+    import cvnlp.language.batches
     import cvnlp.language.data
     import cvnlp.language.evaluation
     import cvnlp.language.inference
@@ -163,6 +174,7 @@ if TYPE_CHECKING:
     import cvnlp.language.report
     import cvnlp.language.training
     import cvnlp.vision.attacks
+    import cvnlp.vision.batches
     import cvnlp.vision.data
     import cvnlp.vision.evaluation
     import cvnlp.vision.inference
@@ -173,6 +185,7 @@ if TYPE_CHECKING:
     import cvnlp.vision.training
 
     _data: tuple[Data, ...] = (cvnlp.vision.data, cvnlp.language.data)
+    _batches: tuple[Batches, ...] = (cvnlp.vision.batches, cvnlp.language.batches)
     _models: tuple[Models, ...] = (cvnlp.vision.models, cvnlp.language.models)
     _training: tuple[Training, ...] = (cvnlp.vision.training, cvnlp.language.training)
     _evaluation: tuple[Evaluation, ...] = (cvnlp.vision.evaluation, cvnlp.language.evaluation)

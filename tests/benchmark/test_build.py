@@ -1,5 +1,6 @@
-"""The benchmarks' tables: own rows over seeds beside published figures, from hand-made results."""
+"""The benchmarks' tables: rows over seeds next to published results, from hand-made files."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from cvnlp import domains, files
 from cvnlp.benchmark import build
 from cvnlp.params import Params, read_params
+from cvnlp.paths import BenchmarkPaths, ProjectPaths, RunPaths
 from cvnlp.report.aggregate import Size
 
 PARAMS = """\
@@ -72,71 +74,67 @@ MACHINE = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """params.yaml, larger.yaml, published.csv and the results of all runs, none of them timed."""
-    (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    (tmp_path / "larger.yaml").write_text(LARGER, encoding="utf-8")
-    (tmp_path / "published.csv").write_text(PUBLISHED, encoding="utf-8")
+    files.write_text(ProjectPaths(tmp_path).params, PARAMS)
+    files.write_text(BenchmarkPaths(tmp_path).larger, LARGER)
+    files.write_text(BenchmarkPaths(tmp_path).published, PUBLISHED)
     for run, trained in TRAINED.items():
-        files.write_json(tmp_path / "training" / f"{run}.json", trained)
-        files.write_json(tmp_path / "scores" / f"{run}.json", SCORES[run])
-        files.write_json(tmp_path / "durations" / f"{run}.json", MACHINE | {"seconds": SECONDS[run]})
-    files.write_json(tmp_path / "timings.json", {})
+        paths = paths_of(tmp_path, run)
+        files.write_json(paths.training, trained)
+        files.write_json(paths.scores, SCORES[run])
+        files.write_json(paths.durations, MACHINE | {"seconds": SECONDS[run]})
+    files.write_json(BenchmarkPaths(tmp_path).timings, {})
     return tmp_path
 
 
+def paths_of(folder: Path, run: str) -> RunPaths:
+    return ProjectPaths(folder).run(run, "plays" if run == "lstm" else "digits")
+
+
 def settings(folder: Path) -> Params:
-    return read_params(folder / "params.yaml")
+    return read_params(ProjectPaths(folder).params)
 
 
-def write(folder: Path, out: str = "out") -> str:
-    inputs = build.Inputs(
-        folder / "training",
-        folder / "scores",
-        folder / "durations",
-        folder / "timings.json",
-        folder / "published.csv",
-    )
-    written, larger = folder / out, build.read_larger(folder / "larger.yaml", settings(folder))
-    trained, untrained = build.split_trained(settings(folder), inputs)
-    build.write_comparison(
-        trained,
-        inputs,
-        untrained.runs | larger.runs,
-        SIZES,
-        report=written / "table.md",
-        table=written / "table.csv",
-        figures=written / "figures",
-    )
-    return (written / "table.md").read_text(encoding="utf-8")
+def write(folder: Path) -> str:
+    project, paths = ProjectPaths(folder), BenchmarkPaths(folder)
+    larger = build.read_larger(paths.larger, settings(folder))
+    trained, untrained = build.split_trained(settings(folder), project)
+    build.write_tables(trained, project, paths, untrained.runs | larger.runs, SIZES)
+    return paths.report.read_text(encoding="utf-8")
 
 
 def rows(text: str, dataset: str) -> dict[str, dict[str, str]]:
     """The table of a data set: first cell -> column -> cell."""
-    lines = [line for line in text.split(f"### {dataset}\n")[1].split("![")[0].splitlines() if line.startswith("|")]
+    return {row[next(iter(row))]: row for row in table(text.split(f"### {dataset}\n")[1])}
+
+
+def table(text: str) -> list[dict[str, str]]:
+    """The first table of a text in Markdown: a row each, column -> cell."""
+    lines = itertools.takewhile(str.strip, itertools.dropwhile(lambda line: line[:1] != "|", text.splitlines()))
     head, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    return {cells[0]: dict(zip(head, cells, strict=True)) for cells in body}
+    return [dict(zip(head, cells, strict=True)) for cells in body]
 
 
 def add_timing(folder: Path, name: str, run: str, **changes: Any) -> None:
     timing = MACHINE | {"seconds_per_epoch": 12.34, "examples_per_second": 4321.9}
     key = build.configuration(settings(folder), run)
-    files.write_json(folder / "timings.json", {name: timing | {"configuration": key} | changes})
+    files.write_json(BenchmarkPaths(folder).timings, {name: timing | {"configuration": key} | changes})
 
 
-def test_seeds_are_one_row_beside_what_was_published(folder: Path) -> None:
+def test_seeds_are_one_row_next_to_published_results(folder: Path) -> None:
     table = rows(write(folder), "digits")
     assert list(table) == ["rules", "mlp", "a network"]
     assert table["mlp"]["accuracy, %"] == "96.50 ± 0.71 (2)"
     assert table["mlp"]["error, %"] == "3.50 ± 0.71 (2)"
     assert table["mlp"]["parameters"] == "101,770"
     assert table["mlp"]["multiply-adds"] == "101,632"
-    assert table["mlp"]["minutes of training"] == "13.3"  # 800 seconds
+    assert table["mlp"]["minutes of training"] == "13.33"  # 800 seconds
     assert table["mlp"]["trained on"] == "cpu, 1 of 2"
     assert table["rules"]["minutes of training"] == "0.00"
     assert table["rules"]["accuracy, %"] == "50.00"
-    assert {table[name]["source"] for name in ("rules", "mlp")} == {"here"}
+    assert {table[name]["source"] for name in ("rules", "mlp")} == {"this project"}
 
 
-def test_a_published_figure_is_cited_as_it_stands(folder: Path) -> None:
+def test_a_published_result_is_cited_as_written(folder: Path) -> None:
     cited = rows(write(folder), "digits")["a network"]
     assert cited["error, %"] == "0.95"
     assert cited["parameters"] == "about 60k"
@@ -144,7 +142,7 @@ def test_a_published_figure_is_cited_as_it_stands(folder: Path) -> None:
     assert cited["source"] == "Someone, 1998"
 
 
-def test_language_models_stand_in_a_table_of_the_same_kind(folder: Path) -> None:
+def test_language_models_have_a_table_of_the_same_form(folder: Path) -> None:
     table = rows(write(folder), "plays")
     assert table["lstm"]["perplexity"] == "4.50"
     assert table["lstm"]["bits per character"] == "2.25"
@@ -153,10 +151,10 @@ def test_language_models_stand_in_a_table_of_the_same_kind(folder: Path) -> None
     assert table["another"]["perplexity"] == "82.7"
 
 
-def test_scores_that_adapt_to_the_text_stand_apart_from_the_static_ones(folder: Path) -> None:
-    files.write_json(folder / "scores/lstm.json", SCORES["lstm"] | {"perplexity_cache": 4.25})
+def test_scores_of_adapted_models_have_columns_of_their_own(folder: Path) -> None:
+    files.write_json(paths_of(folder, "lstm").scores, SCORES["lstm"] | {"perplexity_cache": 4.25})
     published = PUBLISHED + "plays,with a cache,,perplexity_cache,52.8,Somebody 2018\n"
-    (folder / "published.csv").write_text(published, encoding="utf-8")
+    files.write_text(BenchmarkPaths(folder).published, published)
     table = rows(write(folder), "plays")
     assert (table["lstm"]["perplexity"], table["lstm"]["perplexity, continuous cache"]) == ("4.50", "4.25")
     cited = table["with a cache"]
@@ -164,68 +162,68 @@ def test_scores_that_adapt_to_the_text_stand_apart_from_the_static_ones(folder: 
     assert "perplexity, dynamic evaluation" not in cited
 
 
-def test_what_waits_for_a_larger_machine_is_not_run_in_all_that_a_training_tells(folder: Path) -> None:
+def test_runs_for_a_larger_machine_are_not_run_in_all_columns_of_results(folder: Path) -> None:
     add_timing(folder, "lstm", "lstm")
     large = rows(write(folder), "plays")["large"]
     known = {"run": "large", "network": "lstm", "parameters": "66,034,000", "multiply-adds": "51,000,000"}
-    known |= {"epochs": "55", "source": "here"}
+    known |= {"epochs": "55", "source": "this project"}
     assert {column: cell for column, cell in large.items() if cell != "not run"} == known
     assert {"perplexity", "bits per character", "tokens per second", "minutes of training"} <= large.keys() - known
 
 
-def test_what_no_seed_has_trained_yet_is_not_run(folder: Path) -> None:
+def test_runs_without_a_trained_seed_are_not_run(folder: Path) -> None:
     for run in ("mlp_1", "mlp_2"):
-        (folder / f"scores/{run}.json").unlink()
+        paths_of(folder, run).scores.unlink()
     table = rows(write(folder), "digits")
     assert (table["mlp"]["accuracy, %"], table["mlp"]["parameters"]) == ("not run", "101,770")
     assert table["rules"]["accuracy, %"] == "50.00"
 
 
-def test_seeds_that_are_trained_count_without_the_others(folder: Path) -> None:
-    (folder / "scores/mlp_1.json").unlink()
+def test_trained_seeds_are_shown_without_the_others(folder: Path) -> None:
+    paths_of(folder, "mlp_1").scores.unlink()
     table = rows(write(folder), "digits")
     assert table["mlp_2"]["accuracy, %"] == "97.00"
     assert "mlp" not in table
     assert "mlp_1" not in table
 
 
-def test_a_data_set_of_which_nothing_is_run_has_a_table_and_no_figure(folder: Path) -> None:
+def test_a_data_set_without_trained_runs_has_a_table_and_no_figure(folder: Path) -> None:
     params = PARAMS.replace("dataset: plays", "dataset: others").replace(
         "runs:\n", PARAMS.split("\n")[2].replace("plays", "others") + "\nruns:\n"
     )
-    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    files.write_text(ProjectPaths(folder).params, params)
     text = write(folder)
     assert rows(text, "plays")["large"]["perplexity"] == "not run"
-    assert not (folder / "out/figures/plays.png").exists()
+    assert not (BenchmarkPaths(folder).figures / "plays.png").exists()
     assert "figures/plays.png" not in text
 
 
-def test_what_is_trained_cannot_wait_too(folder: Path) -> None:
-    (folder / "larger.yaml").write_text(LARGER.replace("large_2", "lstm"), encoding="utf-8")
+def test_a_run_of_the_params_is_refused_in_the_larger_ones(folder: Path) -> None:
+    files.write_text(BenchmarkPaths(folder).larger, LARGER.replace("large_2", "lstm"))
     with pytest.raises(ValueError, match=r"larger\.yaml: runs\.lstm .*params\.yaml"):
         write(folder)
 
 
 @pytest.mark.parametrize(("before", "after"), [("tokens: characters", "tokens: words"), ("plays", "verses")])
-def test_what_waits_is_of_the_data_that_is_prepared(folder: Path, before: str, after: str) -> None:
-    (folder / "larger.yaml").write_text(LARGER.replace(before, after), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"larger\.yaml: datasets\.(plays|verses) is not that of params\.yaml"):
+def test_the_data_sets_of_the_larger_runs_are_those_of_the_params(folder: Path, before: str, after: str) -> None:
+    files.write_text(BenchmarkPaths(folder).larger, LARGER.replace(before, after))
+    with pytest.raises(ValueError, match=r"larger\.yaml: datasets\.(plays|verses) differs from that of params\.yaml"):
         write(folder)
 
 
-def test_figures_of_data_sets_that_are_not_trained_are_left_out(folder: Path) -> None:
+def test_published_results_on_other_data_sets_are_left_out(folder: Path) -> None:
     assert "a third" not in write(folder)
 
 
 def test_a_half_without_runs_has_no_section(folder: Path) -> None:
-    (folder / "params.yaml").write_text(PARAMS.split("  lstm:")[0], encoding="utf-8")
-    (folder / "larger.yaml").write_text("datasets: {}\nruns: {}\n", encoding="utf-8")
+    files.write_text(ProjectPaths(folder).params, PARAMS.split("  lstm:")[0])
+    files.write_text(BenchmarkPaths(folder).larger, "datasets: {}\nruns: {}\n")
     text = write(folder)
     assert "## Image classification" in text
     assert "## Language modelling" not in text
 
 
-def test_what_nobody_knows_has_no_column(folder: Path) -> None:
+def test_a_column_without_any_value_is_left_out(folder: Path) -> None:
     assert "seconds per epoch" not in rows(write(folder), "digits")["mlp"]
 
 
@@ -235,7 +233,8 @@ def test_seconds_per_epoch_are_shown_where_they_were_measured(folder: Path) -> N
     table = rows(text, "digits")
     assert (table["mlp"]["seconds per epoch"], table["mlp"]["pictures per second"]) == ("12.3", "4,322")
     assert table["rules"]["seconds per epoch"] == ""
-    assert "Seconds per epoch:\n\n- 1 measurement: Abacus 3" in text
+    (measured,) = rows_after(text, "Measurements of the seconds per epoch")
+    assert (measured["measurements"], measured["processor"]) == ("1", "Abacus 3")
 
 
 @pytest.mark.parametrize(
@@ -251,14 +250,14 @@ def test_seconds_per_epoch_are_shown_where_they_were_measured(folder: Path) -> N
 def test_seconds_of_another_configuration_are_not_shown(folder: Path, before: str, after: str, shown: bool) -> None:
     add_timing(folder, "mlp", "mlp_1")
     assert before in PARAMS
-    (folder / "params.yaml").write_text(PARAMS.replace(before, after), encoding="utf-8")
+    files.write_text(ProjectPaths(folder).params, PARAMS.replace(before, after))
     assert ("12.3" in write(folder)) == shown
 
 
 def test_the_csv_has_every_score_unrounded(folder: Path) -> None:
     add_timing(folder, "mlp", "mlp_1")
     write(folder)
-    table = pd.read_csv(folder / "out/table.csv").set_index("run")
+    table = pd.read_csv(BenchmarkPaths(folder).table).set_index("run")
     assert list(table.index) == ["rules", "mlp", "lstm", "large"]
     assert tuple(table.loc["large", ["seeds", "parameters", "epochs"]]) == (0, 66_034_000, 55)
     assert pd.isna(table.loc["large", ["seconds", "perplexity"]]).all()
@@ -274,32 +273,52 @@ def test_each_data_set_has_a_figure_that_the_report_shows(folder: Path) -> None:
     text = write(folder)
     for name in ("digits", "plays"):
         assert f"](figures/{name}.png)" in text
-        assert (folder / f"out/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (BenchmarkPaths(folder).figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_written_twice_all_is_the_same_bytes(folder: Path) -> None:
-    assert write(folder, "first") == write(folder, "again")
-    for path in (folder / "first").rglob("*.*"):
-        assert path.read_bytes() == (folder / "again" / path.relative_to(folder / "first")).read_bytes(), path.name
+    paths = BenchmarkPaths(folder)
+    text = write(folder)
+    drawn = {path.name: path.read_bytes() for path in (*paths.figures.iterdir(), paths.table)}
+    assert write(folder) == text
+    assert {path.name: path.read_bytes() for path in (*paths.figures.iterdir(), paths.table)} == drawn
 
 
-def test_machines_versions_and_commits_stand_at_the_end(folder: Path) -> None:
+def rows_after(text: str, title: str) -> list[dict[str, str]]:
+    """The table with this title."""
+    return table(text.split(f"**{title}.**")[1])
+
+
+def test_machines_versions_and_commits_are_at_the_end(folder: Path) -> None:
     other = {"processor": "Abacus 4", "seconds": 1.0, "changed": True, "date": "2025-03-01T00:00:00+00:00"}
-    files.write_json(folder / "durations/lstm.json", MACHINE | other)
-    lines = write(folder).split("## Machines and versions\n")[1].splitlines()
-    place = "(processors: 2, threads: 1), device cpu, Linux x86_64, torch 2.0, Python 3.11"
-    assert f"- 3 runs: Abacus 3 {place}; 2025-01-02 to 2025-01-02; commit 01234567" in lines
-    assert f"- 1 run: Abacus 4 {place}; 2025-03-01 to 2025-03-01; commit 01234567 with changes" in lines
+    files.write_json(paths_of(folder, "lstm").durations, MACHINE | other)
+    first, second = rows_after(write(folder).split("## Machines and versions\n")[1], "Trainings")
+    place = {"processors": "2", "threads": "1", "device": "cpu", "system": "Linux x86_64", "torch": "2.0"}
+    place |= {"Python": "3.11"}
+    assert first == place | {
+        "measurements": "3",
+        "processor": "Abacus 3",
+        "from": "2025-01-02",
+        "to": "2025-01-02",
+        "commits": "01234567",
+    }
+    assert second == place | {
+        "measurements": "1",
+        "processor": "Abacus 4",
+        "from": "2025-03-01",
+        "to": "2025-03-01",
+        "commits": "01234567 with changes",
+    }
 
 
 def test_a_metric_that_is_not_compared_is_refused_with_the_choices(folder: Path) -> None:
-    (folder / "published.csv").write_text(PUBLISHED.replace("error_rate", "errors"), encoding="utf-8")
+    files.write_text(BenchmarkPaths(folder).published, PUBLISHED.replace("error_rate", "errors"))
     with pytest.raises(ValueError, match=r"published\.csv: metric 'errors' of 'a network' .*accuracy, error_rate"):
         write(folder)
 
 
 def test_a_missing_column_of_the_published_figures_is_named(folder: Path) -> None:
-    (folder / "published.csv").write_text(PUBLISHED.replace(",source", ",from"), encoding="utf-8")
+    files.write_text(BenchmarkPaths(folder).published, PUBLISHED.replace(",source", ",from"))
     with pytest.raises(ValueError, match=r"published\.csv: .*source"):
         write(folder)
 

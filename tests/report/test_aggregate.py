@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but their seed are one row, with mean and standard deviation."""
+"""Runs that differ only in their seed are one row, with mean and standard deviation."""
 
 import statistics
 from pathlib import Path
@@ -8,8 +8,10 @@ import pytest
 
 from cvnlp import files
 from cvnlp.params import Params
+from cvnlp.paths import ProjectPaths
 from cvnlp.report import aggregate
-from cvnlp.report.aggregate import Size, Spread
+from cvnlp.report.aggregate import Size
+from cvnlp.report.elements import Spread
 
 DATA = {"domain": "vision", "source": "mnist_sample", "seed": 1, "validation": 500, "test": 500}
 RUN = {
@@ -28,12 +30,12 @@ def settings(**runs: dict[str, Any]) -> Params:
     return Params(datasets={"digits": DATA, "other": DATA}, runs={name: RUN | run for name, run in runs.items()})
 
 
-def seeds(**runs: dict[str, Any]) -> dict[str, list[str]]:
-    return aggregate.seeds(settings(**runs).runs)
+def groups(**runs: dict[str, Any]) -> dict[str, list[str]]:
+    return aggregate.group_by_seed(settings(**runs).runs)
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_in_the_order_of_the_file() -> None:
-    found = seeds(mlp_1={}, rules={"model": {"name": "rules"}}, mlp_2={"seed": 2}, mlp_3={"seed": 3})
+    found = groups(mlp_1={}, rules={"model": {"name": "rules"}}, mlp_2={"seed": 2}, mlp_3={"seed": 3})
     assert found == {"mlp": ["mlp_1", "mlp_2", "mlp_3"], "rules": ["rules"]}
     assert list(found) == ["mlp", "rules"]
 
@@ -51,12 +53,12 @@ def test_runs_that_differ_in_their_seed_alone_are_one_in_the_order_of_the_file()
     ids=lambda change: next(iter(change)),
 )
 def test_any_other_difference_keeps_runs_apart(change: dict[str, Any]) -> None:
-    assert seeds(mlp_1={}, mlp_2={"seed": 2} | change) == {"mlp_1": ["mlp_1"], "mlp_2": ["mlp_2"]}
+    assert groups(mlp_1={}, mlp_2={"seed": 2} | change) == {"mlp_1": ["mlp_1"], "mlp_2": ["mlp_2"]}
 
 
 def test_the_order_of_keys_and_defaults_written_out_make_no_difference() -> None:
     model = {"dropout": 0.5, "hidden": [8], "name": "mlp"}
-    assert seeds(a_1={}, a_2={"seed": 2, "model": model, "train": {"epochs": 2, "batch_size": 128}}) == {
+    assert groups(a_1={}, a_2={"seed": 2, "model": model, "train": {"epochs": 2, "batch_size": 128}}) == {
         "a": ["a_1", "a_2"]
     }
 
@@ -74,12 +76,14 @@ def test_the_order_of_keys_and_defaults_written_out_make_no_difference() -> None
     ],
 )
 def test_a_row_is_named_by_what_its_names_share(names: list[str], shared: str) -> None:
-    assert list(seeds(**{name: {"seed": seed} for seed, name in enumerate(names)})) == [shared]
+    assert list(groups(**{name: {"seed": seed} for seed, name in enumerate(names)})) == [shared]
 
 
 def test_two_rows_never_have_the_same_name() -> None:
     other = {"train": {"epochs": 5}}
-    found = seeds(cnn_1={}, cnn_2={"seed": 2}, cnn_3=other, cnn_4=other | {"seed": 2}, cnn=other | {"dataset": "other"})
+    found = groups(
+        cnn_1={}, cnn_2={"seed": 2}, cnn_3=other, cnn_4=other | {"seed": 2}, cnn=other | {"dataset": "other"}
+    )
     assert found == {"cnn_1, cnn_2": ["cnn_1", "cnn_2"], "cnn_3, cnn_4": ["cnn_3", "cnn_4"], "cnn": ["cnn"]}
 
 
@@ -92,37 +96,20 @@ def test_one_number_has_no_deviation() -> None:
     assert aggregate.spread([0.5]) == Spread(0.5, None, 1)
 
 
-@pytest.mark.parametrize(
-    ("spread", "shown"),
-    [
-        (Spread(0.98416, None, 1), "0.9842"),
-        (Spread(0.98416, 0.00123, 3), "0.9842 ± 0.0012 (3)"),
-        (Spread(1808.04, None, 1), "1,808.0"),
-        (Spread(114.06, 0.52, 2), "114.1 ± 0.5 (2)"),
-    ],
-)
-def test_a_spread_is_written_to_the_digits_of_its_mean(spread: Spread, shown: str) -> None:
-    assert str(spread) == shown
-
-
-def test_a_scaled_spread_has_all_in_the_new_unit() -> None:
-    assert Spread(0.9435, 0.0008, 3).scaled(100).shown(2) == "94.35 ± 0.08 (3)"
-    assert Spread(0.9435, None, 1).scaled(100).shown(2) == "94.35"
-
-
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
+def paths(tmp_path: Path) -> ProjectPaths:
+    """The results of three seeds."""
+    paths = ProjectPaths(tmp_path)
     for number, accuracy in enumerate((0.9, 0.95, 0.97), start=1):
+        run = paths.run(f"mlp_{number}", "digits")
         trained = {"parameters": 5, "multiply_adds": 7, "epochs": 2 + number, "best_epoch": number, "examples": 1}
-        files.write_json(tmp_path / "training" / f"mlp_{number}.json", trained)
-        scores = {"accuracy": accuracy, "pictures": 3.0} | ({"nll": 0.5} if number == 1 else {})
-        files.write_json(tmp_path / "scores" / f"mlp_{number}.json", scores)
-    return tmp_path
+        files.write_json(run.training, trained)
+        files.write_json(run.scores, {"accuracy": accuracy, "pictures": 3.0} | ({"nll": 0.5} if number == 1 else {}))
+    return paths
 
 
-def test_a_row_holds_what_its_runs_came_to(results: Path) -> None:
-    runs = settings(mlp_1={}, mlp_2={"seed": 2}, mlp_3={"seed": 3}).runs
-    (row,) = aggregate.compare("vision", runs, scores=results / "scores", training=results / "training")
+def test_a_row_holds_the_results_of_its_runs(paths: ProjectPaths) -> None:
+    (row,) = aggregate.compare("vision", settings(mlp_1={}, mlp_2={"seed": 2}, mlp_3={"seed": 3}).runs, paths)
     assert (row.name, row.runs, row.network, row.dataset) == ("mlp", ("mlp_1", "mlp_2", "mlp_3"), "mlp", "digits")
     assert (row.parameters, row.multiply_adds) == (5, 7)
     assert (row.epochs, row.best_epochs) == ([3, 4, 5], [2, 3, 4])
@@ -130,13 +117,12 @@ def test_a_row_holds_what_its_runs_came_to(results: Path) -> None:
     assert row.scores["accuracy"] == Spread(pytest.approx(0.94), pytest.approx(deviation), 3)
 
 
-def test_a_score_is_of_all_seeds_or_absent_and_one_of_the_headline(results: Path) -> None:
-    runs = settings(mlp_1={}, mlp_2={"seed": 2}).runs
-    (row,) = aggregate.compare("vision", runs, scores=results / "scores", training=results / "training")
+def test_a_score_is_of_all_seeds_or_absent_and_one_of_the_headline(paths: ProjectPaths) -> None:
+    (row,) = aggregate.compare("vision", settings(mlp_1={}, mlp_2={"seed": 2}).runs, paths)
     assert set(row.scores) == {"accuracy"}
 
 
-def test_what_is_not_trained_has_its_size_and_the_epochs_asked_for() -> None:
+def test_runs_without_results_have_their_size_and_the_epochs_of_the_params() -> None:
     runs = settings(mlp_1={}, mlp_2={"seed": 2}, other={"train": {"epochs": 9}}).runs
     sizes = {"mlp_1": Size(5, 7), "mlp_2": Size(5, 7), "other": Size(6, 8)}
     first, second = aggregate.planned("vision", runs, sizes)

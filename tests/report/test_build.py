@@ -1,8 +1,8 @@
 """The report from small hand-made files: right numbers, links that lead somewhere, the same bytes each time."""
 
-import dataclasses
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ import pytest
 
 from cvnlp import domains, files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import DuplicateCounts, LanguageFacts, VisionFacts
 from cvnlp.params import Params, read_params
+from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.report import build, plots
-from cvnlp.report.build import Inputs
+from cvnlp.report.elements import Element, Section, Text, single_figure
+from report_contents import columns, numbers, samples, tables, texts, walk, words
 
 PARAMS = """\
 # what to prepare
@@ -76,282 +79,305 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     pd.DataFrame(rows).to_csv(path, index=False)
 
 
-COPIES = {"within": {"train": 1, "validation": 0, "test": 0}, "across": {"train-test": 2}, "dropped": {"train": 3}}
-ABOUT = {"source": "made", "licence": "free to use", "citation": "Someone, 1999.", "duplicates": COPIES}
+COPIES = DuplicateCounts(
+    within={"train": 1, "validation": 0, "test": 0}, across={"train-test": 2}, dropped={"train": 3}
+)
+ORIGIN = {"source": "made", "licence": "free to use", "citation": "Someone, 1999.", "duplicates": COPIES, "arrays": {}}
 
 
-def write_data(prepared_folder: Path) -> None:
+def write_data(paths: ProjectPaths) -> None:
     """What `prepare` leaves of ten classes of digits, and of a text of five characters."""
-    digits, plays = prepared_folder / "digits", prepared_folder / "cnn_plays"
+    digits, plays = paths.prepared("digits"), paths.prepared("cnn_plays")
     prepared.save_array(digits, "train_images", np.full((100, 6, 6, 1), 128, np.uint8))
     prepared.save_array(digits, "train_labels", np.arange(100, dtype=np.uint8) % 10)
     counts = {split: {str(digit): 10 for digit in range(10)} for split in prepared.SPLITS}
     shown = {"classes": list("0123456789"), "shape": [6, 6, 1], "mean": [0.5], "std": [0.25], "counts": counts}
-    files.write_json(digits / "facts.json", ABOUT | shown | {"conflicting": 2, "read": 100, "skipped": 7})
+    prepared.save_facts(digits, VisionFacts(**ORIGIN, **shown, conflicting=2, read=100, skipped=7))
     prepared.save_array(plays, "train", np.array([1, 2, 3, 1, 2, 4], np.uint16))
     files.write_json(plays / "vocabulary.json", ["<unk>", "t", "o", " ", "\n"])
-    each = {name: dict.fromkeys(prepared.SPLITS, 1) for name in ("documents", "lines", "characters", "counts")}
-    shares = {name: dict.fromkeys(prepared.SPLITS, 0.5) for name in ("coverage", "out_of_vocabulary")}
-    text = {
-        "tokens": "characters",
-        "token_kind": "characters",
-        "lowercase": True,
-        "types": 4,
-        "vocabulary_size": 5,
-        "start": 4,
-        "frequent": [["t", 2], ["\n", 1]],
-        "repeated_lines": {"validation": 0.25, "test": 0.125},
-    }
-    files.write_json(plays / "facts.json", ABOUT | text | each | shares)
+    sizes = ("documents", "lines", "characters", "counts", "unknown", "longest_line")
+    text = {name: dict.fromkeys(prepared.SPLITS, 1) for name in sizes}
+    text |= {name: dict.fromkeys(prepared.SPLITS, 0.5) for name in ("coverage", "out_of_vocabulary")}
+    text |= {"tokens": "characters", "token_kind": "characters", "lowercase": True, "types": 4, "vocabulary_size": 5}
+    text |= {"start": 4, "frequent": [("t", 2), ("\n", 1)], "repeated_lines": {"validation": 0.25, "test": 0.125}}
+    prepared.save_facts(plays, LanguageFacts(**ORIGIN, **text))
 
 
-def write_vision(inputs: Inputs, run: str, mistakes: bool, flips: bool) -> None:
+def write_vision(run: RunPaths, *, mistakes: bool, attacked: bool) -> None:
     classes = [str(digit) for digit in range(10)]
-    details = inputs.details / run
     one = {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "average_precision": 0.75, "pictures": 1}
-    write_csv(details / "classes.csv", [{"class": name} | one for name in classes])
+    write_csv(run.evaluation / "classes.csv", [{"class": name} | one for name in classes])
     ends = [{"recall": 0.0, "precision": 1.0}, {"recall": 1.0, "precision": 0.1}]
-    write_csv(details / "curves.csv", [{"class": name} | end for name in classes for end in ends])
-    write_csv(details / "confusion.csv", [dict.fromkeys(classes, 1) for _ in classes])
-    write_csv(details / "calibration.csv", [{"bin": 9, "pictures": 4, "confidence": 0.95, "accuracy": 0.75}])
+    write_csv(run.evaluation / "curves.csv", [{"class": name} | end for name in classes for end in ends])
+    write_csv(run.evaluation / "confusion.csv", [dict.fromkeys(classes, 1) for _ in classes])
+    write_csv(run.evaluation / "calibration.csv", [{"bin": 9, "pictures": 4, "confidence": 0.95, "accuracy": 0.75}])
     table = pd.DataFrame({"index": [2], "actual": ["3"], "predicted": ["8"], "confidence": [0.9]})
-    table["probability_of_actual"] = 0.05
-    table.head(int(mistakes)).to_csv(details / "mistakes.csv", index=False)
-    prepared.save_array(details, "mistakes", np.full((int(mistakes), 6, 6, 1), 99, np.uint8))
-    if flips:
+    table.head(int(mistakes)).to_csv(run.evaluation / "mistakes.csv", index=False)
+    prepared.save_array(run.evaluation, "mistakes", np.full((int(mistakes), 6, 6, 1), 99, np.uint8))
+    if attacked:
         pictures = {"clean": np.full((2, 6, 6, 1), 0.5), "attacked": np.full((2, 6, 6, 1), 0.6)}
-        words = {"before": np.array(["1", "2"]), "after": np.array(["7", "3"]), "eps": np.array(0.1)}
-        for name, array in (pictures | words).items():
-            prepared.save_array(inputs.examples / run, name, array)
-    rows = [{"method": method, "eps": 0.1, "accuracy": 0.25} for method in ("random", "fgsm", "pgd")]
-    write_csv(inputs.attacks / f"{run}.csv", rows)
-    files.write_json(inputs.attacks / f"{run}.json", {"accuracy_clean": 0.75, "pictures": 4})
+        names = {"before": np.array(["1", "2"]), "after": np.array(["7", "3"]), "eps": np.array(0.1)}
+        for name, array in (pictures | names).items():
+            prepared.save_array(run.attack_examples, name, array)
+    write_csv(run.attack_table, [{"method": name, "eps": 0.1, "accuracy": 0.25} for name in ("random", "fgsm", "pgd")])
+    files.write_json(run.attacks, {"accuracy_clean": 0.75, "pictures": 4})
 
 
-def write_language(inputs: Inputs, run: str) -> None:
-    files.write_json(inputs.details / run / "samples.json", {"temperature": 0.8, "texts": ["To be.\nOr not.\n"]})
+def write_language(run: RunPaths) -> None:
+    files.write_json(run.evaluation / "samples.json", {"temperature": 0.8, "texts": ["To be.\nOr not.\n"]})
     excerpt = {"tokens": list("To be.\nOr"), "nats": [1.5] * 9, "token_kind": "characters", "line_end": "\n"}
-    files.write_json(inputs.details / run / "excerpt.json", excerpt)
+    files.write_json(run.evaluation / "excerpt.json", excerpt)
     for name, text in {"clean": "to be", "random": "tx be", "hotflip": "to bx", "share": np.array(0.1)}.items():
-        prepared.save_array(inputs.examples / run, name, np.array(text))
-    rows = [{"method": method, "share": 0.1, "perplexity": 9.0} for method in ("random", "hotflip")]
-    write_csv(inputs.attacks / f"{run}.csv", rows)
-    files.write_json(inputs.attacks / f"{run}.json", {"perplexity_clean": 4.0, "tokens": 9})
+        prepared.save_array(run.attack_examples, name, np.array(text))
+    write_csv(run.attack_table, [{"method": name, "share": 0.1, "perplexity": 9.0} for name in ("random", "hotflip")])
+    files.write_json(run.attacks, {"perplexity_clean": 4.0, "tokens": 9})
+
+
+def write_results(run: RunPaths, scores: Mapping[str, float], training: Mapping[str, int]) -> None:
+    files.write_json(run.scores, dict(scores))
+    files.write_json(run.training, dict(training))
+    run.history.parent.mkdir(parents=True, exist_ok=True)
+    columns = ["epoch", "step", "validation_nll", "validation_accuracy"]
+    rows = [[epoch, 10 + epoch, 1.0 / (epoch + 1), 0.5] for epoch in range(training["epochs"])]
+    pd.DataFrame(rows, columns=columns).to_csv(run.history, index=False)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("report")
-
-
-@pytest.fixture(scope="module")
-def inputs(folder: Path) -> Inputs:
-    """What the stages before would have written for the four runs of PARAMS."""
-    names = ("prepared", "training", "history", "scores", "attacks", "insights", "details", "examples", "learned")
-    made = Inputs(*(folder / "in" / name for name in names))
-    write_data(made.prepared)
-    for run, scores in SCORES.items():
-        files.write_json(made.scores / f"{run}.json", scores)
-        files.write_json(made.training / f"{run}.json", TRAINING[run])
-        epochs = range(TRAINING[run]["epochs"])
-        columns = ["epoch", "step", "validation_nll", "validation_accuracy"]
-        history = pd.DataFrame([[epoch, 10 + epoch, 1.0 / (epoch + 1), 0.5] for epoch in epochs], columns=columns)
-        made.history.mkdir(exist_ok=True)
-        history.to_csv(made.history / f"{run}.csv", index=False)
-    write_vision(made, "rules", mistakes=True, flips=True)
-    write_vision(made, "cnn", mistakes=False, flips=False)
-    write_language(made, "cnn_plays")
-    write_language(made, "train")
-    return made
+def paths(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
+    """A project with params.yaml and what the stages before would have written for its four runs."""
+    paths = ProjectPaths(tmp_path_factory.mktemp("report"))
+    files.write_text(paths.params, PARAMS)
+    write_data(paths)
+    runs = {run: paths.run(run, "digits" if run in ("rules", "cnn") else "cnn_plays") for run in SCORES}
+    for name, run in runs.items():
+        write_results(run, SCORES[name], TRAINING[name])
+    write_vision(runs["rules"], mistakes=True, attacked=True)
+    write_vision(runs["cnn"], mistakes=False, attacked=False)
+    write_language(runs["cnn_plays"])
+    write_language(runs["train"])
+    return paths
 
 
 @pytest.fixture(scope="module", autouse=True)
 def sections_of_insight() -> Iterator[None]:
-    """In the place of those that tests of their own make from networks: a figure, and a word of where it is from."""
+    """A figure and a sentence instead of the sections of insight, which have tests of their own."""
 
-    def draw(details: Path, folder: Path) -> list[str]:
-        plots.draw_pictures([[np.zeros((2, 2, 1))]], [["learned"]], folder / "learned.png")
-        return [f"Learned by {details.name}.", "", "![Learned]({folder}/learned.png)", ""]
+    def draw(words: str, folder: Path) -> list[Element]:
+        plots.draw_pictures([[np.zeros((2, 2, 1))]], [["learned"]], folder / "learned.png", title="Learned")
+        return [Text(words), single_figure("Learned", "Nothing to see.", folder / "learned.png", "A black square")]
 
-    def compare(learned: dict[str, Path], groups: dict[str, str], folder: Path) -> dict[str, Path]:
-        plots.draw_pictures([[np.zeros((2, 2, 1))]], [["learned"]], folder / "learned.png")
-        caption = f"Learned by {', '.join(path.name for path in learned.values())} on {', '.join(set(groups.values()))}"
-        return {caption: folder / "learned.png"}
+    def insight_section(details: Path, folder: Path) -> list[Element]:
+        return draw(f"Learned by {details.name}.", folder)
+
+    def comparison_section(learned: dict[str, Path], groups: dict[str, str], folder: Path) -> list[Element]:
+        runs, datasets = ", ".join(path.name for path in learned.values()), ", ".join(set(groups.values()))
+        return draw(f"Learned by {runs} on {datasets}.", folder)
 
     with pytest.MonkeyPatch.context() as patch:
         for half in domains.HALVES:
-            patch.setattr(domains.DOMAINS[half].report, "draw_insight", draw)
-            patch.setattr(domains.DOMAINS[half].report, "draw_comparison", compare)
+            patch.setattr(domains.DOMAINS[half].report, "insight_section", insight_section)
+            patch.setattr(domains.DOMAINS[half].report, "comparison_section", comparison_section)
         yield
 
 
 @pytest.fixture(scope="module")
-def params(folder: Path) -> Path:
-    path = folder / "params.yaml"
-    path.write_text(PARAMS)
-    return path
+def settings(paths: ProjectPaths) -> Params:
+    return read_params(paths.params)
 
 
 @pytest.fixture(scope="module")
-def settings(params: Path) -> Params:
-    return read_params(params)
-
-
-def write(settings: Params, params: Path, inputs: Inputs, out: Path) -> str:
-    build.write_report(settings, params, inputs, out / "figures", out / "report.md")
-    return (out / "report.md").read_text(encoding="utf-8")
+def report(settings: Params, paths: ProjectPaths) -> Section:
+    return build.build_report(settings, paths)
 
 
 @pytest.fixture(scope="module")
-def report(settings: Params, params: Path, inputs: Inputs, folder: Path) -> str:
-    return write(settings, params, inputs, folder / "reports")
+def written(settings: Params, paths: ProjectPaths) -> str:
+    """The report as Markdown."""
+    build.write_report(settings, paths)
+    return paths.report.read_text(encoding="utf-8")
+
+
+def copy_project(paths: ProjectPaths, folder: Path) -> ProjectPaths:
+    """The same inputs in another folder, without a report."""
+    shutil.copytree(paths.root, folder, ignore=shutil.ignore_patterns("figures", "report.md"))
+    return ProjectPaths(folder)
 
 
 def runs_of(settings: Params, half: str) -> list[str]:
     return [name for name, run in settings.runs.items() if run.domain == half]
 
 
-@pytest.mark.parametrize("half", domains.HALVES)
-def test_every_run_has_a_row(half: str, settings: Params, inputs: Inputs) -> None:
-    runs = runs_of(settings, half)
-    table = build.table(half, runs, settings, inputs)
-    assert list(table["run"]) == runs
-    assert list(table["network"]) == [settings.runs[run].model.name for run in runs]
-    assert list(table["data"]) == [settings.runs[run].dataset for run in runs]
+def overview(half: str, settings: Params, paths: ProjectPaths) -> dict[str, list[str]]:
+    return columns(build.overview_table(half, runs_of(settings, half), settings, paths))
+
+
+def identified(report: Section, name: str) -> Section:
+    (found,) = [one for one in walk(report.elements) if isinstance(one, Section) and one.id == name]
+    return found
 
 
 @pytest.mark.parametrize("half", domains.HALVES)
-def test_the_numbers_of_a_row_are_those_of_the_run(half: str, settings: Params, inputs: Inputs) -> None:
-    runs = runs_of(settings, half)
-    table = build.table(half, runs, settings, inputs).set_index("run")
+def test_every_run_has_a_row(half: str, settings: Params, paths: ProjectPaths) -> None:
+    runs, table = runs_of(settings, half), overview(half, settings, paths)
+    assert table["run"] == runs
+    assert table["network"] == [settings.runs[run].model.name for run in runs]
+    assert table["data"] == [settings.runs[run].dataset for run in runs]
+
+
+@pytest.mark.parametrize("half", domains.HALVES)
+def test_the_numbers_of_a_row_are_those_of_the_run(half: str, settings: Params, paths: ProjectPaths) -> None:
+    runs, table = runs_of(settings, half), overview(half, settings, paths)
     for name, (title, _) in domains.DOMAINS[half].metrics.HEADLINE.items():
         if not any(name in SCORES[run] for run in runs):
             assert title not in table
             continue
-        for run in runs:
-            shown = table.loc[run, title]
+        for run, shown in zip(runs, table[title], strict=True):
             if name in SCORES[run]:
                 assert float(shown.replace(",", "")) == pytest.approx(SCORES[run][name], rel=1e-3)
             else:
                 assert shown == ""
 
 
-def test_numbers_are_short(settings: Params, inputs: Inputs) -> None:
-    table = build.table("language", ["cnn_plays", "train"], settings, inputs)
-    assert list(table["perplexity"]) == ["4.4817", "1,808.0"]
-    assert list(table["parameters"]) == ["1,000", "999"]
+def test_numbers_are_short(settings: Params, paths: ProjectPaths) -> None:
+    table = overview("language", settings, paths)
+    assert table["perplexity"] == ["4.4817", "1,808.0"]
+    assert table["parameters"] == ["1,000", "999"]
 
 
-def test_the_best_epoch_is_counted_from_1(settings: Params, inputs: Inputs) -> None:
-    table = build.table("vision", ["rules", "cnn"], settings, inputs)
-    assert list(table["epochs (best)"]) == ["none", "2 (2)"]
+def test_the_best_epoch_is_counted_from_1(settings: Params, paths: ProjectPaths) -> None:
+    assert overview("vision", settings, paths)["epochs (best)"] == ["none", "2 (2)"]
 
 
-def test_runs_that_differ_in_their_seed_are_one_row(settings: Params, inputs: Inputs, tmp_path: Path) -> None:
+def test_runs_that_differ_only_in_their_seed_are_one_row(settings: Params, paths: ProjectPaths, tmp_path: Path) -> None:
     again = settings.runs["cnn"].model_copy(update={"seed": 2})
     repeated = Params(datasets=settings.datasets, runs=settings.runs | {"cnn_2": again})
-    folders = {"scores": tmp_path / "scores", "training": tmp_path / "training"}
-    for name in ("rules", "cnn"):
-        files.write_json(folders["scores"] / f"{name}.json", SCORES[name])
-        files.write_json(folders["training"] / f"{name}.json", TRAINING[name])
-    files.write_json(folders["scores"] / "cnn_2.json", SCORES["cnn"] | {"accuracy": 0.85})
-    files.write_json(folders["training"] / "cnn_2.json", TRAINING["cnn"] | {"best_epoch": 0})
-    table = build.table("vision", ["rules", "cnn", "cnn_2"], repeated, dataclasses.replace(inputs, **folders))
-    assert list(table["run"]) == ["rules", "cnn"]
-    assert list(table["accuracy"]) == ["0.5000", "0.8000 ± 0.0707 (2)"]
-    assert list(table["epochs (best)"]) == ["none", "2 (1, 2)"]
+    project = copy_project(paths, tmp_path / "seeds")
+    write_results(
+        project.run("cnn_2", "digits"), SCORES["cnn"] | {"accuracy": 0.85}, TRAINING["cnn"] | {"best_epoch": 0}
+    )
+    table = overview("vision", repeated, project)
+    assert table["run"] == ["rules", "cnn: cnn, cnn_2"]
+    assert table["accuracy"] == ["0.5000", "0.8000 ± 0.0707 (2)"]
+    assert table["epochs (best)"] == ["none", "2 (1, 2)"]
 
 
-def links_of(report: str) -> list[str]:
-    return re.findall(r"\]\(([^)#]+)[^)]*\)", report)
+def links_of(written: str) -> list[str]:
+    """Links to files, without those within the report."""
+    return re.findall(r"\]\(([^)#]+)[^)]*\)", written)
 
 
-def test_every_link_leads_to_a_file(report: str, folder: Path) -> None:
-    links = links_of(report)
+def test_every_link_leads_to_a_file(written: str, paths: ProjectPaths) -> None:
+    links = links_of(written)
     assert len(links) >= 10
     for link in links:
-        assert (folder / "reports" / link).is_file(), link
+        assert (paths.report.parent / link).is_file(), link
 
 
-def test_every_figure_is_shown(report: str, folder: Path) -> None:
-    drawn = {path.relative_to(folder / "reports").as_posix() for path in (folder / "reports").rglob("*.png")}
-    assert drawn == {link for link in links_of(report) if link.endswith(".png")}
-    assert "{folder}" not in report
+def test_every_figure_is_shown(written: str, paths: ProjectPaths) -> None:
+    drawn = {path.relative_to(paths.report.parent).as_posix() for path in paths.figures.rglob("*.png")}
+    assert drawn == {link for link in links_of(written) if link.endswith(".png")}
 
 
-@pytest.mark.parametrize(("figure", "runs"), [("mistakes", ["rules"]), ("flips", ["rules"])])
-def test_a_run_without_mistakes_or_flips_shows_none(report: str, figure: str, runs: list[str]) -> None:
-    assert re.findall(rf"figures/(\w+)/{figure}\.png", report) == runs
+@pytest.mark.parametrize("figure", ["mistakes", "adversarial_examples"])
+def test_a_run_without_mistakes_or_examples_of_attacks_shows_none(written: str, figure: str) -> None:
+    assert re.findall(rf"figures/(\w+)/{figure}\.png", written) == ["rules"]
 
 
-def test_links_to_params_point_at_the_line_of_the_block(report: str, settings: Params) -> None:
+def test_links_to_params_point_at_the_line_of_the_block(written: str, settings: Params) -> None:
     lines = PARAMS.splitlines()
-    anchors = re.findall(r"### (\w+)\n\n\[Parameters\]\(\.\./params\.yaml#L(\d+)\)", report)
+    anchors = re.findall(r"### (\w+)\n\n\[Parameters\]\(\.\./params\.yaml#L(\d+)\)", written)
     named = [*settings.datasets, *runs_of(settings, "vision"), *runs_of(settings, "language")]
     assert [name for name, _ in anchors] == named
     assert [lines[int(number) - 1].split(":")[0].strip() for _, number in anchors] == named
 
 
-def test_what_a_model_writes_stands_in_the_report(report: str) -> None:
-    assert report.count("```text\nTo be.\nOr not.\n```") == 2
-    for text in ("to be", "tx be", "to bx"):
-        assert f"```text\n{text}\n```" in report
+def test_the_overview_links_to_every_run_and_data_set(written: str) -> None:
+    for run, dataset in {"rules": "digits", "cnn": "digits", "train": "cnn_plays"}.items():
+        assert f"[{run}](#run-{run})" in written and f'<a id="run-{run}"></a>' in written
+        assert f"[{dataset}](#data-{dataset})" in written and f'<a id="data-{dataset}"></a>' in written
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "Source: `made`. Licence: free to use. Someone, 1999.",
-        "Exact copies: 1 in train, 0 in validation, 0 in test; across splits: 2 train-test; 3 dropped.",
-        "Files: 100 read, 7 unusable",
-        "10 classes, 6 x 6 x 1",
-        "by channel: 0.5000 ± 0.2500",
-        "2 contents stand under more than one class",
-        "Tokens: characters, in lower case. 4 types in train; a vocabulary of 5 with `<unk>`.",
-        "25.0% of validation, 12.5% of test",
-        "`t` 2, `line end` 1",
-        "```text\nto to\n```",
-    ],
-)
-def test_the_card_of_a_data_set_says(report: str, words: str) -> None:
-    assert words in report
+def test_generated_and_attacked_texts_are_in_the_report(report: Section) -> None:
+    found = [sample.text for sample in samples(report.elements)]
+    assert found.count("To be.\nOr not.\n") == 2
+    assert [found.count(text) for text in ("to be", "tx be", "to bx")] == [2, 2, 2]
 
 
-def test_what_every_run_has_learned_is_shown(report: str, settings: Params) -> None:
-    assert re.findall(r"Learned by (\w+)\.", report) == [*runs_of(settings, "vision"), *runs_of(settings, "language")]
+def test_the_card_of_pictures_states_the_facts(report: Section) -> None:
+    card = identified(report, "data-digits").elements
+    assert "Source: made. Licence: free to use. Someone, 1999." in texts(card)
+    assert numbers(card) == {
+        "within train": "1",
+        "across train-test": "2",
+        "dropped": "3",
+        "read": "100",
+        "unusable, listed in skipped.csv": "7",
+        "classes": "10",
+        "image size": "6 x 6 pixels",
+        "channels": "1",
+        "mean of the training pixels in [0, 1], by channel": "0.5000",
+        "standard deviation, by channel": "0.2500",
+        "images that occur in more than one class": "2",
+    }
+    counts = columns(tables(card)["Images by class and split"])
+    assert (counts["class"][-1], counts["train"][-1]) == ("all", "100")
 
 
-def test_what_the_runs_of_a_half_have_learned_is_shown_side_by_side(report: str) -> None:
-    captions = re.findall(r"^\*(Learned by .+)\.\*$", report, re.MULTILINE)
-    assert captions == ["Learned by rules, cnn on digits", "Learned by cnn_plays, train on cnn_plays"]
+def test_the_card_of_texts_states_the_facts(report: Section) -> None:
+    card = identified(report, "data-cnn_plays").elements
+    found = numbers(card)
+    assert found["tokens"] == "characters, in lower case"
+    assert (found["distinct tokens in the training text"], found["vocabulary, with <unk>"]) == ("4", "5")
+    assert [value for name, value in found.items() if "also occur" in name] == ["25.0%", "12.5%"]
+    assert "Most frequent training tokens: t 2, line end 1." in texts(card)
+    assert [sample.text for sample in samples(card)] == ["to to\n"]
+    assert columns(tables(card)["Texts by split"])["in the vocabulary"] == ["50.00%"] * 3
 
 
-def test_the_cards_stand_before_the_runs_that_use_them(report: str) -> None:
-    titles = re.findall(r"^## (.+)$", report, re.MULTILINE)
-    assert titles == ["Data", "Image classification", "Language modelling"]
+def test_insight_of_every_run_is_shown(report: Section, settings: Params) -> None:
+    found = re.findall(r"Learned by (\w+)\.", words(report.elements))
+    assert found == [*runs_of(settings, "vision"), *runs_of(settings, "language")]
+
+
+def test_the_insights_of_a_half_are_compared(report: Section) -> None:
+    found = [text for text in texts(report.elements) if text.startswith("Learned by") and " on " in text]
+    assert found == ["Learned by rules, cnn on digits.", "Learned by cnn_plays, train on cnn_plays."]
+
+
+def test_the_cards_come_before_the_runs_that_use_them(report: Section) -> None:
+    parts = [element for element in report.elements if isinstance(element, Section)]
+    assert [part.title for part in parts] == ["Data", "Image classification", "Language modelling"]
+    inner = [element.title for part in parts for element in part.elements if isinstance(element, Section)]
+    assert inner == ["digits", "cnn_plays", "rules", "cnn", "cnn_plays", "train"]
 
 
 def test_written_twice_the_report_and_its_figures_are_the_same_bytes(
-    settings: Params, params: Path, inputs: Inputs, report: str, folder: Path
+    settings: Params, paths: ProjectPaths, written: str, tmp_path: Path
 ) -> None:
-    assert write(settings, params, inputs, folder / "again") == report
-    first = {path.relative_to(folder / "reports"): path for path in (folder / "reports").rglob("*.*")}
-    again = {path.relative_to(folder / "again"): path for path in (folder / "again").rglob("*.*")}
-    assert first.keys() == again.keys()
-    for name, path in first.items():
-        assert path.read_bytes() == again[name].read_bytes(), name
+    again = copy_project(paths, tmp_path / "again")
+    build.write_report(settings, again)
+    assert again.report.read_text(encoding="utf-8") == written
+    first, second = (
+        {path.relative_to(project.figures): path.read_bytes() for path in project.figures.rglob("*.png")}
+        for project in (paths, again)
+    )
+    assert first == second
 
 
 @pytest.mark.parametrize("half", domains.HALVES)
-def test_a_half_without_runs_has_no_section(half: str, settings: Params, params: Path, inputs: Inputs) -> None:
+def test_a_half_without_runs_has_no_section(half: str, settings: Params, paths: ProjectPaths) -> None:
     runs = {name: run for name, run in settings.runs.items() if run.domain == half}
-    text = write(Params(datasets=settings.datasets, runs=runs), params, inputs, params.parent / "half")
-    assert len(re.findall(r"^## ", text, re.MULTILINE)) == 2  # the data, and the half
-    assert re.findall(r"^### (.+)$", text, re.MULTILINE) == [*settings.datasets, *runs]
+    report = build.build_report(Params(datasets=settings.datasets, runs=runs), paths)
+    parts = [element for element in report.elements if isinstance(element, Section)]
+    assert [part.id for part in parts] == ["", half]
+    assert [part.title for part in parts[1].elements if isinstance(part, Section)] == list(runs)
 
 
-def test_a_report_of_untrained_networks_draws_no_learning(settings: Params, params: Path, inputs: Inputs) -> None:
+def test_a_report_of_untrained_networks_has_no_learning_curves(
+    settings: Params, paths: ProjectPaths, tmp_path: Path
+) -> None:
     only = Params(datasets=settings.datasets, runs={"rules": settings.runs["rules"]})
-    text = write(only, params, inputs, params.parent / "untrained")
-    assert "learning.png" not in text
-    assert not list((params.parent / "untrained").rglob("learning.png"))
+    project = copy_project(paths, tmp_path / "untrained")
+    build.write_report(only, project)
+    assert "learning.png" not in project.report.read_text(encoding="utf-8")
+    assert not list(project.figures.rglob("learning.png"))

@@ -1,15 +1,17 @@
-"""What all figures share."""
+"""The look of all figures: titles, labels, nothing cut off, no formula in the data's names."""
 
 import itertools
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from cvnlp.report import plots
+from report_contents import is_cut_off, title
 
 
-def test_each_of_many_lines_is_told_apart() -> None:
+def test_each_of_many_lines_has_a_style_of_its_own() -> None:
     names = [f"run_{number}" for number in range(25)]
     styles = plots.line_styles(names)
     assert list(styles) == names
@@ -19,12 +21,84 @@ def test_each_of_many_lines_is_told_apart() -> None:
     assert {style["linestyle"] for style in list(styles.values())[: len(plots.COLOURS)]} == {"-"}
 
 
-def test_long_titles_of_pictures_do_not_run_into_each_other(drawn: dict[str, Figure], tmp_path: Path) -> None:
-    title = "lawn mower as aquarium fish (88%)"
-    plots.draw_pictures([[np.zeros((4, 4, 1))] * 3], [[title, "7 as 9 (88%)", title]], tmp_path / "titles.png")
+def test_long_titles_of_pictures_do_not_overlap(drawn: dict[str, Figure], tmp_path: Path) -> None:
+    long = "lawn mower as aquarium fish (88%)"
+    titles = [[long, "7 as 9 (88%)", long]]
+    plots.draw_pictures([[np.zeros((4, 4, 1))] * 3], titles, tmp_path / "titles.png", title="Pictures")
     figure = drawn["titles.png"]
     figure.draw_without_rendering()
     boxes = [axis.title.get_window_extent() for axis in figure.axes]
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
-    assert [axis.get_title().replace("\n", " ") for axis in figure.axes] == [title, "7 as 9 (88%)", title]
+    assert [axis.get_title().replace("\n", " ") for axis in figure.axes] == titles[0]
     assert "\n" not in figure.axes[1].get_title()
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_pictures_have_a_title_and_rows_and_nothing_is_cut_off(
+    count: int, drawn: dict[str, Figure], tmp_path: Path
+) -> None:
+    rows, name = [[np.zeros((4, 4, 1))] * count] * 2, "A rather long title of some pictures next to each other"
+    titles = [["true class → predicted class (88%)"] * count] * 2
+    plots.draw_pictures(rows, titles, tmp_path / "grid.png", title=name, row_titles=("the original", "transformed"))
+    assert title(drawn["grid.png"]) == name
+    assert not is_cut_off(drawn["grid.png"])
+    assert [text.get_text() for axis in drawn["grid.png"].axes for text in axis.texts] == [
+        "the original",
+        "transformed",
+    ]
+
+
+def test_rows_of_pictures_may_differ_in_length(drawn: dict[str, Figure], tmp_path: Path) -> None:
+    rows = [[np.zeros((2, 2, 1))] * 3, [np.zeros((2, 2, 1))]]
+    plots.draw_pictures(rows, [["a"] * 3, ["b"]], tmp_path / "grid.png", title="Pictures")
+    assert [len(axis.images) for axis in drawn["grid.png"].axes] == [1, 1, 1, 1, 0, 0]
+
+
+def test_mosaic_has_a_title_and_a_name_for_each_row_and_nothing_is_cut_off(
+    drawn: dict[str, Figure], tmp_path: Path
+) -> None:
+    rows, names = [np.zeros((5, 8, 8, 1), np.uint8)] * 2, ["0", "a class with a very long name"]
+    plots.draw_mosaic(rows, names, tmp_path / "mosaic.png", title="Training images")
+    figure = drawn["mosaic.png"]
+    assert title(figure) == "Training images"
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names
+    assert not is_cut_off(figure)
+
+
+@pytest.mark.parametrize("name", ["$x$", "$", "a_b^c$_$", "\\alpha"])
+def test_names_are_never_read_as_formulas(name: str, drawn: dict[str, Figure], tmp_path: Path) -> None:
+    plots.draw_pictures([[np.zeros((2, 2, 1))]], [[name]], tmp_path / "names.png", title=name)
+    assert drawn["names.png"].axes[0].get_title() == name
+    assert not drawn["names.png"].axes[0].title.get_parse_math()
+    drawn["names.png"].draw_without_rendering()
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [
+        ((1, 1000), ["1", "10", "100", "1000"]),
+        ((1e-12, 1), ["1e-12", "1e-8", "0.0001", "1"]),
+        ((20, 150), ["20", "50", "100"]),
+        ((1e6, 1e9), ["1e6", "1e7", "1e8", "1e9"]),
+    ],
+)
+def test_logarithmic_axes_are_labelled_with_plain_numbers(limits: tuple[float, float], shown: list[str]) -> None:
+    figure, (axis,) = plots.panels(1, title="Logarithmic")
+    axis.set(xscale="log", xlim=limits)
+    plots.label_log_axis(axis.xaxis)
+    figure.draw_without_rendering()
+    ticks = zip(axis.get_xticks(), axis.get_xticklabels(), strict=True)
+    minor = zip(axis.get_xticks(minor=True), axis.get_xticklabels(minor=True), strict=True)
+    found = {tick: label.get_text() for tick, label in [*ticks, *minor] if label.get_text()}
+    within = [found[tick] for tick in sorted(found) if limits[0] * 0.99 <= tick <= limits[1] * 1.01]
+    assert set(shown) <= set(within)
+    plots.plt.close(figure)
+
+
+@pytest.mark.parametrize("draw", [plots.panels, plots.stack])
+def test_rows_and_columns_of_plots_have_the_figure_s_title(draw: object) -> None:
+    figure, axes = draw(2, title="A title that is too long for one line of a small figure", width=1.5, height=1.5)
+    assert len(axes) == 2
+    assert title(figure) == "A title that is too long for one line of a small figure"
+    assert not is_cut_off(figure)
+    plots.plt.close(figure)

@@ -1,45 +1,41 @@
-"""The runs of a params.yaml beside published figures: tables, a figure for each data set, machines and versions.
+"""The tables of benchmarks/: all runs next to published results, with a figure for each data set, and the machines.
 
-What is not trained yet, and the runs of a second file of the same form, too large for the machine, stand among them as
-not run.
+Runs that are not trained yet are listed as not run, as are those of larger.yaml, which are too large for the machine.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cvnlp import domains, files, provenance
-from cvnlp.benchmark.tables import Entry, half_report
+from cvnlp.benchmark.machines import machine_table
+from cvnlp.benchmark.tables import Entry, Timing, half_section
 from cvnlp.params import Params, read_params
 from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import BenchmarkPaths, ProjectPaths
-from cvnlp.report import aggregate
+from cvnlp.report import aggregate, markdown
 from cvnlp.report.aggregate import Size
+from cvnlp.report.elements import Section, Table, Text
 
 INTRO = (
-    "Every score is of the test split, which no training has seen: the mean, after ± the standard deviation of the "
-    "sample, in brackets the number of seeds. Multiply-adds are those of one picture or token, read once."
+    "Every score is measured on the test split, data never used for training. Multiply-adds are those of one image or "
+    "token."
 )
 PUBLISHED = ("dataset", "what", "parameters", "metric", "figure", "source")
 WHERE = "{device}, {threads} of {processors}"
-PLACE = (
-    "{processor} (processors: {processors}, threads: {threads}), device {device}, {system}, "
-    "torch {torch}, Python {python}"
-)
 
 
 def read_larger(path: Path, settings: Params) -> Params:
-    """The runs that are not trained; ValueError unless one could move into the file of `settings` as it stands."""
+    """Runs too large to train here; ValueError unless each could be moved into the file of `settings` unchanged."""
     larger = read_params(path)
     for name in larger.runs:
         if name in settings.runs:
-            raise ValueError(f"{path}: runs.{name} is trained, for it stands in params.yaml; take it out of here")
+            raise ValueError(f"{path}: runs.{name} is also in params.yaml, where it is trained; remove it from here")
     for name, dataset in larger.datasets.items():
         if dataset != settings.datasets.get(name):
-            raise ValueError(f"{path}: datasets.{name} is not that of params.yaml; let it say the same there and here")
+            raise ValueError(f"{path}: datasets.{name} differs from that of params.yaml; both must be equal")
     return larger
 
 
@@ -48,14 +44,14 @@ def split_trained(settings: Params, project: ProjectPaths) -> tuple[Params, Para
     trained = {name: run for name, run in settings.runs.items() if project.run(name, run.dataset).scores.is_file()}
     waiting = {
         name: settings.runs[name]
-        for members in aggregate.seeds(settings.runs).values()
+        for members in aggregate.group_by_seed(settings.runs).values()
         for name in members
         if trained.keys().isdisjoint(members)
     }
     return settings.model_copy(update={"runs": trained}), settings.model_copy(update={"runs": waiting})
 
 
-def write_comparison(
+def write_tables(
     settings: Params,
     project: ProjectPaths,
     paths: BenchmarkPaths,
@@ -67,19 +63,20 @@ def write_comparison(
     The runs of `settings` have results; those `waiting`, whose networks have these `sizes`, have none.
     """
     published = _read_published(paths.published)
-    lines, numbers = ["# Benchmarks", "", INTRO, ""], []
+    sections, numbers = [], []
     for half in domains.HALVES:
         entries = _entries(half, settings, project, paths)
-        entries += [Entry(row, None, {}) for row in aggregate.planned(half, waiting, sizes)]
+        entries += [Entry(row) for row in aggregate.planned(half, waiting, sizes)]
         numbers += [_numbers(half, entry) for entry in entries]
-        lines += half_report(half, entries, published, paths) if entries else []
-    lines += ["## Machines and versions", "", *_machines(settings, project, paths)]
+        sections += [half_section(half, entries, published, paths)] if entries else []
+    machines = Section("Machines and versions", tuple(_machines(settings, project, paths)))
     files.write_table(paths.table, pd.DataFrame(numbers))
-    files.write_text(paths.report, "\n".join(lines).rstrip() + "\n")
+    report = Section("Benchmarks", (Text(INTRO), *sections, machines))
+    files.write_text(paths.report, markdown.render(report, paths.report.parent))
 
 
 def configuration(settings: Params, run: str) -> str:
-    """A digest of all that decides how long an epoch takes: what was measured of another is worth nothing."""
+    """A digest of everything that decides how long an epoch takes; a timing of another configuration is not shown."""
     block = settings.runs[run]
     decisive = {
         "domain": block.domain,
@@ -90,7 +87,7 @@ def configuration(settings: Params, run: str) -> str:
 
 
 def _read_published(path: Path) -> pd.DataFrame:
-    """As text: figures are cited as they stand there."""
+    """As text: results are cited exactly as written."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if missing := [name for name in PUBLISHED if name not in table]:
         raise ValueError(f"{path}: no column {', '.join(missing)}; columns: {', '.join(PUBLISHED)}")
@@ -102,18 +99,25 @@ def _entries(half: str, settings: Params, project: ProjectPaths, paths: Benchmar
     timings = files.read_json(paths.timings)
     entries = []
     for row in aggregate.compare(half, runs, project):
-        spent = [files.read_json(project.run(run, row.dataset).durations) for run in row.runs]
-        where = ", ".join(sorted({WHERE.format(**one) for one in spent}))
-        timing = timings.get(row.name, {})
-        valid = timing.get("configuration") == configuration(settings, row.runs[0])
-        entries.append(Entry(row, aggregate.spread(one["seconds"] for one in spent), timing if valid else {}, where))
+        durations = [files.read_json(project.run(run, row.dataset).durations) for run in row.runs]
+        where = ", ".join(sorted({WHERE.format(**one) for one in durations}))
+        seconds = aggregate.spread(one["seconds"] for one in durations)
+        timing = _timing(timings.get(row.name, {}), configuration(settings, row.runs[0]))
+        entries.append(Entry(row, seconds, timing, where))
     return entries
 
 
+def _timing(measured: Mapping[str, Any], wanted: str) -> Timing | None:
+    """None if nothing was measured of the `wanted` configuration."""
+    if measured.get("configuration") != wanted:
+        return None
+    return Timing(measured["seconds_per_epoch"], measured["examples_per_second"])
+
+
 def _numbers(half: str, entry: Entry) -> dict[str, Any]:
-    """A line of the CSV: every score of the half's HEADLINE, unrounded; of what is not run no seed was trained."""
-    row = entry.row
-    about = {
+    """A row of the CSV: every score of the half's HEADLINE, unrounded; `seeds` are the trained ones."""
+    row, timing = entry.row, entry.timing
+    found = {
         "domain": half,
         "dataset": row.dataset,
         "run": row.name,
@@ -124,32 +128,18 @@ def _numbers(half: str, entry: Entry) -> dict[str, Any]:
         "epochs": aggregate.spread(row.epochs).mean,
         "seconds": entry.seconds.mean if entry.seconds else None,
         "trained_on": entry.where or None,
+        "seconds_per_epoch": timing.seconds_per_epoch if timing else None,
+        "examples_per_second": timing.examples_per_second if timing else None,
     }
-    about |= {name: entry.timing.get(name) for name in ("seconds_per_epoch", "examples_per_second")}
     for name, score in row.scores.items():
-        about |= {name: score.mean, f"{name}_std": score.std}
-    return about
+        found |= {name: score.mean, f"{name}_std": score.std}
+    return found
 
 
-def _machines(settings: Params, project: ProjectPaths, paths: BenchmarkPaths) -> list[str]:
-    """What was measured where and by which code, as a list; equal places are one line."""
+def _machines(settings: Params, project: ProjectPaths, paths: BenchmarkPaths) -> list[Table]:
     trained = [files.read_json(project.run(name, run.dataset).durations) for name, run in settings.runs.items()]
-    lines = ["Trainings:", "", *_places(trained, "run"), ""]
     timed = files.read_json(paths.timings).values()
-    return [*lines, "Seconds per epoch:", "", *_places(timed, "measurement"), ""] if timed else lines
-
-
-def _places(measured: Iterable[dict[str, Any]], what: str) -> list[str]:
-    found = defaultdict(list)
-    for one in measured:
-        found[PLACE.format(**one)].append(one)
-    lines = []
-    for place, members in found.items():
-        days = sorted(one["date"][:10] for one in members)
-        commits = ", ".join(sorted({_commit(one) for one in members}))
-        lines.append(f"- {len(members)} {what}{'s' * (len(members) > 1)}: {place}; {days[0]} to {days[-1]}; {commits}")
-    return lines
-
-
-def _commit(one: dict[str, Any]) -> str:
-    return f"commit {one['commit'][:8]}{' with changes' * one['changed']}" if "commit" in one else "no commit"
+    return [
+        machine_table("Trainings", trained),
+        *([machine_table("Measurements of the seconds per epoch", timed)] if timed else []),
+    ]

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but their seed, taken together: what they are, what they cost, how they scored."""
+"""Aggregation over seeds: runs that differ only in their seed become one row, with mean and spread of each score."""
 
 import itertools
 import re
@@ -9,32 +9,12 @@ from dataclasses import dataclass
 from cvnlp import domains, files, provenance
 from cvnlp.params.runs import LanguageRun, Run, VisionRun
 from cvnlp.paths import ProjectPaths
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A number over seeds; `std` is the sample's (n - 1), None of a single run."""
-
-    mean: float
-    std: float | None
-    count: int
-
-    def __str__(self) -> str:
-        return self.shown(4 if abs(self.mean) < 10 else 1)
-
-    def shown(self, decimals: int) -> str:
-        """`94.35 ± 0.08 (3)`: mean, standard deviation, seeds; of a single run its number alone."""
-        if self.std is None:
-            return f"{self.mean:,.{decimals}f}"
-        return f"{self.mean:,.{decimals}f} ± {self.std:,.{decimals}f} ({self.count})"
-
-    def scaled(self, factor: float) -> "Spread":
-        return Spread(self.mean * factor, None if self.std is None else self.std * factor, self.count)
+from cvnlp.report.elements import Spread
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of a network; `multiply_adds` are of one picture or token."""
+    """Size of a network; `multiply_adds` are for one image or token."""
 
     parameters: int
     multiply_adds: int
@@ -42,9 +22,9 @@ class Size:
 
 @dataclass(frozen=True)
 class Row:
-    """Runs that differ in nothing but their seed; `epochs` and `best_epochs` (from 1) are of each of them.
+    """Runs that differ only in their seed; `epochs` and `best_epochs` (from 1) have an entry for each of them.
 
-    Of runs that were not trained `epochs` are those asked for, and there are no `best_epochs` and no `scores`.
+    For runs that are not trained yet, `epochs` are those of params.yaml, and `best_epochs` and `scores` are empty.
     """
 
     name: str
@@ -59,9 +39,12 @@ class Row:
 
 
 def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row]:
-    """A row for all runs that differ in nothing but their seed, with every score of the half's HEADLINE."""
+    """A row for each group of trained runs that differ only in their seed, with the scores of the half's HEADLINE.
+
+    A score that one of the runs lacks is left out.
+    """
     rows = []
-    for name, members in seeds(runs).items():
+    for name, members in group_by_seed(runs).items():
         places = [paths.run(member, runs[member].dataset) for member in members]
         trained = [files.read_json(place.training) for place in places]
         scored = [files.read_json(place.scores) for place in places]
@@ -85,7 +68,7 @@ def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row
 
 
 def planned(half: str, runs: Mapping[str, VisionRun | LanguageRun], sizes: Mapping[str, Size]) -> list[Row]:
-    """A row for all runs of the half that differ in nothing but their seed, none of them trained."""
+    """A row for each group of runs of the half that differ only in their seed, none of them trained yet."""
     own = {name: run for name, run in runs.items() if run.domain == half}
     return [
         Row(
@@ -99,28 +82,29 @@ def planned(half: str, runs: Mapping[str, VisionRun | LanguageRun], sizes: Mappi
             best_epochs=[],
             scores={},
         )
-        for name, members in seeds(own).items()
+        for name, members in group_by_seed(own).items()
     ]
 
 
-def seeds(runs: Mapping[str, Run]) -> dict[str, list[str]]:
-    """The runs that differ in nothing but their seed, by the beginning that their names share."""
-    alike: dict[str, list[str]] = {}
+def group_by_seed(runs: Mapping[str, Run]) -> dict[str, list[str]]:
+    """Groups of runs that differ only in their seed, by the common prefix of their names."""
+    groups: dict[str, list[str]] = {}
     for name, run in runs.items():
-        alike.setdefault(provenance.digest(run.model_dump(exclude={"seed"})), []).append(name)
-    shared = [_beginning(members) for members in alike.values()]
+        groups.setdefault(provenance.digest(run.model_dump(exclude={"seed"})), []).append(name)
+    shared = [_common_prefix(members) for members in groups.values()]
     return {
         name if name and shared.count(name) == 1 else ", ".join(members): members
-        for name, members in zip(shared, alike.values(), strict=True)
+        for name, members in zip(shared, groups.values(), strict=True)
     }
 
 
-def _beginning(names: list[str]) -> str:
-    """`cnn` of cnn_1 and cnn_2, and of cnn_10 and cnn_11; a single name as it is."""
-    alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
-    return names[0] if len(names) == 1 else re.sub(r"_\d*$", "", "".join(letters[0] for letters in alike))
+def _common_prefix(names: list[str]) -> str:
+    """`cnn` for cnn_1 and cnn_2, and for cnn_10 and cnn_11; a single name is returned as it is."""
+    shared = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return names[0] if len(names) == 1 else re.sub(r"_\d*$", "", "".join(letters[0] for letters in shared))
 
 
 def spread(values: Iterable[float]) -> Spread:
+    """Mean, sample standard deviation and count."""
     numbers = list(values)
     return Spread(statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None, len(numbers))

@@ -1,8 +1,6 @@
-"""Scores and histories -> tables, figures and report.md. Knows neither torch nor MLflow."""
+"""The report of all runs: its sections in order, drawn in parallel, written as Markdown. Imports no torch or MLflow."""
 
-import itertools
 import operator
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -16,124 +14,139 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import SPLITS
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths
-from cvnlp.report import aggregate, plots
+from cvnlp.report import aggregate, comparison, markdown
+from cvnlp.report.elements import Cell, Code, Column, Element, Link, Number, Numbers, Section, Span, Table, Text
 
-INTRO = (
-    "# Report",
-    "",
-    "Every score is of the test split, which no training has seen; the runs are those of params.yaml.",
-    "",
-    "## Data",
-    "",
-)
+INTRO = "Every score is measured on the test split, data never used for training. The runs are those of params.yaml."
+
+Lines = dict[str, dict[str, int]]  # table of params.yaml -> block -> its line
 
 
 def write_report(settings: Params, paths: ProjectPaths) -> None:
     """Draw every figure and write the report, which links to them."""
-    sections: list[Callable[[], list[str]]] = [partial(_card, name, settings, paths) for name in settings.all_datasets]
+    files.write_text(paths.report, markdown.render(build_report(settings, paths), paths.report.parent))
+
+
+def build_report(settings: Params, paths: ProjectPaths) -> Section:
+    """The whole report; the figures are drawn into files."""
+    lines = _block_lines(paths.params)
+    parts: dict[str, list[Callable[[], Section]]] = {
+        "data": [partial(_data_set, name, settings, paths, lines) for name in settings.all_datasets]
+    }
     for half in domains.HALVES:
         runs = [name for name, run in settings.runs.items() if run.domain == half]
         if runs:
-            sections.append(partial(_overview, half, runs, settings, paths))
-            sections += [partial(_run, half, run, settings, paths) for run in runs]
-    with ProcessPoolExecutor() as pool:  # matplotlib keeps one core busy, a section needs no other
-        lines = [*INTRO, *itertools.chain.from_iterable(pool.map(operator.call, sections))]
-    files.write_text(paths.report, "\n".join(lines).rstrip() + "\n")
+            parts[half] = [partial(_overview, half, runs, settings, paths)]
+            parts[half] += [partial(_run, half, run, settings, paths, lines) for run in runs]
+    with ProcessPoolExecutor() as pool:  # matplotlib uses one core
+        drawn = {name: pool.map(operator.call, sections) for name, sections in parts.items()}
+        data, *halves = (tuple(sections) for sections in drawn.values())
+    top = (Section(first.title, (*first.elements, *runs), first.id) for first, *runs in halves)
+    return Section("Report", (Text(INTRO), Section("Data", data), *top))
 
 
-def _card(name: str, settings: Params, paths: ProjectPaths) -> list[str]:
-    """What a data set is, with its figures."""
-    dataset = settings.all_datasets[name]
-    data, folder = paths.prepared(name), paths.figures / f"data-{name}"  # no run has a name with a hyphen
-    facts = prepared.read_facts(data)
-    card = domains.DOMAINS[dataset.domain].report.draw_card(data, facts, folder)
-    table = "own" if name in settings.own else "datasets"
-    lines = [f"### {name}", "", _link_to_params(paths, table, name), "", *_about(facts)]
-    return [*lines, *(line.replace("{folder}", _link(folder, paths)) for line in card)]
-
-
-def _about(facts: prepared.Facts) -> list[str]:
-    """Where a data set is from, what was left out of it, and what stands in it twice."""
-    copies = facts.duplicates.within
-    within = ", ".join(f"{copies[split]:,} in {split}" for split in SPLITS)
-    across = ", ".join(f"{count:,} {splits}" for splits, count in facts.duplicates.across.items())
-    dropped = sum(facts.duplicates.dropped.values())
-    lines = [
-        f"Source: `{facts.source}`. Licence: {facts.licence}. {facts.citation}".strip(),
-        "",
-        f"Exact copies: {within}; across splits: {across}" + (f"; {dropped:,} dropped." if dropped else "."),
-        "",
-    ]
-    if facts.skipped is not None:
-        lines += [f"Files: {facts.read:,} read, {facts.skipped:,} unusable (listed in skipped.csv).", ""]
-    return lines
-
-
-def _overview(half: str, runs: list[str], settings: Params, paths: ProjectPaths) -> list[str]:
-    """All runs of a half side by side."""
-    groups = {run: settings.runs[run].dataset for run in runs}
-    lines = [f"## {domains.DOMAINS[half].report.TITLE}", ""]
-    lines += [table(half, runs, settings, paths).to_markdown(index=False, disable_numparse=True), ""]
-    drawn = _draw_comparison(half, groups, paths, paths.figures / f"all-{half}")  # no run has a name with a hyphen
-    for caption, path in drawn.items():
-        lines += [f"![{caption}]({_link(path, paths)})", "", f"*{caption}.*", ""]
-    return lines
-
-
-def _draw_comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: Path) -> dict[str, Path]:
-    """Figures over all runs of a half: caption -> file."""
-    drawing, drawn = domains.DOMAINS[half].report, {}
-    runs = {run: paths.run(run, dataset) for run, dataset in groups.items()}
-    histories = {name: pd.read_csv(run.history) for name, run in runs.items()}
-    if plots.draw_learning(drawing.LEARNING, histories, groups, folder / "learning.png"):
-        drawn[drawing.LEARNING.caption] = folder / "learning.png"
-    tables = {name: pd.read_csv(run.attack_table) for name, run in runs.items()}
-    scores = {name: files.read_json(run.attacks) for name, run in runs.items()}
-    plots.draw_robustness(drawing.ROBUSTNESS, tables, scores, folder / "attacks.png")
-    drawn[drawing.ROBUSTNESS.caption] = folder / "attacks.png"
-    learned = {name: run.insight for name, run in runs.items()}
-    return drawn | domains.DOMAINS[half].report.draw_comparison(learned, groups, folder)
-
-
-def _run(half: str, name: str, settings: Params, paths: ProjectPaths) -> list[str]:
-    room, run = domains.DOMAINS[half].report, paths.run(name, settings.runs[name].dataset)
-    section = room.draw_run(run.evaluation, run.attack_examples, run.figures)
-    section += ["#### What it has learned", "", *room.draw_insight(run.insight, run.figures)]
-    link = _link(run.figures, paths)
-    parameters = _link_to_params(paths, "runs", name)
-    return [f"### {name}", "", parameters, "", *(line.replace("{folder}", link) for line in section)]
-
-
-def table(half: str, runs: list[str], settings: Params, paths: ProjectPaths) -> pd.DataFrame:
-    """One row per run, or for those that differ in nothing but their seed: what it is, what it cost, how it scored.
-
-    A score that no run has has no column.
-    """
-    chosen = {run: settings.runs[run] for run in runs}
-    rows = aggregate.compare(half, chosen, paths)
-    headline = domains.DOMAINS[half].metrics.HEADLINE
-    known = {name: title for name, (title, _) in headline.items() if any(name in row.scores for row in rows)}
-    return pd.DataFrame(
-        [_cells(row) | {title: str(row.scores.get(name, "")) for name, title in known.items()} for row in rows]
-    )
-
-
-def _cells(row: aggregate.Row) -> dict[str, str]:
-    epochs, best = (", ".join(map(str, sorted(set(numbers)))) for numbers in (row.epochs, row.best_epochs))
+def _block_lines(params: Path) -> Lines:
+    """The line of params.yaml (from 1) where each block of a data set or a run begins."""
+    tables = YAML().load(params)
     return {
-        "run": row.name,
-        "network": row.network,
-        "data": row.dataset,
-        "parameters": f"{row.parameters:,}",
-        "epochs (best)": f"{epochs} ({best})" if any(row.epochs) else "none",
+        name: {block: int(tables[name].lc.key(block)[0]) + 1 for block in tables[name]}
+        for name in ("datasets", "own", "runs")
+        if tables.get(name)
     }
 
 
-def _link(path: Path, paths: ProjectPaths) -> str:
-    return Path(os.path.relpath(path, paths.report.parent)).as_posix()
+def _data_set(name: str, settings: Params, paths: ProjectPaths, lines: Lines) -> Section:
+    """The data card of a data set."""
+    folder = paths.figures / f"data-{name}"  # no run has a name with a hyphen
+    facts = prepared.read_facts(paths.prepared(name))
+    table = "own" if name in settings.own else "datasets"
+    room = domains.DOMAINS[settings.all_datasets[name].domain].report
+    card = room.data_section(paths.prepared(name), facts, folder)
+    link = Link("Parameters", paths.params, line=lines[table][name])
+    return Section(name, (Text(link), *_origin(facts), *card), id=_id("data", name))
 
 
-def _link_to_params(paths: ProjectPaths, table: str, name: str) -> str:
-    """A link to the line of params.yaml where the block begins."""
-    line = int(YAML().load(paths.params)[table].lc.key(name)[0]) + 1
-    return f"[Parameters]({_link(paths.params, paths)}#L{line})"
+def _origin(facts: prepared.Facts) -> list[Element]:
+    """Source and licence of a data set, and how many duplicates and unusable files it had."""
+    licence = f". Licence: {facts.licence}. {facts.citation}".rstrip()
+    found: list[Element] = [Text("Source: ", Code(facts.source), licence), _copies(facts.duplicates)]
+    if facts.skipped is not None:
+        read = Number("read", facts.read, format=",d")
+        found.append(Numbers("Files", (read, Number("unusable, listed in skipped.csv", facts.skipped, format=",d"))))
+    return found
+
+
+def _copies(duplicates: prepared.DuplicateCounts) -> Numbers:
+    """Examples with equal content: within and across the splits that have some, and those dropped."""
+    counts = {f"within {split}": duplicates.within[split] for split in SPLITS}
+    counts |= {f"across {splits}": count for splits, count in duplicates.across.items()}
+    counts["dropped"] = sum(duplicates.dropped.values())
+    found = {name: count for name, count in counts.items() if count} or {"within and across the splits": 0}
+    return Numbers("Exact copies", tuple(Number(name, count, format=",d") for name, count in found.items()))
+
+
+def _overview(half: str, runs: list[str], settings: Params, paths: ProjectPaths) -> Section:
+    """The table of all runs of a half, and the figures that compare them."""
+    groups = {run: settings.runs[run].dataset for run in runs}
+    folder = paths.figures / f"all-{half}"  # no run has a name with a hyphen
+    elements = [overview_table(half, runs, settings, paths), *_comparison(half, groups, paths, folder)]
+    return Section(domains.DOMAINS[half].report.TITLE, tuple(elements), id=half)
+
+
+def _comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: Path) -> list[Element]:
+    """`groups`: run -> data set."""
+    room, runs = domains.DOMAINS[half].report, {run: paths.run(run, dataset) for run, dataset in groups.items()}
+    histories = {name: pd.read_csv(run.history) for name, run in runs.items()}
+    tables = {name: pd.read_csv(run.attack_table) for name, run in runs.items()}
+    scores = {name: files.read_json(run.attacks) for name, run in runs.items()}
+    return [
+        *comparison.learning_curves(room.LEARNING, histories, groups, folder / "learning.png"),
+        *comparison.robustness(room.ROBUSTNESS, tables, scores, folder / "attacks.png"),
+        *room.comparison_section({name: run.insight for name, run in runs.items()}, groups, folder),
+    ]
+
+
+def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lines) -> Section:
+    room, run = domains.DOMAINS[half].report, paths.run(name, settings.runs[name].dataset)
+    elements = room.run_section(run.evaluation, run.attack_examples, run.figures)
+    insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))
+    link = Link("Parameters", paths.params, line=lines["runs"][name])
+    return Section(name, (Text(link), *elements, insight), id=_id("run", name))
+
+
+def _id(kind: str, name: str) -> str:
+    return f"{kind}-{name}"
+
+
+def overview_table(half: str, runs: list[str], settings: Params, paths: ProjectPaths) -> Table:
+    """A row per run, or per group of runs that differ only in their seed; a score that no run has is left out."""
+    rows = aggregate.compare(half, {run: settings.runs[run] for run in runs}, paths)
+    headline = {
+        name: title
+        for name, (title, _) in domains.DOMAINS[half].metrics.HEADLINE.items()
+        if any(name in row.scores for row in rows)
+    }
+    columns = (
+        Column("run", map(_links_to_runs, rows)),
+        Column("network", [row.network for row in rows]),
+        Column("data", [Link(row.dataset, f"#{_id('data', row.dataset)}") for row in rows]),
+        Column("parameters", [row.parameters for row in rows], ",d"),
+        Column("epochs (best)", map(_epochs, rows)),
+        *(Column(title, [row.scores.get(name) for row in rows], "") for name, title in headline.items()),
+    )
+    caption = "Runs that differ only in their seed are one row: mean ± standard deviation (number of seeds)."
+    return Table("All runs", columns, caption)
+
+
+def _links_to_runs(row: aggregate.Row) -> Cell:
+    """A link, or for several seeds their common name and a link to each."""
+    links = [Link(run, f"#{_id('run', run)}") for run in row.runs]
+    if len(links) == 1:
+        return links[0]
+    between: list[Span] = [span for link in links for span in (", ", link)]
+    return (f"{row.name}: ", *between[1:])
+
+
+def _epochs(row: aggregate.Row) -> str:
+    epochs, best = (", ".join(map(str, sorted(set(numbers)))) for numbers in (row.epochs, row.best_epochs))
+    return f"{epochs} ({best})" if any(row.epochs) else "none"

@@ -1,10 +1,9 @@
-"""How every figure looks, and the two that both halves draw. The same numbers give the same bytes."""
+"""The look of all figures, and grids of pictures. The same numbers give the same bytes."""
 
 import itertools
-import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +12,43 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import numpy as np
-import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
-# Okabe and Ito's palette: told apart with any kind of colour vision
+# the palette of Okabe and Ito, distinguishable with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LETTERS = 14  # of a picture's title that stand beside each other on an inch
-LINE = 0.14  # inches that a line of such a title is high
-METHODS = {
-    "random": ("random", "#999999"),
-    "fgsm": ("FGSM", "#E69F00"),
-    "pgd": ("PGD", "#D55E00"),
-    "swap": ("neighbours swapped", "#0072B2"),
-    "typo": ("misspelled", "#009E73"),
-    "hotflip": ("HotFlip", "#D55E00"),
-}
+GREY = "#999999"
+TITLE_CHARS_PER_INCH = 14  # of a picture's title
+FIGURE_TITLE_CHARS_PER_INCH = 10.5
+LINE_HEIGHT = 0.14  # inches, of a picture's title
+FIGURE_LINE_HEIGHT = 0.2  # inches, of a figure's title
+MARGIN = 0.1  # inches around and between the pictures of a grid
+NARROWEST = 4.0  # inches, of a grid of pictures: its title needs room
 
 mpl.rcParams.update(
     {
         "figure.dpi": 110,
+        "figure.titlesize": 11,
+        "figure.titleweight": "bold",
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
         "grid.color": "#E6E6E6",
         "axes.axisbelow": True,
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
+        "axes.titlesize": 10,
         "legend.frameon": False,
+        "figure.constrained_layout.h_pad": 0.08,
+        "figure.constrained_layout.w_pad": 0.06,
+        "text.parse_math": False,  # names of classes and tokens are data: a dollar sign begins no formula
     }
 )
+
+Styles = Mapping[str, Mapping[str, Any]]  # name of a line -> keyword arguments of matplotlib's plot
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -55,109 +57,121 @@ def save(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def panels(count: int, *, width: float = 4.2, height: float = 3.2, sharey: bool = False) -> tuple[Figure, list[Axes]]:
-    """A row of `count` plots."""
+def panels(
+    count: int, *, title: str, width: float = 4.2, height: float = 3.2, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A row of `count` plots, each of this size in inches, under the figure's title."""
+    wrapped, room = _figure_title(title, width * count)
     figure, axes = plt.subplots(
-        1, count, figsize=(width * count, height), sharey=sharey, squeeze=False, layout="constrained"
+        1, count, figsize=(width * count, height + room), sharey=sharey, squeeze=False, layout="constrained"
     )
+    figure.suptitle(wrapped)
     return figure, list(axes[0])
 
 
-def stack(count: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A column of `count` plots, each of this size."""
-    figure, axes = plt.subplots(count, 1, figsize=(width, height * count), squeeze=False, layout="constrained")
+def stack(count: int, *, title: str, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A column of `count` plots, each of this size in inches, under the figure's title."""
+    wrapped, room = _figure_title(title, width)
+    figure, axes = plt.subplots(count, 1, figsize=(width, height * count + room), squeeze=False, layout="constrained")
+    figure.suptitle(wrapped)
     return figure, list(axes[:, 0])
 
 
-@dataclass(frozen=True)
-class Learning:
-    """Which metric of the histories shows how a half's runs learned."""
-
-    metric: str
-    label: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Robustness:
-    """Which metric of the attacks' tables falls or rises with which strength; `<metric>_clean` is it at 0."""
-
-    strength: str
-    metric: str
-    strength_label: str
-    metric_label: str
-    caption: str
-
-
-Styles = Mapping[str, Mapping[str, Any]]  # of a line's name: how matplotlib is told to draw it
+def _figure_title(title: str, width: float) -> tuple[str, float]:
+    """The title in lines that fit into `width` inches, and the height that they need."""
+    wrapped = textwrap.fill(title, max(10, round(FIGURE_TITLE_CHARS_PER_INCH * width)))
+    return wrapped, 0.1 + FIGURE_LINE_HEIGHT * (wrapped.count("\n") + 1)
 
 
 def line_styles(names: Iterable[str]) -> Styles:
-    """A colour and a kind of line for each name: the colours solid, then dashed, then dotted, then all again."""
+    """A colour and a kind of line for each name: all colours solid, then dashed, then dotted, then from the start."""
     styles = itertools.cycle(itertools.product(("-", "--", ":"), COLOURS))
     return {name: {"linestyle": line, "color": colour} for name, (line, colour) in zip(names, styles, strict=False)}
 
 
-def draw_learning(
-    shown: Learning, histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], path: Path
-) -> bool:
-    """The metric against the epoch, a line per run and a plot per data set; False if no run has an epoch."""
-    trained = {run: table for run, table in histories.items() if len(table)}
-    names = list(dict.fromkeys(groups[run] for run in trained))
-    if not names:
-        return False
-    figure, axes = panels(len(names))
-    styles = line_styles(groups)
-    for axis, name in zip(axes, names, strict=True):
-        for run in (run for run in trained if groups[run] == name):
-            table = trained[run]
-            axis.plot(table["epoch"] + 1, table[shown.metric], **styles[run], marker="o", markersize=3, label=run)
-        axis.set(title=name, xlabel="epoch", ylabel=shown.label)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.legend()
-    save(figure, path)
-    return True
+def label_log_axis(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, also at 2 and 5 where it covers less than two powers of ten.
+
+    Call it once everything is drawn.
+    """
+    low, high = sorted(axis.get_view_interval())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+    if low > 0 and high < 100 * low:
+        axis.set_minor_formatter(FuncFormatter(lambda value, _: _plain(value) if f"{value:e}"[0] in "25" else ""))
+    else:
+        axis.set_minor_formatter(NullFormatter())
 
 
-def draw_robustness(
-    shown: Robustness, tables: Mapping[str, pd.DataFrame], scores: Mapping[str, dict[str, float]], path: Path
-) -> None:
-    """The metric against the strength of each attack, a plot per run."""
-    figure, axes = panels(len(tables), width=3.4, sharey=shown.metric == "accuracy")
-    for axis, (run, table) in zip(axes, tables.items(), strict=True):
-        for method, rows in table.groupby("method", sort=False):
-            name, colour = METHODS.get(str(method), (str(method), COLOURS[-1]))
-            places, values = [0.0, *rows[shown.strength]], [scores[run][f"{shown.metric}_clean"], *rows[shown.metric]]
-            axis.plot(places, values, color=colour, marker="o", markersize=4, label=name)
-        axis.set(title=run, xlabel=shown.strength_label)
-    axes[0].set_ylabel(shown.metric_label)
-    max(axes, key=lambda axis: len(axis.lines)).legend()  # not every attack is made on every network
-    save(figure, path)
+def _plain(value: float) -> str:
+    """`1e-6` instead of `1e-06`."""
+    return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:g}")
 
 
 def draw_pictures(
-    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[Sequence[str]], path: Path, *, size: float = 1.25
+    rows: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[Sequence[str]],
+    path: Path,
+    *,
+    title: str,
+    row_titles: Sequence[str] = (),
+    size: float = 1.1,
 ) -> None:
-    """A grid of pictures (H, W, C) in [0, 1] or uint8, each with its title above."""
-    wrapped = [[textwrap.fill(name, round(LETTERS * size)) for name in names] for names in titles]
-    room = 0.1 + LINE * max(name.count("\n") + 1 for name in itertools.chain(*wrapped))
-    height = (size + room) * len(rows)
-    # places that are worked out here: matplotlib's own layouts measure every title and take several times as long
-    places = {"left": 0, "right": 1, "bottom": 0.05 / height, "top": 1 - room / height, "hspace": room / size}
-    figure, axes = plt.subplots(
-        len(rows), len(rows[0]), figsize=(size * len(rows[0]), height), squeeze=False, gridspec_kw=places
-    )
-    for line, names, pictures in zip(axes, wrapped, rows, strict=True):
-        for axis in line:
-            axis.axis("off")
-        for axis, name, picture in zip(line, names, pictures, strict=False):
+    """A grid of pictures (H, W, C) in [0, 1] or uint8, each `size` inches wide, with their titles above.
+
+    `row_titles` are written to the left of each row.
+    """
+    figure, axes = picture_grid(titles, title=title, row_titles=row_titles, size=size)
+    for line, pictures in zip(axes, rows, strict=True):
+        for axis, picture in zip(line, pictures, strict=False):
             show(axis, picture)
-            axis.set_title(name, fontsize=8, fontweight="normal", pad=3)
     save(figure, path)
 
 
-def draw_mosaic(rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *, size: float = 0.7) -> None:
-    """Rows of uint8 pictures (N, H, W, C) of one size, each row with its name, as a single image: fast for many."""
+def picture_grid(
+    titles: Sequence[Sequence[str]], *, title: str, row_titles: Sequence[str] = (), size: float = 1.1
+) -> tuple[Figure, np.ndarray]:
+    """Axes without frames, (rows, columns) of `size` inches, for pictures with these titles above.
+
+    They are placed by hand: matplotlib's layouts measure every title and take several times as long.
+    """
+    rows, columns = len(titles), max(map(len, titles))
+    left = MARGIN + (0.1 + LINE_HEIGHT * _lines(row_titles, size) if row_titles else 0)
+    room = MARGIN + LINE_HEIGHT * _lines(itertools.chain(*titles), size)
+    right = left + size * columns + MARGIN * (columns - 1)
+    width = max(right + MARGIN, NARROWEST)
+    wrapped, above = _figure_title(title, width)
+    height = above + (room + size) * rows + MARGIN
+    places = {
+        "left": left / width,
+        "right": right / width,
+        "bottom": MARGIN / height,
+        "top": 1 - (above + room) / height,
+    }
+    spaces = {"wspace": MARGIN / size, "hspace": room / size}
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, gridspec_kw=places | spaces)
+    figure.suptitle(wrapped, y=1 - MARGIN / height)
+    for axis in axes.flat:
+        axis.axis("off")
+    for line, names in zip(axes, titles, strict=True):
+        for axis, name in zip(line, names, strict=False):
+            axis.set_title(_wrapped(name, size), fontsize=8, pad=3)
+    for line, name in zip(axes, row_titles, strict=False):
+        text = {"rotation": 90, "ha": "right", "va": "center", "fontsize": 8, "transform": line[0].transAxes}
+        line[0].text(-0.05, 0.5, _wrapped(name, size), **text)
+    return figure, axes
+
+
+def _wrapped(title: str, inches: float) -> str:
+    return textwrap.fill(title, round(TITLE_CHARS_PER_INCH * inches))
+
+
+def _lines(titles: Iterable[str], inches: float) -> int:
+    """The most lines that one of the titles takes."""
+    return max((_wrapped(name, inches).count("\n") + 1 for name in titles if name), default=0)
+
+
+def draw_mosaic(rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *, title: str, size: float = 0.7) -> None:
+    """Rows of uint8 pictures (N, H, W, C) of one size, a name for each row, as a single image: fast for many."""
     height, width, channels = rows[0].shape[1:]
     gap = max(1, height // 16)
     columns = max(map(len, rows))
@@ -166,7 +180,7 @@ def draw_mosaic(rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *,
         for column, picture in enumerate(pictures):
             top, left = row * (height + gap), column * (width + gap)
             canvas[top : top + height, left : left + width] = picture
-    figure, (axis,) = panels(1, width=size * columns * width / height + 1, height=size * len(rows))
+    figure, (axis,) = panels(1, title=title, width=size * columns * width / height + 1, height=size * len(rows))
     show(axis, canvas)
     axis.set_yticks([row * (height + gap) + height / 2 for row in range(len(rows))], names)
     axis.set_xticks([])
@@ -177,13 +191,14 @@ def draw_mosaic(rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *,
 
 
 def show(axis: Axes, picture: np.ndarray) -> None:
+    """A picture (H, W, C) in [0, 1] or uint8; one channel is grey."""
     picture = picture / 255 if picture.dtype == np.uint8 else picture
     shown: Any = picture[..., 0] if picture.shape[-1] == 1 else picture
     axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
 def frame(axis: Axes, box: Mapping[Any, Any], colour: str, *, label: str = "", **style: Any) -> None:
-    """Around the pixels from `top` and `left` on, `height` x `width`, of a picture that `show` has shown."""
+    """A frame around the pixels of a shown picture from `top` and `left` on, `height` x `width`."""
     corner = (box["left"] - 0.5, box["top"] - 0.5)  # where its first pixel begins
     axis.add_patch(Rectangle(corner, box["width"], box["height"], fill=False, edgecolor=colour, **style))
     if label:
@@ -192,4 +207,4 @@ def frame(axis: Axes, box: Mapping[Any, Any], colour: str, *, label: str = "", *
 
 
 def in_rows(items: Sequence[Any], width: int) -> list[list[Any]]:
-    return [list(items[start : start + width]) for start in range(0, math.ceil(len(items) / width) * width, width)]
+    return [list(items[start : start + width]) for start in range(0, len(items), width)]

@@ -20,7 +20,7 @@ def benchmark_tables(root: Path = Path()) -> None:
     larger = build.read_larger(paths.larger, settings)
     trained, untrained = build.split_trained(settings, project)
     waiting = {**untrained.runs, **larger.runs}
-    build.write_comparison(trained, project, paths, waiting, _sizes(waiting, project))
+    build.write_tables(trained, project, paths, waiting, _sizes(waiting, project))
     print(f"compared: {paths.report}")
 
 

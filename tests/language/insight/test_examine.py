@@ -11,9 +11,10 @@ from cvnlp import files, networks
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.insight import analyse
-from cvnlp.language.report.insight import draw_insight
+from cvnlp.language.report.insight import insight_section
 from cvnlp.params.insight import LanguageInsight
 from make_networks import make_config
+from report_contents import figure_names, samples, tables
 
 OPTIONS = LanguageInsight(
     excerpts=6,
@@ -111,9 +112,10 @@ def test_a_network_without_vectors_is_looked_into_as_far_as_it_goes(
     scores = look(request.getfixturevalue(name), tmp_path / "in", "ngram")
     assert {path.name for path in (tmp_path / "in").iterdir()} == OF_ALL
     assert not any(key.startswith(("gradient", "unit", "recall")) for key in scores)
-    text = "\n".join(draw_insight(tmp_path / "in", tmp_path / "out"))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"dependencies.png", "losses.png"}
-    assert "Written at temperature 0.5" in text
+    found = insight_section(tmp_path / "in", tmp_path / "out")
+    assert figure_names(found) == ["context.png", "token_losses.png"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(figure_names(found))
+    assert ("temperature", "0.5") in samples(found)[0].details
 
 
 def test_looking_twice_gives_the_same_bytes(language_data: Path, tmp_path: Path) -> None:
@@ -145,10 +147,10 @@ def test_test_text_is_not_read(language_data: Path, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("name", ["language_data", "words_data"])
-def test_section_links_to_its_figures(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_section_has_every_figure_that_is_drawn(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     look(request.getfixturevalue(name), tmp_path / "in")
-    text = "\n".join(draw_insight(tmp_path / "in", tmp_path / "out"))
+    found = insight_section(tmp_path / "in", tmp_path / "out")
     drawn = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"dependencies.png", "losses.png", "gates.png", "embedding.png", "similarity.png"} <= drawn
-    assert all(f"{{folder}}/{path}" in text for path in drawn)
-    assert "| token" in text and "| quantity" in text and "| temperature 0.5" in text
+    assert {"context.png", "token_losses.png", "gates.png", "embedding.png", "similarity.png"} <= drawn
+    assert set(figure_names(found)) == drawn
+    assert {"Nearest neighbours of the most frequent tokens", "Units that track a quantity"} <= tables(found).keys()

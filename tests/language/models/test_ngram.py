@@ -3,9 +3,10 @@
 import itertools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,15 @@ from cvnlp.language.insight import analyse
 from cvnlp.language.models import input_format, multiply_adds, ngram
 from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
 from cvnlp.language.models.output import cross_entropy
-from cvnlp.language.report.insight import draw_insight
-from cvnlp.language.report.run import draw_run
-from cvnlp.language.training import GradientFreeTask
+from cvnlp.language.report import insight_section, run_section
+from cvnlp.language.training.task import Task
 from cvnlp.params.datasets import LanguageDataset
 from cvnlp.params.insight import LanguageInsight
 from cvnlp.params.runs import LanguageAttack, LanguageEvaluate, LanguageTrain
 from cvnlp.training import trainer
+from cvnlp.training.gradient_free import Learner
 from make_networks import language_model, make_config
-from make_trainings import InterruptionError, Wrap, run_training
+from report_contents import figure_names, texts
 
 VOCABULARY, LINE_END = 9, 3  # token 0 is in no text, as the unknown one of characters
 SHAPES = [(order, across) for order in (1, 2, 3, 5, 8) for across in (True, False)]
@@ -295,6 +296,10 @@ def test_tables_of_another_order_or_network_are_refused(tmp_path: Path) -> None:
 # Through the pipeline
 
 
+class InterruptionError(Exception):
+    pass
+
+
 def make_options(**changes: Any) -> LanguageTrain:
     return LanguageTrain(**({"epochs": 1} | changes))
 
@@ -304,18 +309,21 @@ def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fi
     """Train as the stage does; the result, and the folder of the saved model."""
     count = iter(range(100))
 
-    def run(resume: str | None = None, wrap: Wrap = lambda task: task, **changes: Any) -> tuple[trainer.Fitted, Path]:
-        number = next(count)
-        trained = run_training(
-            "language",
-            language_data,
-            tmp_path / f"model-{number}",
+    def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
+        number, options = next(count), make_options(**changes)
+        data = input_format(prepared.read_facts(language_data))
+        config = make_config("language", "ngram", data, order=4)
+        trainer.seed_everything(1)
+        network = networks.build(config)
+        fitted = trainer.fit(
+            Task(network, options),
+            trainer.Data(source, language_data, options, 1),
+            run="mine",
             resume=tmp_path / (resume or f"resume-{number}"),
-            wrap=wrap,
-            named=("ngram", {"order": 4}),
-            options=make_options(**changes),
+            logger=trainer.EpochLogger(lambda metrics, epoch: None),
         )
-        return trained.fitted, tmp_path / f"model-{number}"
+        networks.save(tmp_path / f"model-{number}", network, config)
+        return fitted, tmp_path / f"model-{number}"
 
     return run
 
@@ -355,17 +363,14 @@ def test_mixed_precision_counts_alike(train: Callable[..., Any]) -> None:
 
 
 def test_an_interrupted_training_ends_in_the_same_bytes(train: Callable[..., Any]) -> None:
-    def interrupt(task: Any) -> Any:
-        class Interrupted(task):
-            def validation_step(self, batch: Any) -> None:
-                raise InterruptionError
-
-        return Interrupted
+    def broken(*arguments: Any, **named: Any) -> Iterator[Any]:
+        yield next(iter(batches.validation_batches(*arguments, **named)))
+        raise InterruptionError
 
     whole, folder = train()
     with pytest.raises(InterruptionError):
-        train(resume="state", wrap=interrupt)
-    for _ in range(2):  # the second time the training is already finished
+        train(resume="state", source=SimpleNamespace(validation_batches=broken))
+    for _ in range(2):  # the second time all was done already
         resumed, again = train(resume="state")
         assert resumed.history == whole.history and resumed.examples == whole.examples
         assert weights(again) == weights(folder)
@@ -395,8 +400,9 @@ def test_no_epochs_leave_it_empty(train: Callable[..., Any]) -> None:
 )
 def test_what_only_gradients_need_is_refused(changes: dict[str, Any], message: str) -> None:
     network = language_model("ngram", VOCABULARY)
+    assert isinstance(network, Learner)
     with pytest.raises(ValueError, match=message):
-        GradientFreeTask(network, make_options(**changes), folder=Path(), seed=1)
+        Task(network, make_options(**changes))
 
 
 @pytest.fixture
@@ -424,8 +430,8 @@ def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_d
     assert attacked["perplexity_clean"] < attacked["perplexity_random_0.1"] < attacked["perplexity_random_0.3"]
     for name, array in result.examples.items():
         prepared.save_array(tmp_path / "examples", name, array)
-    section = "\n".join(draw_run(tmp_path / "details", tmp_path / "examples", tmp_path / "figures"))
-    assert "this network has no such vectors" in section  # for HotFlip to follow
+    section = run_section(tmp_path / "details", tmp_path / "examples", tmp_path / "figures")
+    assert any("HotFlip needs the gradient" in text for text in texts(section))
 
 
 def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
@@ -436,7 +442,7 @@ def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Pa
     assert "context.csv" in written and "gradients.csv" not in written
     nats = [scores[f"nats_context_{tokens}"] for tokens in (1, 2, 4, 8, 16)]
     assert nats[0] > nats[1] > nats[2] == nats[3] == nats[4]  # an order of 4 reads three tokens
-    assert "dependencies.png" in "\n".join(draw_insight(tmp_path / "in", tmp_path / "out"))
+    assert "context.png" in figure_names(insight_section(tmp_path / "in", tmp_path / "out"))
 
 
 def test_serving_says_the_probabilities(trained: Ngram, language_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""How far back language models look, of one and side by side, from small hand-made tables."""
+"""What language models have learned, of one and of several compared, from small hand-made tables."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from cvnlp import files
-from cvnlp.language.report.comparison import draw_comparison
-from cvnlp.language.report.insight import draw_insight
+from cvnlp.language.report import comparison_section, insight_section
+from report_contents import columns, figure_names, figure_paths, is_cut_off, rows, samples, tables, title, words
 
 GROUPS = {"rnn": "plays", "words": "news", "lstm": "plays", "counted": "plays"}
 
@@ -68,10 +68,11 @@ def lines(figure: Figure, panel: int) -> dict[str, list[float]]:
 def test_every_data_set_has_a_figure_of_its_runs(
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
-    captions = draw_comparison(learned, GROUPS, tmp_path)
-    names = ["dependencies-plays.png", "dependencies-news.png", "recall.png"]
-    assert list(captions.values()) == [tmp_path / name for name in names]
-    plays = drawn["dependencies-plays.png"]
+    found = comparison_section(learned, GROUPS, tmp_path)
+    names = ["context-plays.png", "context-news.png", "recall.png"]
+    assert figure_paths(found) == [tmp_path / name for name in names]
+    assert all(title(figure) and not is_cut_off(figure) for figure in drawn.values())
+    plays = drawn["context-plays.png"]
     assert lines(plays, 0) == {
         "rnn": pytest.approx([1, 1 / 2, 1 / 4, 1 / 8]),
         "lstm": pytest.approx(0.25 ** np.arange(6), rel=1e-5),
@@ -80,7 +81,7 @@ def test_every_data_set_has_a_figure_of_its_runs(
     assert [entry.get_text() for entry in plays.axes[2].get_legend().texts] == ["rnn", "lstm", "counted"]
     highest = [container.lines[0].get_ydata()[0] for container in plays.axes[2].containers]
     assert highest == [2.0, 4.0, 5.0]  # of the longest prefix
-    assert list(lines(drawn["dependencies-news.png"], 1)) == ["words"]
+    assert list(lines(drawn["context-news.png"], 1)) == ["words"]
     assert lines(drawn["recall.png"], 0)["words"] == [1.0, 0.75]
     assert "counted" not in lines(drawn["recall.png"], 0)
 
@@ -88,34 +89,57 @@ def test_every_data_set_has_a_figure_of_its_runs(
 def test_models_without_gradients_are_compared_by_their_losses_alone(
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
-    captions = draw_comparison(learned, {"counted": "plays"}, tmp_path)
-    assert list(captions.values()) == [tmp_path / "dependencies-plays.png"]
-    assert len(drawn["dependencies-plays.png"].axes) == 2
+    found = comparison_section(learned, {"counted": "plays"}, tmp_path)
+    assert figure_names(found) == ["context-plays.png"]
+    assert len(drawn["context-plays.png"].axes) == 2
 
 
-OF_ALL = {"dependencies.png", "losses.png"}
+OF_ALL = ["context.png", "token_losses.png"]
 
 
-def test_section_shows_what_there_is(tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]) -> None:
-    text = "\n".join(draw_insight(learned["rnn"], tmp_path))
-    assert set(drawn) == OF_ALL | {"gates.png", "units.png", "embedding.png", "similarity.png"}
-    assert list(lines(drawn["dependencies.png"], 0)) == ["start", "trained"]
-    assert "the gradient of one loss" in text and "| `null`" in text and "`NA` 0.50" in text
-    assert "100% at 1, 75% at 20; a guess is right in 12.5%" in text
-    assert "| he to she" in text and "25.0%" in text
-    drawn.clear()
-    text = "\n".join(draw_insight(learned["counted"], tmp_path))
-    assert set(drawn) == OF_ALL
-    assert "How far back it looks: the loss when fewer tokens are read" in text
-    assert "embedding" not in text and "Units" not in text
-
-
-def test_units_are_told_as_the_second_half_has_them_and_the_clear_ones_drawn(
+def test_section_of_a_recurrent_network_has_all_figures_and_tables(
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
-    text = "\n".join(draw_insight(learned["rnn"], tmp_path))
-    assert "| position in the line | 7 of layer 1 | -0.80 | 0.90" in text
-    assert "| tokens since a mark" in text
+    found = insight_section(learned["rnn"], tmp_path)
+    assert figure_names(found) == [*OF_ALL, "gates.png", "units.png", "embedding.png", "similarity.png"]
+    assert set(figure_names(found)) == set(drawn)
+    assert list(lines(drawn["context.png"], 0)) == ["untrained", "trained"]
+    assert columns(tables(found)["Recall of one symbol"]) == {"steps back": ["1", "20"], "accuracy": ["100%", "75%"]}
+    assert "up to 20 steps back. Guessing is correct in 12.5%." in words(found)
+    neighbours = columns(tables(found)["Nearest neighbours of the most frequent tokens"])
+    assert neighbours == {"token": ["null"], "nearest tokens (cosine)": ["NA 0.50"]}
+    (relation,) = rows(tables(found)["Relations between embeddings"]).values()
+    assert relation["relation"] == "he to she" and relation["embedding"] == "input embedding"
+    assert (relation["correct"], relation["untrained network"], relation["guessing"]) == ("25.0%", "2.0%", "1.00%")
+
+
+def test_section_of_a_network_without_gradients_and_embeddings_leaves_them_out(
+    tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    found = insight_section(learned["counted"], tmp_path)
+    assert figure_names(found) == list(drawn) == OF_ALL
+    assert list(tables(found)) == ["Copies of the training text"]
+    assert len(drawn["context.png"].axes) == 2
+    assert "gradient" not in words(found)
+
+
+@pytest.mark.parametrize("run", GROUPS)
+def test_figures_have_titles_and_nothing_is_cut_off(
+    run: str, tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    insight_section(learned[run], tmp_path)
+    for name, figure in drawn.items():
+        assert title(figure), name
+        assert not is_cut_off(figure), name
+
+
+def test_units_have_the_correlation_of_the_second_half_and_the_clear_ones_are_drawn(
+    tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
+) -> None:
+    table = rows(tables(insight_section(learned["rnn"], tmp_path))["Units that track a quantity"])
+    assert list(table) == ["position in the line", "tokens since a mark"]
+    unit = table["position in the line"]
+    assert (unit["unit"], unit["correlation"], unit["where it was chosen"]) == ("7 of layer 1", "-0.80", "0.90")
     pictures = [axis for axis in drawn["units.png"].axes if axis.images]
     assert [axis.get_title(loc="left") for axis in pictures] == ["unit 7 of layer 1: position in the line (r = -0.80)"]
     ground = pictures[0].images[0].get_array()
@@ -123,28 +147,30 @@ def test_units_are_told_as_the_second_half_has_them_and_the_clear_ones_drawn(
     assert len([axis for axis in drawn["gates.png"].axes if axis.images]) == 2
 
 
-def test_one_hot_vectors_are_shown_beside_learned_ones(
+def test_one_hot_vectors_are_shown_next_to_learned_ones(
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
-    draw_insight(learned["rnn"], tmp_path)
+    insight_section(learned["rnn"], tmp_path)
     one_hot, read = (axis.images[0].get_array().tolist() for axis in drawn["similarity.png"].axes[:2])
     assert one_hot == [[1, 0], [0, 1]] and read == [[1, 0.5], [0.5, 1]]
 
 
-def test_samples_stand_by_their_temperature_and_copies_on_one_line_of_a_table(
+def test_samples_are_ordered_by_temperature_and_copies_are_a_table(
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
-    text = "\n".join(draw_insight(learned["counted"], tmp_path))
-    assert text.index("Written at temperature 0.5") < text.index("Written at temperature 1:")
-    assert "| temperature 0.5 | 6.5 " in text and "| validation text | 6.5 " in text
-    assert "`more / /of`" in text
+    found = insight_section(learned["counted"], tmp_path)
+    assert [sample.details for sample in samples(found)] == [(("temperature", "0.5"),), (("temperature", "1"),)]
+    copies = rows(tables(found)["Copies of the training text"])
+    assert list(copies) == ["temperature 0.5", "temperature 1", "validation text"]
+    assert {(row["median length"], row["longest"]) for row in copies.values()} == {("6.5", "8")}
+    assert copies["validation text"]["longest span"] == "more\n|of"
 
 
-def test_a_run_whose_units_follow_nothing_has_no_figure_of_them(
+def test_a_run_whose_units_track_nothing_has_no_figure_of_them(
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
     strip = files.read_json(learned["rnn"] / "states.json")
     files.write_json(learned["rnn"] / "states.json", strip | {"gates": {}, "units": {}})
-    text = "\n".join(draw_insight(learned["rnn"], tmp_path))
-    assert "| tokens since a mark" in text
+    found = insight_section(learned["rnn"], tmp_path)
+    assert "tokens since a mark" in rows(tables(found)["Units that track a quantity"])
     assert not {"gates.png", "units.png"} & set(drawn)

@@ -19,7 +19,8 @@ from cvnlp.vision import data
 from cvnlp.vision.data import published
 from cvnlp.vision.data.canvases import Composer
 from cvnlp.vision.data.pictures import of_arrays
-from cvnlp.vision.report.data_card import draw_card
+from cvnlp.vision.report import data_card
+from report_contents import figure_names, texts
 
 OPTIONS = {"count": 3, "size": [40, 50], "pictures": 4, "background": 0.25}
 SHAPE = (14, 7, 1)
@@ -238,16 +239,19 @@ def test_more_windows_than_a_piece_holds_are_all_there(tmp_path: Path, monkeypat
         assert path.read_bytes() == (tmp_path / "pieces" / path.name).read_bytes()
 
 
-def test_the_card_says_what_background_is_and_shows_a_canvas(tmp_path: Path) -> None:
+def test_the_card_explains_the_background_class_and_shows_a_canvas(tmp_path: Path) -> None:
     facts = prepare(tmp_path / "data")
-    text = "\n".join(draw_card(tmp_path / "data", facts, tmp_path / "figures"))
-    assert "The last class, background, was made" in text and "3 canvases of 40 x 50 with 4" in text
-    assert "canvas.png" in text and (tmp_path / "figures/canvas.png").stat().st_size > 1000
+    card = data_card.data_section(tmp_path / "data", facts, tmp_path / "figures")
+    (text,) = texts(card)
+    assert "The last class, background, was generated" in text
+    assert "3 canvases of 40 x 50 pixels, each with 4 validation images" in text
+    assert figure_names(card)[-1] == "canvas.png" and (tmp_path / "figures/canvas.png").stat().st_size > 1000
 
 
-def test_the_card_of_many_classes_shows_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvnlp.vision.report.data_card.SHOWN_CLASSES", 2)
-    shown = []
-    monkeypatch.setattr("cvnlp.report.plots.draw_mosaic", lambda rows, names, path: shown.extend(names))
-    draw_card(tmp_path / "data", prepare(tmp_path / "data"), tmp_path / "figures")
+def test_the_card_of_many_classes_shows_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(data_card, "SHOWN_CLASSES", 2)
+    data_card.data_section(tmp_path / "data", prepare(tmp_path / "data"), tmp_path / "figures")
+    shown = [label.get_text() for label in drawn["examples.png"].axes[0].get_yticklabels()]
     assert shown == ["a", "background"]

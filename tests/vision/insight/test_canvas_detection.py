@@ -21,9 +21,10 @@ from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.canvas_detection import read_canvases
 from cvnlp.vision.models import Classifier
 from cvnlp.vision.models.convolutional import Convolutional, named
-from cvnlp.vision.report.detection import draw_reading
-from cvnlp.vision.report.insight import draw_insight
+from cvnlp.vision.report.detection import detection_section
+from cvnlp.vision.report.insight import insight_section
 from make_networks import classifier, image_format
+from report_contents import figure_names, texts, words
 
 OPTIONS = VisionInsight(detection_threshold=0.5, nms_iou=0.2, canvases_shown=2)
 CANVASES = {"count": 6, "size": [24, 32], "pictures": 3, "background": 0.3}
@@ -134,7 +135,7 @@ def test_shown_are_the_first_and_the_worst_of_the_others(data: Path, tmp_path: P
 def test_fewer_canvases_than_are_to_be_shown_are_all_shown(data: Path, tmp_path: Path) -> None:
     read(template_network(glyphs()), data, tmp_path, canvases_shown=9)
     assert list(prepared.load_array(tmp_path, "shown")) == list(range(6))
-    assert "worst" not in "\n".join(draw_reading(tmp_path, tmp_path / "figures"))
+    assert "worst_detections.png" not in figure_names([detection_section(tmp_path, tmp_path / "figures")])
 
 
 def test_everywhere_has_each_window_that_is_not_background(data: Path, tmp_path: Path) -> None:
@@ -151,7 +152,8 @@ def test_network_that_cannot_read_canvases_says_why(data: Path, tmp_path: Path) 
     network = classifier("cnn", (8, 8, 1), 4, mean=0.5, std=0.5, blocks=[{"filters": 2}]).eval()
     assert read(network, data, tmp_path) == {}
     assert [path.name for path in tmp_path.iterdir()] == ["unreadable.txt"]
-    assert "cannot read a canvas in one pass: Cnn pads its maps" in "\n".join(draw_reading(tmp_path, tmp_path))
+    (text,) = texts([detection_section(tmp_path, tmp_path)])
+    assert "cannot be applied to a whole canvas in one pass: Cnn pads its maps" in text
 
 
 def test_nothing_found_is_drawn_all_the_same(data: Path, tmp_path: Path) -> None:
@@ -159,16 +161,15 @@ def test_nothing_found_is_drawn_all_the_same(data: Path, tmp_path: Path) -> None
     with torch.no_grad():
         network.layers.head[1].bias[-1] = 1e4
     assert read(network, data, tmp_path / "reading")["reading_recall"] == 0
-    draw_reading(tmp_path / "reading", tmp_path / "figures")
+    detection_section(tmp_path / "reading", tmp_path / "figures")
 
 
-def test_the_section_links_to_figures_that_are_the_same_every_time(data: Path, tmp_path: Path) -> None:
+def test_the_section_has_figures_that_are_the_same_every_time(data: Path, tmp_path: Path) -> None:
     read(template_network(glyphs()), data, tmp_path / "reading")
-    text = "\n".join(draw_reading(tmp_path / "reading", tmp_path / "figures"))
-    linked = re.findall(r"\{folder\}/(\w+\.png)", text)
-    assert linked == ["canvases.png", "everywhere.png", "precision_recall.png", "worst_canvases.png"]
-    draw_reading(tmp_path / "reading", tmp_path / "again")
-    for name in linked:
+    shown = figure_names([detection_section(tmp_path / "reading", tmp_path / "figures")])
+    assert shown == ["detections.png", "window_predictions.png", "precision_recall.png", "worst_detections.png"]
+    detection_section(tmp_path / "reading", tmp_path / "again")
+    for name in shown:
         assert files.sha256(tmp_path / "figures" / name) == files.sha256(tmp_path / "again" / name)
 
 
@@ -181,5 +182,5 @@ def test_the_look_into_a_network_reads_the_canvases_that_there_are(data: Path, t
     facts = prepared.read_facts(data, VisionFacts)
     for name, known in (("with", facts), ("without", facts.model_copy(update={"canvases": None}))):
         scores = analyse(network, network, data, known, small, tmp_path / name)
-        text = "\n".join(draw_insight(tmp_path / name, tmp_path / f"{name} figures"))
-        assert ("reading_map" in scores) == ("Reading whole canvases" in text) == (name == "with")
+        found = words(insight_section(tmp_path / name, tmp_path / f"{name} figures"))
+        assert ("reading_map" in scores) == ("Sliding-window detection" in found) == (name == "with")

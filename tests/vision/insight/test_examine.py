@@ -19,8 +19,9 @@ from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.layers import feature_layers
 from cvnlp.vision.models import MODELS, Classifier
-from cvnlp.vision.report.insight import draw_insight
+from cvnlp.vision.report.insight import insight_section
 from make_networks import classifier
+from report_contents import columns, figure_names, is_cut_off, tables, title, words
 
 pytest.importorskip("captum")
 
@@ -174,18 +175,28 @@ def test_fooled_pictures_are_read_wrong_after_their_change(examined: Any) -> Non
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_drawing_links_every_figure_that_it_makes(name: str, examined: Any, tmp_path: Path) -> None:
-    lines = "\n".join(draw_insight(examined(name)[1], tmp_path))
-    linked = re.findall(r"\]\(\{folder\}/([\w.]+)\)", lines)
-    assert sorted(linked) == sorted(path.name for path in tmp_path.iterdir())
-    assert {"limits.png", "attention.png"} <= set(linked)
-    assert ("receptive.png" in linked) == (name in CONVOLUTIONAL)
-    assert "nan" not in lines.lower()
+def test_section_has_every_figure_that_is_drawn(name: str, examined: Any, tmp_path: Path) -> None:
+    found = insight_section(examined(name)[1], tmp_path)
+    shown = figure_names(found)
+    assert sorted(shown) == sorted(path.name for path in tmp_path.iterdir())
+    assert {"invariance.png", "attributions.png"} <= set(shown)
+    assert ("receptive_fields.png" in shown) == (name in CONVOLUTIONAL)
+    assert "nan" not in words(found).lower()
+
+
+@pytest.mark.parametrize("name", ["cnn", "rules"])
+def test_figures_have_titles_and_nothing_is_cut_off(
+    name: str, examined: Any, tmp_path: Path, drawn: dict[str, Any]
+) -> None:
+    insight_section(examined(name)[1], tmp_path)
+    for path, figure in drawn.items():
+        assert title(figure), path
+        assert not is_cut_off(figure), path
 
 
 def test_drawing_twice_gives_the_same_bytes(examined: Any, tmp_path: Path) -> None:
     for folder in (tmp_path / "first", tmp_path / "second"):
-        draw_insight(examined("cnn")[1], folder)
+        insight_section(examined("cnn")[1], folder)
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
 
@@ -204,4 +215,5 @@ def test_colour_pictures_of_any_shape(tmp_path: Path) -> None:
     scores = analyse(*networks, data, facts, OPTIONS, tmp_path / "out")
     assert all(math.isfinite(value) for value in scores.values())
     assert prepared.load_array(tmp_path / "out", "filters").shape[-1] == 3
-    assert "| NA " in "\n".join(draw_insight(tmp_path / "out", tmp_path / "figures"))
+    found = tables(insight_section(tmp_path / "out", tmp_path / "figures"))
+    assert "NA" in columns(found["Reliability of the predictions by class"])["predicted class"]

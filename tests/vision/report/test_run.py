@@ -8,62 +8,102 @@ import pytest
 from matplotlib.figure import Figure
 
 from cvnlp import files
-from cvnlp.vision.report import run
+from cvnlp.data import prepared
+from cvnlp.vision.report import run_section
+from report_contents import columns, figure_names, figure_paths, is_cut_off, tables, title, words
 
 CURVE = {"recall": [0.0, 0.5, 0.5, 1.0], "precision": [1.0, 1.0, 0.5, 0.25]}
 
 
-def write_details(folder: Path, classes: int) -> None:
-    """Of so many classes, the better the later; the last, called NA, has no picture."""
-    names = [*(f"class {number}" for number in range(classes - 1)), "NA"]
-    table = pd.DataFrame(
-        {"class": names, "f1": 0.5, "average_precision": np.linspace(0.5, 0.9, classes), "pictures": 4}
-    )
-    table.loc[classes - 1, ["average_precision", "pictures"]] = [None, 0]
+def write_details(folder: Path, average: list[float]) -> None:
+    """Classes with these average precisions, and one more, called NA, without images."""
+    names = [*(f"class {number}" for number in range(len(average))), "NA"]
+    table = pd.DataFrame({"class": names, "f1": 0.5, "average_precision": [*average, None], "pictures": 4})
+    table = table.assign(precision=0.5, recall=0.5)
+    table.loc[len(average), "pictures"] = 0
     files.write_table(folder / "classes.csv", table)
     curves = [pd.DataFrame({"class": name} | CURVE) for name in names[:-1]]
     files.write_table(folder / "curves.csv", pd.concat(curves))
-    files.write_table(folder / "confusion.csv", pd.DataFrame(np.eye(classes, dtype=int), columns=names))
-    files.write_table(
-        folder / "calibration.csv", pd.DataFrame({"pictures": [4], "confidence": [0.9], "accuracy": [0.8]})
-    )
-    columns = ["index", "actual", "predicted", "confidence"]
-    files.write_table(folder / "mistakes.csv", pd.DataFrame(columns=columns))
+    files.write_table(folder / "confusion.csv", pd.DataFrame(np.eye(len(names), dtype=int), columns=names))
+    bins = pd.DataFrame({"pictures": [4], "confidence": [0.9], "accuracy": [0.8]})
+    files.write_table(folder / "calibration.csv", bins)
+    files.write_table(folder / "mistakes.csv", pd.DataFrame(columns=["index", "actual", "predicted", "confidence"]))
 
 
-@pytest.mark.parametrize(("classes", "named"), [(3, 2), (11, 10), (12, 8), (60, 8)])
+def write_mistakes(folder: Path, examples: Path) -> None:
+    """Seven misclassified images, and two that an attack changed."""
+    rows = {"index": range(7), "actual": "NA", "predicted": "a|b", "confidence": 0.875}
+    files.write_table(folder / "mistakes.csv", pd.DataFrame(rows))
+    prepared.save_array(folder, "mistakes", np.zeros((7, 6, 6, 1), np.uint8))
+    pictures = {"clean": np.full((2, 6, 6, 1), 0.5), "attacked": np.full((2, 6, 6, 1), 0.55)}
+    names = {"before": np.array(["1", "2"]), "after": np.array(["7", "3"]), "eps": np.array(0.1)}
+    for name, array in (pictures | names).items():
+        prepared.save_array(examples, name, array)
+
+
+@pytest.mark.parametrize(("classes", "named"), [(2, 2), (10, 10), (11, 8), (59, 8)])
 def test_curves_of_the_worst_classes_are_named(
     tmp_path: Path, drawn: dict[str, Figure], classes: int, named: int
 ) -> None:
-    write_details(tmp_path, classes)
-    run.draw_run(tmp_path, tmp_path / "none", tmp_path / "out")
+    write_details(tmp_path, list(np.linspace(0.5, 0.9, classes)))
+    run_section(tmp_path, tmp_path / "none", tmp_path / "out")
     (axis,) = drawn["curves.png"].axes
-    assert len(axis.lines) == classes - 1
+    assert len(axis.lines) == classes
     shown = [text.get_text() for text in axis.get_legend().get_texts()]
     assert [text.split(":")[0] for text in shown] == [f"class {number}" for number in range(named)]
     assert shown[0] == "class 0: 0.500"
 
 
-def test_class_without_pictures_has_an_empty_cell(tmp_path: Path, drawn: dict[str, Figure]) -> None:
-    write_details(tmp_path, 3)
-    lines = run.draw_run(tmp_path, tmp_path / "none", tmp_path / "out")
-    (table,) = (line for line in lines if line.startswith("| class"))
-    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
-    assert rows[0] == ["class", "f1", "average_precision", "pictures"]
-    assert rows[2:] == [
-        ["class 0", "0.500", "0.500", "4"],
-        ["class 1", "0.500", "0.700", "4"],
-        ["NA", "0.500", "", "0"],
-    ]
-    assert any("{folder}/curves.png" in line for line in lines)
+def test_class_without_images_has_an_empty_cell(tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    write_details(tmp_path, [0.5, 0.7])
+    found = run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    table = columns(tables(found)["Scores by class on the test split"])
+    assert table["class"] == ["class 0", "class 1", "NA"]
+    assert table["F1"] == ["0.500"] * 3
+    assert table["average precision"] == ["0.500", "0.700", ""]
+    assert table["images"] == ["4", "4", "0"]
 
 
 @pytest.mark.parametrize(("average", "lowest"), [([1.0, 1.0], 0.9), ([0.99, 1.0], 0.7), ([0.3, 1.0], 0.0)])
 def test_axes_show_the_corner_in_which_the_curves_are(
     tmp_path: Path, drawn: dict[str, Figure], average: list[float], lowest: float
 ) -> None:
-    classes = pd.DataFrame({"class": ["a", "b"], "average_precision": average})
-    curves = pd.concat([pd.DataFrame({"class": name} | CURVE) for name in "ab"])
-    run._draw_curves(curves, classes, tmp_path / "curves.png")
+    write_details(tmp_path, average)
+    run_section(tmp_path, tmp_path / "none", tmp_path / "out")
     (axis,) = drawn["curves.png"].axes
     assert axis.get_xlim()[0] == axis.get_ylim()[0] == pytest.approx(lowest)
+
+
+def test_run_without_mistakes_and_attacks_has_no_figures_of_them(tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    write_details(tmp_path, [0.5, 0.7])
+    found = run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    assert figure_names(found) == list(drawn) == ["confusion.png", "calibration.png", "curves.png"]
+
+
+def test_mistakes_and_adversarial_examples_are_titled_with_their_classes(
+    tmp_path: Path, drawn: dict[str, Figure]
+) -> None:
+    write_details(tmp_path, [0.5, 0.7])
+    write_mistakes(tmp_path, tmp_path / "examples")
+    found = run_section(tmp_path, tmp_path / "examples", tmp_path / "out")
+    assert figure_names(found)[-2:] == ["mistakes.png", "adversarial_examples.png"]
+    assert drawn["mistakes.png"].axes[0].get_title() == "NA → a|b (88%)"
+    axes = drawn["adversarial_examples.png"].axes
+    assert (axes[0].get_title(), axes[4].get_title()) == ("predicted: 1", "predicted: 7")
+    original, perturbation, perturbed = (axes[row].images[0].get_array() for row in (0, 2, 4))
+    assert np.allclose(original, 0.5) and np.allclose(perturbed, 0.55)
+    assert np.allclose(perturbation, 0.75)  # half of eps, on a scale from -eps to eps
+    assert "eps 0.1" in words(found)
+
+
+def test_figures_have_titles_and_axis_labels_and_nothing_is_cut_off(tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    write_details(tmp_path, [0.5, 0.7])
+    write_mistakes(tmp_path, tmp_path / "examples")
+    found = run_section(tmp_path, tmp_path / "examples", tmp_path / "out")
+    assert figure_paths(found) == [tmp_path / "out" / name for name in drawn]
+    for name, figure in drawn.items():
+        assert title(figure), name
+        assert not is_cut_off(figure), name
+    for name in ("confusion.png", "calibration.png", "curves.png"):
+        (axis,) = drawn[name].axes
+        assert axis.get_xlabel() and axis.get_ylabel()

@@ -1,8 +1,8 @@
 """The report's sections on language models. Imports no torch."""
 
-from cvnlp.language.report.comparison import draw_comparison
-from cvnlp.language.report.data_card import draw_card
-from cvnlp.language.report.insight import draw_insight
-from cvnlp.language.report.run import LEARNING, ROBUSTNESS, TITLE, draw_run
+from cvnlp.language.report.comparison import comparison_section
+from cvnlp.language.report.data_card import data_section
+from cvnlp.language.report.insight import insight_section
+from cvnlp.language.report.run import LEARNING, ROBUSTNESS, TITLE, run_section
 
-__all__ = ["LEARNING", "ROBUSTNESS", "TITLE", "draw_card", "draw_comparison", "draw_insight", "draw_run"]
+__all__ = ["LEARNING", "ROBUSTNESS", "TITLE", "comparison_section", "data_section", "insight_section", "run_section"]

@@ -1,52 +1,74 @@
-"""What the report shows of what a language model has learned. Imports no torch."""
+"""The report's section on what a language model has learned. Imports no torch."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from cvnlp.language.report.context import along, draw_dependencies
-from cvnlp.language.report.embeddings import draw_vectors
-from cvnlp.language.report.samples import show_samples
-from cvnlp.language.report.state import draw_tracking
+from cvnlp import files
+from cvnlp.language.report.context import context_figure, read_column
+from cvnlp.language.report.embeddings import embedding_elements
+from cvnlp.language.report.state import state_elements
 from cvnlp.report import plots
+from cvnlp.report.elements import Code, Column, Element, Figure, SampleText, Table
 
-STYLES: plots.Styles = {"start": {"color": "#999999"}, "trained": {"color": plots.COLOURS[0]}}
-
-
-def draw_insight(details: Path, folder: Path) -> list[str]:
-    """The section as Markdown; its figures go into `folder` and are linked by name."""
-    lines = _dependencies(details, folder) + draw_tracking(details, folder)
-    lines += draw_vectors(details, folder) if (details / "projection.csv").is_file() else []
-    return lines + show_samples(details)
+TRAINING_STAGES = {"start": "untrained", "trained": "trained"}  # column of gradients.csv -> its label
+STYLES: plots.Styles = {"untrained": {"color": plots.GREY}, "trained": {"color": plots.COLOURS[0]}}
 
 
-def _dependencies(details: Path, folder: Path) -> list[str]:
-    context = along(details / "context.csv", "nats").to_frame("trained")
-    path = details / "gradients.csv"
-    gradients = pd.DataFrame({name: along(path, name) for name in STYLES} if path.is_file() else {})
-    prefixes = pd.read_csv(details / "prefixes.csv")
-    named = {f"{prefix} changed": rows.set_index("distance") for prefix, rows in prefixes.groupby("prefix")}
+def insight_section(details: Path, folder: Path) -> list[Element]:
+    """The elements of one run; its figures go into `folder`."""
+    found: list[Element] = [_context(details, folder / "context.png"), *_recall(details / "recall.csv")]
+    found += state_elements(details, folder)
+    if (details / "projection.csv").is_file():
+        found += embedding_elements(details, folder)
+    return found + _samples(files.read_json(details / "samples.json"))
+
+
+def _context(details: Path, path: Path) -> Figure:
+    context = read_column(details / "context.csv", "nats").to_frame("trained")
+    table = details / "gradients.csv"
+    gradients = {label: read_column(table, name) for name, label in TRAINING_STAGES.items()} if table.is_file() else {}
+    prefixes = pd.read_csv(details / "prefixes.csv").groupby("prefix")
+    named = {f"{prefix} token{'s' * (prefix != 1)} replaced": rows.set_index("distance") for prefix, rows in prefixes}
     styles = dict(STYLES) | dict(plots.line_styles(named))
-    draw_dependencies(gradients, context, named, styles, folder / "dependencies.png")
-    norms = "" if gradients.empty else "the gradient of one loss at the inputs before it, "
-    return [
-        f"How far back it looks: {norms}the loss when fewer tokens are read, and what a token costs more when those so "
-        "far before it were another text's:",
-        "",
-        "![Long-term dependencies]({folder}/dependencies.png)",
-        "",
-        *_recall(details / "recall.csv"),
-    ]
+    return context_figure(pd.DataFrame(gradients), context, named, styles, path, title="Use of context")
 
 
-def _recall(path: Path) -> list[str]:
-    """A sentence, if there is such an experiment."""
+def _recall(path: Path) -> list[Table]:
+    """Nothing where the experiment was left out."""
     if not path.is_file():
         return []
     table = pd.read_csv(path)
-    shown = ", ".join(f"{row.accuracy:.0%} at {row.steps_back}" for row in table.itertuples())
-    return [
-        f"A small network of its kind of cell, trained to name a symbol that it read at most {table['trained'][0]} "
-        f"steps before, names it rightly, by the steps back: {shown}; a guess is right in {table['chance'][0]:.1%}.",
-        "",
-    ]
+    caption = (
+        "A small network with the same kind of recurrent unit, trained to recall a symbol from up to "
+        f"{table['trained'][0]} steps back. Guessing is correct in {table['chance'][0]:.1%}."
+    )
+    columns = (
+        Column("steps back", table["steps_back"].tolist(), ",d"),
+        Column("accuracy", table["accuracy"].tolist(), ".0%"),
+    )
+    return [Table("Recall of one symbol", columns, caption)]
+
+
+def _samples(samples: dict[str, dict[str, Any]]) -> list[Element]:
+    """A text for every temperature, and the longest spans that occur in the training text."""
+    generated = {name: row for name, row in samples.items() if name != "validation"}
+    ordered = dict(sorted(generated.items(), key=lambda item: float(item[0])))
+    texts = [SampleText("Generated text", row["text"], (("temperature", name),)) for name, row in ordered.items()]
+    return [*texts, _copies(ordered, samples["validation"])]
+
+
+def _copies(generated: dict[str, dict[str, Any]], validation: dict[str, Any]) -> Table:
+    rows = {f"temperature {name}": row for name, row in generated.items()} | {"validation text": validation}
+    columns = (
+        Column("text", rows),
+        Column("median length", [row["median"] for row in rows.values()], "g"),
+        Column("longest", [row["longest"] for row in rows.values()], ",d"),
+        Column("longest span", [Code(row["copied"]) for row in rows.values()]),
+    )
+    caption = (
+        "Length in tokens of the longest span that occurs word for word in the training text, for generated texts and "
+        "for pieces of the validation text of the same length, which agree with it only by coincidence."
+    )
+    return Table("Copies of the training text", columns, caption)

@@ -1,105 +1,118 @@
-"""What the report shows of language models: figures and samples from the files of the stages. Imports no torch."""
+"""The report's section on one language model: losses of a text, adaptation, generated and attacked texts.
 
-import math
+Imports no torch.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
 
 from cvnlp import files
 from cvnlp.data import prepared
-from cvnlp.language.report.adaptation import draw_adaptation
+from cvnlp.language.metrics import ADAPTED
+from cvnlp.language.report import token_heatmap
 from cvnlp.report import plots
+from cvnlp.report.comparison import LearningCurves, Robustness
+from cvnlp.report.elements import Element, Figure, Number, Numbers, SampleText, Text, single_figure
 
 TITLE = "Language modelling"
-LINE_WIDTH = 72
-LETTER: dict[str, Any] = {"ha": "center", "va": "center", "family": "monospace", "fontsize": 8}
-LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
-LEARNING = plots.Learning("validation_nll", "validation nats per token", "Validation nats per token after every epoch")
-ROBUSTNESS = plots.Robustness(
+LEARNING = LearningCurves(
+    metric="validation_nll",
+    label="validation loss, nats per token",
+    title="Learning curves",
+    caption="Loss on the validation split after every epoch, a plot for each data set. Losses per character and per "
+    "word cannot be compared.",
+)
+ROBUSTNESS = Robustness(
     strength="share",
     metric="perplexity",
-    strength_label="share of the tokens read that are changed",
-    metric_label="perplexity of the text",
-    caption="Perplexity as what is read gets replaced at random or by the gradient's choice, swapped with its "
-    "neighbour, or misspelled (two letters of a word change places)",
+    strength_label="share of the input tokens changed",
+    metric_label="perplexity",
+    attacks={
+        "random": ("random replacement", plots.GREY),
+        "swap": ("swap of neighbours", "#0072B2"),
+        "typo": ("misspelling", "#009E73"),
+        "hotflip": ("HotFlip", "#D55E00"),
+    },
+    title="Perplexity under attack",
+    caption="Perplexity of a test text when a share of the input tokens is replaced at random, swapped with a "
+    "neighbour, misspelled (two letters of a word swapped), or replaced by the gradient-based attack HotFlip. The "
+    "targets stay unchanged.",
 )
 
 
-def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
-    """The section of one run, as Markdown; its figure goes into `folder` and is linked by name."""
-    excerpt = files.read_json(details / "excerpt.json")
-    _draw_excerpt(
-        lay_out(excerpt["tokens"], excerpt["nats"], excerpt["token_kind"], excerpt["line_end"]), folder / "excerpt.png"
-    )
-    lines = [
-        "What each token of a test text cost, given all before it:",
-        "",
-        "![Cost of a text]({folder}/excerpt.png)",
-        "",
+def run_section(details: Path, examples: Path, folder: Path) -> list[Element]:
+    """The elements of one run; its figures go into `folder`."""
+    return [
+        _excerpt(files.read_json(details / "excerpt.json"), folder / "excerpt.png"),
+        *_adaptation(details, folder),
+        *_generated(files.read_json(details / "samples.json")),
+        *_attacked(examples),
     ]
-    lines += draw_adaptation(details, folder)
-    samples = files.read_json(details / "samples.json")
-    lines += [f"Written by the model, temperature {samples['temperature']:g}:", ""]
-    for text in samples["texts"]:
-        lines += quoted(text)
-    share = float(prepared.load_array(examples, "share"))
-    titles = {
-        "clean": "A test text",
-        "random": f"{share:.0%} replaced at random",
-        "swap": f"{share:.0%} swapped with their neighbours",
-        "typo": f"{share:.0%} misspelled",
-        "hotflip": f"{share:.0%} replaced by HotFlip",
-    }
-    for name in (name for name in titles if (examples / f"{name}.npy").is_file()):
-        lines += [f"{titles[name]}:", "", *quoted(str(prepared.load_array(examples, name)))]
+
+
+def _excerpt(excerpt: dict[str, Any], path: Path) -> Figure:
+    lines = token_heatmap.lay_out(excerpt["tokens"], excerpt["nats"], excerpt["token_kind"], excerpt["line_end"])
+    width, height = token_heatmap.size(lines, margin=0.3)
+    title = "Loss of each token of a test text"
+    drawing, (axis,) = plots.panels(1, title=title, width=width, height=height)
+    picture = token_heatmap.draw_letters(axis, lines, cmap="Oranges", vmin=0, vmax=8)
+    drawing.colorbar(picture, label="nats", extend="max", pad=0.01)
+    plots.save(drawing, path)
+    caption = "Negative log-likelihood of each token given all tokens before it. Dark tokens are hard to predict."
+    return single_figure(
+        title, caption, path, "A text whose letters have backgrounds from white (0 nats) to dark orange (8 nats)"
+    )
+
+
+def _adaptation(details: Path, folder: Path) -> list[Element]:
+    """Nothing if no method of adaptation was evaluated."""
+    if not (details / "adapted.json").is_file():
+        return []
+    adapted = files.read_json(details / "adapted.json")
+    methods, path = adapted["methods"], folder / "adaptation.png"
+    title = "Adaptation to the test text"
+    _draw_savings(adapted["tokens"], methods, title, path)
+    caption = (
+        "Nats per token saved by adapting to the test text while reading it, compared with the model as trained. "
+        "Above 0 the adaptation helps. The adapted scores are in the table of all runs."
+    )
+    settings = tuple(
+        Number(f"{ADAPTED[name]}, {key.replace('_', ' ')}", value, format="g")
+        for name, method in methods.items()
+        for key, value in method["settings"].items()
+    )
+    figures = single_figure(title, caption, path, "Step plots of the savings along the test text")
+    return [figures, Numbers("Settings of the adaptation, chosen on the validation split", settings)]
+
+
+def _draw_savings(tokens: int, methods: dict[str, Any], title: str, path: Path) -> None:
+    drawing, (axis,) = plots.panels(1, title=title, width=6.4, height=2.6)
+    for colour, (name, method) in zip(plots.COLOURS, methods.items(), strict=False):
+        ends = np.linspace(0, tokens, len(method["saved"]) + 1)
+        axis.stairs(method["saved"], ends, baseline=None, color=colour, label=ADAPTED[name], linewidth=1.5)
+    axis.axhline(0, color=plots.GREY, linewidth=1)
+    axis.set(xlabel="tokens read", ylabel="nats per token saved")
+    axis.legend()
+    plots.save(drawing, path)
+
+
+def _generated(samples: dict[str, Any]) -> list[Element]:
+    temperature = (("temperature", f"{samples['temperature']:g}"),)
+    return [
+        SampleText(f"Generated text {number}", text, temperature)
+        for number, text in enumerate(samples["texts"], start=1)
+    ]
+
+
+def _attacked(examples: Path) -> Iterator[Element]:
+    """A test text, and the same after each attack that applies to the network."""
+    share = (("share of the tokens changed", f"{float(prepared.load_array(examples, 'share')):.0%}"),)
+    yield SampleText("Test text, original", str(prepared.load_array(examples, "clean")))
+    for attack, (label, _) in ROBUSTNESS.attacks.items():
+        if (examples / f"{attack}.npy").is_file():
+            yield SampleText(f"Test text under attack, {label}", str(prepared.load_array(examples, attack)), share)
     if not (examples / "hotflip.npy").is_file():
-        lines += ["HotFlip follows the gradient at the vectors of tokens, and this network has no such vectors.", ""]
-    return lines
-
-
-Cell = tuple[str, float]  # a letter and the number of its token: what it cost, or what a unit was
-
-
-def lay_out(tokens: list[str], numbers: list[float], token_kind: str, line_end: str) -> list[list[Cell]]:
-    """The text as lines of letters; words are set apart, a long line goes on in the next."""
-    lines: list[list[Cell]] = [[]]
-    for token, number in zip(tokens, numbers, strict=True):
-        ends = token == line_end
-        shown = LINE_END if ends else token if token_kind == "characters" else f"{token} "
-        if len(lines[-1]) + len(shown) > LINE_WIDTH:
-            lines.append([])
-        # the gap after a word has none
-        lines[-1] += [(letter, number if letter != " " or token == " " else math.nan) for letter in shown]
-        lines += [[]] if ends else []
-    return [line for line in lines if line]
-
-
-def _draw_excerpt(lines: list[list[Cell]], path: Path) -> None:
-    figure, (axis,) = plots.panels(1, width=0.115 * max(map(len, lines)) + 1.2, height=0.2 * len(lines) + 0.3)
-    picture = write(axis, lines, cmap="Oranges", vmin=0, vmax=8)
-    figure.colorbar(picture, label="nats", extend="max", pad=0.01)
-    plots.save(figure, path)
-
-
-def write(axis: Axes, lines: list[list[Cell]], **colours: Any) -> AxesImage:
-    """The lines as letters on a ground of the colours of their numbers."""
-    ground = np.full((len(lines), max(map(len, lines))), np.nan)
-    for row, line in enumerate(lines):
-        ground[row, : len(line)] = [number for _, number in line]
-        for column, (letter, _) in enumerate(line):
-            # outside of the layout: all are within the picture, and measuring them takes long
-            axis.text(column, row, letter, **LETTER, parse_math=False, in_layout=False)
-    axis.axis("off")
-    return axis.imshow(ground, aspect="auto", **colours)
-
-
-def quoted(text: str) -> list[str]:
-    return ["```text", text.strip("\n"), "```", ""]
-
-
-def visible(token: str) -> str:
-    """A token as a table can show it: white space and the table's own marks by their names."""
-    return {" ": "space", "\n": "line end", "\t": "tab", "`": "backtick", "|": "bar"}.get(token, token)
+        yield Text("HotFlip needs the gradient with respect to token embeddings, which this network does not have.")

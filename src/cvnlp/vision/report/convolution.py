@@ -1,5 +1,6 @@
-"""The convolution laboratory of the report: the worked examples with their numbers, and filters on a real picture."""
+"""The report's worked examples of convolution: a computation by hand, and standard filters on an image."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,88 +9,121 @@ from matplotlib.axes import Axes
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.report import plots
+from cvnlp.report.elements import Element, Figure, Number, Numbers, Section, Text, single_figure
 
 FILTERS = ("identity", "box", "gaussian", "sharpen", "laplace", "sobel_x", "sobel_y")
+BORDERS = ("valid", "zero", "mirror", "repeat")
 
 
-def draw_laboratory(details: Path, folder: Path) -> list[str]:
-    """The section as Markdown; `details` holds the arrays and numbers.json, the figures go into `folder`."""
+def convolution_section(details: Path, folder: Path) -> Section:
+    """`details` holds the arrays and numbers.json; the figures go into `folder`."""
     arrays = {path.stem: prepared.load_array(details, path.stem) for path in sorted(details.glob("*.npy"))}
     numbers = files.read_json(details / "numbers.json")
-    _draw_worked(arrays, folder / "convolution_worked.png")
-    _draw_filters(arrays, folder / "convolution_filters.png")
-    return [
-        "#### The convolution laboratory",
-        "",
-        "By hand: at every place, filter cell times pixel, summed; with zeros around, the map is as large as the "
-        "picture. On a line: every impulse of the signal becomes the answer to it, and the answers add up.",
-        "",
-        "![A convolution by hand]({folder}/convolution_worked.png)",
-        "",
-        "Named filters, border rules of a wide blur, strides and dilations on a validation picture:",
-        "",
-        "![Filters on a picture]({folder}/convolution_filters.png)",
-        "",
-        *_numbers(numbers),
-        "",
-    ]
+    return Section(
+        "Convolution, worked examples",
+        (
+            _worked_example(arrays, folder / "convolution_worked.png"),
+            _filtered_images(arrays, folder / "convolution_filters.png"),
+            _measurements(numbers),
+            *_weight_sharing(numbers),
+        ),
+    )
 
 
-def _numbers(numbers: dict[str, float]) -> list[str]:
-    return [
-        f"- Correlation and convolution with the worked filter differ by up to {numbers['flip_worked']:.3g}, with the "
-        f"symmetric Gaussian by {numbers['flip_gaussian']:.1g}.",
-        f"- The border rule decides on {numbers['border_share']:.0%} of the pixels of a blur "
-        f"{numbers['border_size']:.0f} wide; zeros and mirror differ by up to {numbers['border_zero_mirror']:.3g}.",
-        f"- A Gaussian in two passes: {numbers['separable_products']:.0f} products a pixel instead of "
-        f"{numbers['square_products']:.0f}, difference {numbers['separable_difference']:.1g}.",
-        f"- Shared weights: the gradient of a filter of the first layer is the sum of those of its "
-        f"{numbers['sharing_places']:.0f} unshared copies (largest difference "
-        f"{numbers['sharing_gradient_difference']:.1g}); {numbers['sharing_parameters_shared']:,.0f} parameters "
-        f"instead of {numbers['sharing_parameters_unshared']:,.0f}, or "
-        f"{numbers['sharing_parameters_fully_connected']:,.0f} fully connected.",
-    ]
+def _measurements(numbers: dict[str, float]) -> Numbers:
+    blur = f"{numbers['border_size']:.0f} x {numbers['border_size']:.0f} blur"
+    difference = "largest difference between"
+    return Numbers(
+        "Properties measured on these images",
+        (
+            Number(f"{difference} correlation and convolution, worked filter", numbers["flip_worked"], format=".3g"),
+            Number(f"{difference} correlation and convolution, Gaussian", numbers["flip_gaussian"], format=".1g"),
+            Number(f"pixels that depend on the border rule, {blur}", numbers["border_share"], format=".0%"),
+            Number(f"{difference} zero and mirror border, {blur}", numbers["border_zero_mirror"], format=".3g"),
+            Number("Gaussian blur in two passes", numbers["separable_products"], "products per pixel", ".0f"),
+            Number("Gaussian blur in one pass", numbers["square_products"], "products per pixel", ".0f"),
+            Number(f"{difference} two passes and one", numbers["separable_difference"], format=".1g"),
+        ),
+    )
 
 
-def _draw_worked(arrays: dict[str, np.ndarray], path: Path) -> None:
-    figure, (picture, kernel, feature_map, line) = plots.panels(4, width=2.9, height=2.7)
+def _weight_sharing(numbers: dict[str, float]) -> Iterator[Element]:
+    yield Text(
+        "Weight sharing: the gradient of a filter of the first layer is the sum of those of its unshared copies, "
+        "one at each position."
+    )
+    yield Numbers(
+        "Weight sharing in the first layer",
+        (
+            Number("unshared copies of a filter", numbers["sharing_places"], format=",.0f"),
+            Number("largest difference of the gradients", numbers["sharing_gradient_difference"], format=".1g"),
+            Number("parameters, shared", numbers["sharing_parameters_shared"], format=",.0f"),
+            Number("parameters, unshared", numbers["sharing_parameters_unshared"], format=",.0f"),
+            Number("parameters, fully connected", numbers["sharing_parameters_fully_connected"], format=",.0f"),
+        ),
+    )
+
+
+def _worked_example(arrays: dict[str, np.ndarray], path: Path) -> Figure:
+    title = "Convolution by hand"
+    drawing, (picture, kernel, feature_map, line) = plots.panels(4, title=title, width=2.9, height=2.7)
     for axis, name in ((picture, "picture"), (kernel, "filter"), (feature_map, "map")):
-        _draw_numbers(axis, arrays[f"worked_{name}"], name)
-    answers = arrays["worked_answers"]
-    places = np.arange(answers.shape[1])
-    bottom = np.zeros(answers.shape[1])
+        _draw_numbers(axis, arrays[f"worked_{name}"], {"picture": "image", "map": "feature map"}.get(name, name))
+    _draw_superposition(line, arrays["worked_answers"])
+    plots.save(drawing, path)
+    caption = (
+        "Left: at every position the products of filter and image are summed; with a border of zeros the feature map "
+        "is as large as the image. Right: each impulse of a signal gives a scaled response (colours), and the "
+        "responses add up to the output (black)."
+    )
+    return single_figure(
+        title, caption, path, "Image, filter and feature map as numbers; responses to impulses and their sum"
+    )
+
+
+def _draw_superposition(axis: Axes, answers: np.ndarray) -> None:
+    places, bottom = np.arange(answers.shape[1]), np.zeros(answers.shape[1])
     for answer, colour in zip(answers[answers.any(axis=1)], plots.COLOURS, strict=False):
-        line.bar(places, answer, width=0.25, color=colour, alpha=0.5)
+        axis.bar(places, answer, width=0.25, color=colour, alpha=0.5)
         bottom += answer
-    line.step(places, bottom, where="mid", color="black", linewidth=1.2, label="sum")
-    line.set(title="superposition", xlabel="place")
-    line.legend()
-    plots.save(figure, path)
+    axis.step(places, bottom, where="mid", color="black", linewidth=1.2, label="sum")
+    axis.set(title="superposition", xlabel="position", ylabel="value")
+    axis.legend()
 
 
 def _draw_numbers(axis: Axes, values: np.ndarray, title: str) -> None:
-    reach = 2 * np.abs(values).max()  # pale enough to read the numbers
-    axis.imshow(values, cmap="RdBu_r", vmin=-reach, vmax=reach)
+    limit = 2 * np.abs(values).max()  # pale enough to read the numbers
+    axis.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
     for (row, column), value in np.ndenumerate(values):
         axis.text(column, row, f"{value:g}", ha="center", va="center", fontsize=8)
     axis.set(title=title, xticks=[], yticks=[])
     axis.grid(False)
 
 
-def _draw_filters(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Each picture from its darkest to its brightest value."""
+def _filtered_images(arrays: dict[str, np.ndarray], path: Path) -> Figure:
+    """Each image from its lowest to its highest value."""
     names = [
         [*(f"filter_{name}" for name in FILTERS), "edges"],
-        [f"border_{rule}" for rule in ("valid", "zero", "mirror", "repeat")] + ["flip_correlation", "flip_convolution"],
-        [f"stride_{stride}" for stride in (1, 2, 3)] + [f"dilation_{gap}" for gap in (1, 2, 3)],
+        [*(f"border_{rule}" for rule in BORDERS), "flip_correlation", "flip_convolution"],
+        [*(f"stride_{stride}" for stride in (1, 2, 3)), *(f"dilation_{gap}" for gap in (1, 2, 3))],
     ]
     names[2] += ["redness"] if "redness" in arrays else []
-    rows = [[_from_dark_to_bright(arrays[name]) for name in line] for line in names]
-    titles = [[name.removeprefix("filter_").replace("_", " ") for name in line] for line in names]
-    plots.draw_pictures(rows, titles, path)
+    rows = [[_normalised(arrays[name]) for name in line] for line in names]
+    titles = [[_title(name) for name in line] for line in names]
+    title = "Filters on a validation image"
+    plots.draw_pictures(rows, titles, path, title=title)
+    caption = (
+        "Top: standard filters. Middle: border rules of a wide blur; correlation and convolution with an asymmetric "
+        "filter. Bottom: strides and dilations. Each image is scaled to its own range."
+    )
+    return single_figure(title, caption, path, f"A validation image after {sum(map(len, names))} filters")
 
 
-def _from_dark_to_bright(values: np.ndarray) -> np.ndarray:
+def _title(name: str) -> str:
+    return name.removeprefix("filter_").removeprefix("flip_").replace("_", " ")
+
+
+def _normalised(values: np.ndarray) -> np.ndarray:
     values = values if values.ndim == 3 else values[..., None]
     low, high = values.min(), values.max()
     return (values - low) / max(high - low, 1e-12)

@@ -1,4 +1,4 @@
-"""The data card of pictures: what was prepared, in numbers, tables and a look. Imports no torch."""
+"""The report's data card of an image data set: numbers, counts and examples. Imports no torch."""
 
 from pathlib import Path
 
@@ -9,64 +9,74 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.datasets import Canvases
 from cvnlp.report import plots
+from cvnlp.report.elements import Column, Element, Figure, Number, Numbers, Table, Text, single_figure
 
 SHOWN_CLASSES = 12  # a row each
 SHOWN_EACH = 16
 
 
-def draw_card(data: Path, facts: VisionFacts, folder: Path) -> list[str]:
-    """The card as Markdown; its figure goes into `folder` and is linked by name."""
-    height, width, channels = facts.shape
-    scale = ", ".join(f"{mean:.4f} ± {std:.4f}" for mean, std in zip(facts.mean, facts.std, strict=True))
-    lines = [
-        f"{len(facts.classes)} classes, {height} x {width} x {channels}; "
-        f"mean ± standard deviation of the training pixels in [0, 1], by channel: {scale}.",
-        "",
-        _counts(facts).to_markdown(index=False),
-        "",
-        *_examples(data, facts, folder),
-        *(_canvas(data, facts, facts.canvases, folder) if facts.canvases else []),
+def data_section(data: Path, facts: VisionFacts, folder: Path) -> list[Element]:
+    """The elements on one data set; its figures go into `folder`."""
+    return [
+        _numbers(facts),
+        _counts(facts),
+        _examples(data, facts, folder / "examples.png"),
+        *(_canvases(data, facts, facts.canvases, folder / "canvas.png") if facts.canvases else []),
     ]
-    if facts.conflicting:
-        lines += [f"{facts.conflicting:,} contents stand under more than one class.", ""]
-    return lines
 
 
-def _counts(facts: VisionFacts) -> pd.DataFrame:
-    """A row per class, or where there are many only their extremes, and the sum."""
+def _numbers(facts: VisionFacts) -> Numbers:
+    height, width, channels = facts.shape
+    numbers = (
+        Number("classes", len(facts.classes)),
+        Number("image size", f"{height} x {width}", "pixels"),
+        Number("channels", channels),
+        Number("mean of the training pixels in [0, 1], by channel", tuple(facts.mean), format=".4f"),
+        Number("standard deviation, by channel", tuple(facts.std), format=".4f"),
+    )
+    conflicting = (Number("images that occur in more than one class", facts.conflicting, format=",d"),)
+    return Numbers("Images", numbers + (conflicting if facts.conflicting else ()))
+
+
+def _counts(facts: VisionFacts) -> Table:
+    """A row per class, or only the extremes where there are many, and the sum."""
     table = pd.DataFrame(facts.counts)[list(prepared.SPLITS)]
     total = table.sum().rename("all")
     if len(table) > 2 * SHOWN_CLASSES:
-        table = pd.DataFrame({"the smallest class": table.min(), "the largest class": table.max()}).T
+        table = pd.DataFrame({"smallest class": table.min(), "largest class": table.max()}).T
     table = pd.concat([table, total.to_frame().T])
-    return table.rename_axis("class").reset_index()
+    counts = (Column(split, table[split].tolist(), ",d") for split in prepared.SPLITS)
+    return Table("Images by class and split", (Column("class", map(str, table.index)), *counts))
 
 
-def _examples(data: Path, facts: VisionFacts, folder: Path) -> list[str]:
+def _examples(data: Path, facts: VisionFacts, path: Path) -> Figure:
     images, labels = (prepared.load_array(data, f"train_{kind}") for kind in ("images", "labels"))
     classes = list(enumerate(facts.classes))
     shown = [*classes[: SHOWN_CLASSES - 1], classes[-1]] if len(classes) > SHOWN_CLASSES else classes
     rows = [images[np.flatnonzero(labels == label)[:SHOWN_EACH]] for label, _ in shown]
-    plots.draw_mosaic(rows, [name for _, name in shown], folder / "examples.png")
-    return ["![The first training pictures of each class]({folder}/examples.png)", ""]
+    title = "Training images of each class"
+    plots.draw_mosaic(rows, [name for _, name in shown], path, title=title)
+    several = f"{len(shown)} of the {len(classes)} classes" if len(shown) < len(classes) else "each class"
+    caption = f"The first training images of {several}, a row for each class."
+    return single_figure(title, caption, path, f"Rows of example images of {len(shown)} classes")
 
 
-def _canvas(data: Path, facts: VisionFacts, canvases: Canvases, folder: Path) -> list[str]:
-    """What background is, and the first canvas with the boxes of what stands on it."""
+def _canvases(data: Path, facts: VisionFacts, canvases: Canvases, path: Path) -> list[Element]:
+    """How the class background was made, and the first canvas with the boxes of its objects."""
     height, width = canvases.size
     boxes = pd.read_csv(data / "validation_boxes.csv", dtype={"class": str}, keep_default_na=False)
-    figure, (axis,) = plots.panels(1, width=3.4, height=3.4 * height / width)
+    title = "A validation canvas with its ground-truth boxes"
+    drawing, (axis,) = plots.panels(1, title=title, width=3.4, height=3.4 * height / width)
     plots.show(axis, prepared.load_array(data, "validation_canvases")[0])
     axis.axis("off")
     for box in boxes[boxes["canvas"] == 0].to_dict("records"):
         plots.frame(axis, box, plots.COLOURS[4], label=box["class"])
-    plots.save(figure, folder / "canvas.png")
-    return [
-        f"The last class, {facts.classes[-1]}, was made: windows of canvases on which no picture stands in the "
-        f"middle, a share of {canvases.background:g} of every split, each of pictures of its own split. Copies are "
-        f"counted among the others. {canvases.count} canvases of {height} x {width} with {canvases.pictures} "
-        "validation pictures on each are there to be read as a whole; the first, with its boxes:",
-        "",
-        "![A canvas with its boxes]({folder}/canvas.png)",
-        "",
-    ]
+    plots.save(drawing, path)
+    text = (
+        f"The last class, {facts.classes[-1]}, was generated: its images are windows of canvases without an object in "
+        f"the centre. They are {canvases.background:.0%} of every split, made from images of the same split, and are "
+        f"not counted among the exact copies. For detection there are {canvases.count} canvases of {height} x {width} "
+        f"pixels, each with {canvases.pictures} validation images."
+    )
+    caption = "The first canvas. Each box is labelled with the class of its object."
+    return [Text(text), single_figure(title, caption, path, "A canvas with images at random positions and their boxes")]

@@ -1,145 +1,174 @@
-"""What the report shows of a classifier that reads whole canvases. Imports no torch."""
+"""The report's section on sliding-window detection with a fully convolutional network. Imports no torch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
 
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.report import plots
+from cvnlp.report.elements import Column, Element, Figure, Number, Numbers, Section, Table, Text, single_figure
+from cvnlp.vision.report.run import read_classes
 
-RIGHT, WRONG, THERE = plots.COLOURS[2], plots.COLOURS[1], "#9A9A9A"
-LETTERS = 2  # of a class's name in the picture of all windows
-# colour, line and the scores' prefix of each
+CORRECT, WRONG, OBJECT, WINDOW = plots.COLOURS[2], plots.COLOURS[1], "#9A9A9A", plots.COLOURS[4]
+CANVAS = 3.4  # inches
+SHOWN_LETTERS = 2  # of the name of a class predicted for a window
+# curve in the table -> label, colour, line and prefix of its scores
 CURVES = {
-    "found and named": (0, "-", ""),
-    "found": (2, "--", "located_"),
-    "without background": (1, ":", "without_background_"),
+    "found and named": ("detected and classified", 0, "-", ""),
+    "found": ("detected, any class", 2, "--", "located_"),
+    "without background": ("without the background class", 1, ":", "without_background_"),
 }
 
 
-def draw_reading(details: Path, folder: Path) -> list[str]:
-    """The section as Markdown; `details` holds the tables and arrays, the figures go into `folder`."""
-    lines = ["#### Reading whole canvases", ""]
+def detection_section(details: Path, folder: Path) -> Section:
+    """`details` holds the tables and arrays; the figures go into `folder`."""
+    title = "Sliding-window detection with a fully convolutional network"
     if (details / "unreadable.txt").is_file():
         reason = (details / "unreadable.txt").read_text(encoding="utf-8").strip()
-        return [*lines, f"This network cannot read a canvas in one pass: {reason}.", ""]
-    numbers = files.read_json(details / "numbers.json")
-    tables = {name: _table(details / f"{name}.csv") for name in ("found", "boxes", "classes", "curves", "everywhere")}
+        return Section(title, (Text(f"This network cannot be applied to a whole canvas in one pass: {reason}."),))
+    return Section(title, tuple(_elements(details, files.read_json(details / "numbers.json"), folder)))
+
+
+def _elements(details: Path, numbers: dict[str, float], folder: Path) -> Iterator[Element]:
+    found, boxes = (read_classes(details / f"{name}.csv") for name in ("found", "boxes"))
     shown, canvases = (prepared.load_array(details, name) for name in ("shown", "canvases"))
-    first = slice(0, numbers["first"])
-    worst = slice(numbers["first"], None)
-    _draw_boxes(shown[first], canvases[first], tables["found"], tables["boxes"], folder / "canvases.png")
-    window = (int(tables["boxes"]["height"].iloc[0]), int(tables["boxes"]["width"].iloc[0]))
-    _draw_everywhere(shown[first], canvases[first], tables["everywhere"], window, folder / "everywhere.png")
-    _draw_curves(tables["curves"], numbers, folder / "precision_recall.png")
-    lines += [*_text(numbers), *_classes(tables["classes"])]
+    first, worst = slice(0, int(numbers["first"])), slice(int(numbers["first"]), None)
+    yield Text(
+        "As a fully convolutional network, the classifier predicts the class of every window of a canvas of "
+        "validation images in one pass. Of overlapping windows the most confident one is kept (non-maximum "
+        "suppression). A detection is correct if its box overlaps that of an object by half (intersection over union) "
+        "and its class is that of the object."
+    )
+    yield _cost(numbers)
+    yield _scores(numbers)
+    yield _detections(shown[first], canvases[first], found, boxes, folder / "detections.png", "Detections", numbers)
+    window = (int(boxes["height"].iloc[0]), int(boxes["width"].iloc[0]))
+    predictions = read_classes(details / "everywhere.csv")
+    yield _window_predictions(shown[first], canvases[first], predictions, window, folder / "window_predictions.png")
+    yield _precision_recall(pd.read_csv(details / "curves.csv"), numbers, folder / "precision_recall.png")
+    yield _classes(read_classes(details / "classes.csv"))
     if len(shown[worst]):
-        _draw_boxes(shown[worst], canvases[worst], tables["found"], tables["boxes"], folder / "worst_canvases.png")
-        lines += ["The canvases that were read worst:", "", "![Read worst]({folder}/worst_canvases.png)", ""]
-    return lines
+        title = "Canvases with the most errors"
+        yield _detections(shown[worst], canvases[worst], found, boxes, folder / "worst_detections.png", title, numbers)
 
 
-def _table(path: Path) -> pd.DataFrame:
-    """A class may be called NA."""
-    return pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
-
-
-def _text(numbers: dict[str, float]) -> list[str]:
-    return [
-        "Made fully convolutional, the network answers for every window of a canvas in one pass, with "
-        f"{numbers['multiply_adds'] / 1e6:.1f} million multiplications, {numbers['multiply_adds_ratio']:.1f} times "
-        f"fewer than window by window (largest difference of a probability: {numbers['difference']:.1g}). Of windows "
-        "that overlap the surest stays. The canvases are of validation pictures; a box is right if it overlaps that "
-        "of an object by half (intersection over union) and names its class.",
-        "",
-        _score_table(numbers).to_markdown(index=False, floatfmt=".3f"),
-        "",
-        f"What it finds on the first canvases, from a probability of {numbers['threshold']:g} on: dashed is there, "
-        "green is right, orange is wrong:",
-        "",
-        "![Canvases and what is found on them]({folder}/canvases.png)",
-        "",
-        f"What it sees everywhere: the class (its first {LETTERS} letters) of each window that it does not take for "
-        "background, at the window's middle, the darker the less sure:",
-        "",
-        "![What it sees everywhere]({folder}/everywhere.png)",
-        "",
-        "Precision and recall as the threshold falls (the marks: at the chosen one):",
-        "",
-        "![Precision and recall]({folder}/precision_recall.png)",
-        "",
-    ]
-
-
-def _score_table(numbers: dict[str, float]) -> pd.DataFrame:
-    """A row with the class background, one with the same network's other classes alone."""
-    rows = {"with the class background": "", "its other classes alone": "without_background_"}
-    columns = {
-        "precision": "precision",
-        "recall": "recall",
-        "found, by whatever name: precision": "located_precision",
-        "recall ": "located_recall",
-        "mean AP": "map",
-    }
-    return pd.DataFrame(
-        [
-            {"": name} | {title: numbers[f"{prefix}{key}"] for title, key in columns.items()}
-            for name, prefix in rows.items()
-        ]
+def _cost(numbers: dict[str, float]) -> Numbers:
+    return Numbers(
+        "One pass compared with window by window",
+        (
+            Number("multiply-adds of one pass", numbers["multiply_adds"] / 1e6, "million", ".1f"),
+            Number("multiply-adds window by window", numbers["multiply_adds_ratio"], "times as many", ".1f"),
+            Number("largest difference of a probability", numbers["difference"], "", ".1g"),
+        ),
     )
 
 
-def _classes(table: pd.DataFrame) -> list[str]:
-    worst = table.sort_values("average_precision", kind="stable").iloc[0]
-    return [
-        f"Least well read is {worst['class']}: average precision {worst['average_precision']:.3f}, "
-        f"{worst['right']:.0f} of {worst['objects']:.0f} found and named.",
-        "",
+def _scores(numbers: dict[str, float]) -> Table:
+    """A row for the network with its background class, and one for its other classes alone."""
+    rows = {"with the background class": "", "without it": "without_background_"}
+    columns = {
+        "precision": "precision",
+        "recall": "recall",
+        "precision, any class": "located_precision",
+        "recall, any class": "located_recall",
+        "mean average precision": "map",
+    }
+    scores = [
+        Column(title, [numbers[f"{prefix}{name}"] for prefix in rows.values()], ".3f")
+        for title, name in columns.items()
     ]
+    caption = (
+        f"Detections with a probability of at least {numbers['threshold']:g}. Any class: the box is correct, whatever "
+        "the class. Without the background class: the probabilities of the other classes are renormalised."
+    )
+    return Table("Detection scores", (Column("network", rows), *scores), caption)
 
 
-def _draw_boxes(shown: np.ndarray, canvases: np.ndarray, found: pd.DataFrame, boxes: pd.DataFrame, path: Path) -> None:
-    figure, axes = _canvases(shown, canvases)
+def _classes(table: pd.DataFrame) -> Table:
+    ordered = table.sort_values("average_precision", kind="stable")
+    columns: tuple[Column, ...] = (
+        Column("class", ordered["class"]),
+        Column("average precision", ordered["average_precision"].tolist(), ".3f"),
+        Column("correct detections", ordered["right"].tolist(), ",.0f"),
+        Column("objects", ordered["objects"].tolist(), ",.0f"),
+    )
+    return Table("Detection scores by class", columns, "The class with the lowest average precision first.")
+
+
+def _detections(
+    shown: np.ndarray,
+    canvases: np.ndarray,
+    found: pd.DataFrame,
+    boxes: pd.DataFrame,
+    path: Path,
+    title: str,
+    numbers: dict[str, float],
+) -> Figure:
+    drawing, axes = _canvases(shown, canvases, title)
     for axis, number in zip(axes, shown, strict=True):
         for box in boxes[boxes["canvas"] == number].to_dict("records"):
-            plots.frame(axis, box, THERE, linestyle="--", linewidth=0.8)
+            plots.frame(axis, box, OBJECT, linestyle="--", linewidth=0.8)
         for box in found[found["canvas"] == number].to_dict("records"):
             label = f"{box['class']} {box['score']:.0%}"
-            plots.frame(axis, box, RIGHT if box["right"] else WRONG, label=label, linewidth=1.4)
-    plots.save(figure, path)
+            plots.frame(axis, box, CORRECT if box["right"] else WRONG, label=label, linewidth=1.4)
+    handles = [
+        Line2D([], [], color=CORRECT, label="correct detection"),
+        Line2D([], [], color=WRONG, label="wrong detection"),
+        Line2D([], [], color=OBJECT, linestyle="--", label="ground truth"),
+    ]
+    drawing.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    plots.save(drawing, path)
+    caption = (
+        f"Detections with a probability of at least {numbers['threshold']:g}: green boxes are correct, orange ones "
+        "wrong. Dashed boxes are the ground truth."
+    )
+    return single_figure(title, caption, path, f"{len(shown)} canvases with predicted and true boxes")
 
 
-def _canvases(shown: np.ndarray, canvases: np.ndarray) -> tuple[Figure, list[Axes]]:
-    figure, axes = plots.panels(len(shown), width=3.4, height=3.4 * canvases.shape[1] / canvases.shape[2] + 0.3)
+def _canvases(shown: np.ndarray, canvases: np.ndarray, title: str) -> tuple[Drawing, list[Axes]]:
+    height = CANVAS * canvases.shape[1] / canvases.shape[2] + 0.3
+    drawing, axes = plots.panels(len(shown), title=title, width=CANVAS, height=height)
     for axis, number, canvas in zip(axes, shown, canvases, strict=True):
         plots.show(axis, canvas)
-        axis.set_title(f"canvas {number}", fontsize=8, fontweight="normal")
+        axis.set_title(f"canvas {number}", fontsize=8)
         axis.axis("off")
-    return figure, axes
+    return drawing, axes
 
 
-def _draw_everywhere(
-    shown: np.ndarray, canvases: np.ndarray, seen: pd.DataFrame, window: tuple[int, int], path: Path
-) -> None:
-    figure, axes = _canvases(shown, canvases // 3)  # dark enough to read what stands on it
+def _window_predictions(
+    shown: np.ndarray, canvases: np.ndarray, predictions: pd.DataFrame, window: tuple[int, int], path: Path
+) -> Figure:
+    """`window`: its height and width."""
+    title = "Predictions of all windows"
+    drawing, axes = _canvases(shown, canvases // 3, title)  # dark enough to read the letters on it
     for axis, number in zip(axes, shown, strict=True):
-        for row in seen[seen["canvas"] == number].to_dict("records"):
+        for row in predictions[predictions["canvas"] == number].to_dict("records"):
             middle = (row["left"] + (window[1] - 1) / 2, row["top"] + (window[0] - 1) / 2)
-            colour, alpha = plots.COLOURS[4], float(row["score"])
-            axis.text(*middle, row["class"][:LETTERS], color=colour, alpha=alpha, ha="center", va="center", fontsize=8)
-    plots.save(figure, path)
+            letters, alpha = row["class"][:SHOWN_LETTERS], float(row["score"])
+            axis.text(*middle, letters, color=WINDOW, alpha=alpha, ha="center", va="center", fontsize=8)
+    plots.save(drawing, path)
+    caption = (
+        f"The predicted class (its first {SHOWN_LETTERS} letters) in the middle of each window that is not classified "
+        "as background. The fainter the letters, the lower the probability."
+    )
+    return single_figure(title, caption, path, f"{len(shown)} darkened canvases with predicted classes")
 
 
-def _draw_curves(curves: pd.DataFrame, numbers: dict[str, float], path: Path) -> None:
-    figure, (axis,) = plots.panels(1, width=5.2, height=3.6)
-    for name, (colour, line, prefix) in CURVES.items():
+def _precision_recall(curves: pd.DataFrame, numbers: dict[str, float], path: Path) -> Figure:
+    title = "Precision and recall of the detections"
+    drawing, (axis,) = plots.panels(1, title=title, width=5.2, height=3.6)
+    for name, (label, colour, line, prefix) in CURVES.items():
         rows = curves[curves["curve"] == name]
-        axis.plot(rows["recall"], rows["precision"], line, color=plots.COLOURS[colour], label=name)
+        axis.plot(rows["recall"], rows["precision"], line, color=plots.COLOURS[colour], label=label)
         axis.plot(*(numbers[f"{prefix}{key}"] for key in ("recall", "precision")), "o", color=plots.COLOURS[colour])
     axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axis.legend(loc="lower left")
-    plots.save(figure, path)
+    plots.save(drawing, path)
+    caption = f"Every threshold from high (left) to low; the dots are at {numbers['threshold']:g}."
+    return single_figure(title, caption, path, f"{len(CURVES)} precision-recall curves")

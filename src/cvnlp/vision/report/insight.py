@@ -1,242 +1,169 @@
-"""What the report shows of what an image classifier has learned. Imports no torch."""
+"""The report's section on what an image classifier has learned. Imports no torch."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Rectangle
 
 from cvnlp.data import prepared
 from cvnlp.report import plots
-from cvnlp.vision.report.convolution import draw_laboratory
-from cvnlp.vision.report.detection import draw_reading
-from cvnlp.vision.report.run import read_named
+from cvnlp.report.elements import Element, Figure, Number, Numbers, Table, Text, columns_of, single_figure
+from cvnlp.vision.report.convolution import convolution_section
+from cvnlp.vision.report.detection import detection_section
+from cvnlp.vision.report.layers import filters, layer_elements
+from cvnlp.vision.report.run import prediction_titles, read_classes
 
-SHOWN_ATTENTION = 8
-CHANGES = {
-    "rotation": ("turned", "degrees, anticlockwise"),
-    "scale": ("scaled", "size"),
-    "right": ("moved right", "pixels"),
-    "down": ("moved down", "pixels"),
+SHOWN_ATTRIBUTIONS = 8
+TRANSFORMATIONS = {
+    "rotation": ("rotation", "angle, degrees anticlockwise"),
+    "scale": ("scaling", "size relative to the original"),
+    "right": ("horizontal shift", "pixels to the right"),
+    "down": ("vertical shift", "pixels down"),
 }
 
 
-def draw_insight(details: Path, folder: Path) -> list[str]:
-    """The section as Markdown; its figures go into `folder` and are linked by name."""
-    lines = _filters(details, folder) if (details / "filters.npy").is_file() else []
+def insight_section(details: Path, folder: Path) -> list[Element]:
+    """The elements of one run; its figures go into `folder`."""
+    found: list[Element] = [filters(details, folder / "filters.png")] if (details / "filters.npy").is_file() else []
     if (details / "layers.csv").is_file():
-        layers = pd.read_csv(details / "layers.csv", dtype={"block": str})
-        lines += [*_layers(layers, details, folder), *_blocks(layers, details, folder)]
-    lines += [*_limits(details, folder), *_attention(details, folder), *_mistakes(details, folder)]
-    further = {"reading": draw_reading, "laboratory": draw_laboratory}
-    return lines + [
-        line for name, draw in further.items() if (details / name).is_dir() for line in draw(details / name, folder)
-    ]
+        found += layer_elements(details, folder)
+    found += [*_invariance(details, folder), *_attributions(details, folder), *_confusions(details, folder)]
+    sections = {"reading": detection_section, "laboratory": convolution_section}
+    return found + [build(details / name, folder) for name, build in sections.items() if (details / name).is_dir()]
 
 
-def _filters(details: Path, folder: Path) -> list[str]:
-    weights = prepared.load_array(details, "filters")
-    shades = 0.5 + weights / (2 * max(float(np.abs(weights).max()), 1e-12))
-    titles = [[f"{number} {when}" for number in range(1, weights.shape[1] + 1)] for when in ("before", "after")]
-    plots.draw_pictures([list(row) for row in shades], titles, folder / "filters.png")
-    return [
-        "Filters of the first layer before and after training (grey is 0, bright is positive, dark is negative):",
-        "",
-        "![Filters of the first layer]({folder}/filters.png)",
-        "",
-    ]
-
-
-def _layers(layers: pd.DataFrame, details: Path, folder: Path) -> list[str]:
-    """What every layer sees, as a table, and where the gradient of each block's central unit lies."""
-    blocks = layers.dropna(subset="block")
-    figure, axes = plots.panels(2 * len(blocks), width=1.9, height=2.2)
-    for index, (_, row) in enumerate(blocks.iterrows()):
-        gradients = prepared.load_array(details, f"gradient_{row['block']}")
-        for axis, gradient, when in zip(axes[2 * index :], gradients, ("before", "after"), strict=False):
-            axis.imshow(gradient / max(float(gradient.max()), 1e-12), cmap="magma", vmin=0, vmax=1)
-            axis.set_title(f"{row['block']} {when}", fontsize=8, fontweight="normal")
-            axis.axis("off")
-            if not np.isnan(row["field_height"]):
-                axis.add_patch(_frame(row))
-    plots.save(figure, folder / "receptive.png")
-    return [
-        "What a unit of every layer sees, in pixels: its receptive field by theory and as measured (within the "
-        "picture), and the square that holds 90 % of its gradient, before and after training. Then by how much the map "
-        "of a moved picture differs from the moved map, as a share of what the picture adds to the map: 0 is "
-        "equivariance.",
-        "",
-        _layer_table(layers, pd.read_csv(details / "equivariance.csv")).to_markdown(index=False, disable_numparse=True),
-        "",
-        "Gradient of the central unit of each block, before and after training, in the frame of its field by theory:",
-        "",
-        "![Receptive fields]({folder}/receptive.png)",
-        "",
-    ]
-
-
-def _frame(row: pd.Series) -> Rectangle:
-    """Around the field of the central unit; imshow's pixel 0 reaches from -0.5 to 0.5."""
-    left, top = (
-        row[f"centre_{side}"] + row[f"stride_{side}"] * (row[side] // 2) - row[f"field_{side}"] / 2
-        for side in ("width", "height")
-    )
-    return Rectangle((left, top), row["field_width"], row["field_height"], fill=False, edgecolor=plots.COLOURS[5])
-
-
-def _layer_table(layers: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {
-            "layer": layers["layer"],
-            "map": [f"{row.height} x {row.width} x {row.channels}" for row in layers.itertuples()],
-            "field": _sides(layers, "field"),
-            "measured": _sides(layers, "measured"),
-            "stride": _sides(layers, "stride"),
-            "90 % before": layers["effective_before"].astype(str),
-            "after": layers["effective"].astype(str),
-        }
-    )
-    for shift, rows in differences.groupby("shift"):
-        values = layers["layer"].map(rows.set_index("layer")["difference"])
-        table[f"moved by {shift}"] = ["" if np.isnan(value) else f"{value:.3f}" for value in values]
-    return table
-
-
-def _sides(layers: pd.DataFrame, what: str) -> list[str]:
-    pairs = layers[[f"{what}_height", f"{what}_width"]].to_numpy(float)
-    return ["" if np.isnan(pair).any() else " x ".join(f"{side:g}" for side in pair) for pair in pairs]
-
-
-def _blocks(layers: pd.DataFrame, details: Path, folder: Path) -> list[str]:
-    """What excites the filters of each block, and the maps of one picture."""
-    blocks, picture = list(layers["block"].dropna()), prepared.load_array(details, "picture")
-    for block in blocks:
-        patches = prepared.load_array(details, f"patches_{block}")
-        names = [str(number) for number in range(1, len(patches) + 1)]
-        plots.draw_mosaic(list(patches), names, folder / f"patches_{block}.png")
-    rows = [[picture, *_maps(prepared.load_array(details, f"maps_{block}"))] for block in blocks]
-    titles = [
-        ["", *(f"{block}: {number}" for number in range(1, len(row)))] for block, row in zip(blocks, rows, strict=True)
-    ]
-    plots.draw_pictures(_even(rows), titles, folder / "maps.png")
-    links = [f"![What excites {block}]({{folder}}/patches_{block}.png)" for block in blocks]
-    return [
-        "The pieces of training pictures that excite the filters of each block most, a row for each filter, as large "
-        f"as its field (what is grey lies outside the picture); {', '.join(blocks)}:",
-        "",
-        " ".join(links),
-        "",
-        "The maps of one validation picture, block by block (bright is large, on one scale for each block):",
-        "",
-        "![Feature maps]({folder}/maps.png)",
-        "",
-    ]
-
-
-def _maps(maps: np.ndarray) -> Iterator[np.ndarray]:
-    low, high = float(maps.min()), float(maps.max())
-    return ((one[..., None] - low) / max(high - low, 1e-12) for one in maps)
-
-
-def _even(rows: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    """The first row decides how many there are in each: it is filled with white."""
-    missing = max(map(len, rows)) - len(rows[0])
-    return [rows[0] + [np.ones((1, 1, 1))] * missing, *rows[1:]]
-
-
-def _limits(details: Path, folder: Path) -> list[str]:
-    _draw_limits(pd.read_csv(details / "limits.csv"), folder / "limits.png")
-    worst = pd.read_csv(details / "worst.csv").iloc[0]
-    lines = [
-        "Accuracy on validation pictures that are turned, scaled or moved:",
-        "",
-        "![Limits]({folder}/limits.png)",
-        "",
-    ]
+def _invariance(details: Path, folder: Path) -> list[Element]:
+    """Accuracy under rotation, scaling and shifts, one at a time and in the worst combination."""
+    found: list[Element] = [_transformed_accuracy(details, folder / "invariance.png")]
     if (details / "reading").is_dir():
-        lines += [
-            "This network knows background, and has learned to take for it what is moved out of the middle or grows "
-            "past the edge: these curves fall earlier than those of a network that must name a digit.",
-            "",
-        ]
-    lines += [
-        f"Each of {worst['pictures']:.0f} pictures turned by up to {worst['rotation']:g} degrees and moved by up to "
-        f"{worst['shift']:g} pixels each way, {worst['points']:.0f} changes in all: {worst['accuracy']:.1%} are read "
-        "rightly after every one.",
-        "",
-    ]
-    fooled = read_named(details / "fooled.csv")
-    if len(fooled):
-        below = [f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {row.predicted}" for row in fooled.itertuples()]
-        pairs = prepared.load_array(details, "fooled")
-        plots.draw_pictures([list(pair) for pair in pairs], [list(fooled["actual"]), below], folder / "fooled.png")
-        lines += [
-            "Right before, wrong after the smallest such change (degrees, pixels right, pixels down: what it reads):",
-            "",
-            "![Fooled by turning and moving]({folder}/fooled.png)",
-            "",
-        ]
-    return lines
+        found.append(
+            Text(
+                "This network has a background class and has learned to predict it for digits that are off-centre or "
+                "cut off by the edge. Its accuracy therefore falls earlier than that of a network without a "
+                "background class."
+            )
+        )
+    return [*found, _worst_case(details), *_fooled(details, folder / "fooled.png")]
 
 
-def _draw_limits(table: pd.DataFrame, path: Path) -> None:
-    figure, axes = plots.panels(3, width=3.4, height=2.9, sharey=True)
+def _transformed_accuracy(details: Path, path: Path) -> Figure:
+    title, table = "Accuracy on transformed images", pd.read_csv(details / "limits.csv")
+    drawing, axes = plots.panels(3, title=title, width=3.4, height=2.9, sharey=True)
     panels = {"rotation": axes[0], "scale": axes[1], "right": axes[2], "down": axes[2]}
-    for (change, axis), colour in zip(panels.items(), (plots.COLOURS[0],) * 3 + plots.COLOURS[1:2], strict=True):
-        rows = table[table["change"] == change]
-        axis.plot(rows["amount"], rows["accuracy"], color=colour, marker="o", markersize=4, label=CHANGES[change][0])
-        axis.set(xlabel=CHANGES[change][1], ylim=(0, 1.02))
-        axis.legend(loc="lower center")
+    for (name, axis), colour in zip(panels.items(), (plots.COLOURS[0],) * 3 + plots.COLOURS[1:2], strict=True):
+        rows, (label, unit) = table[table["change"] == name], TRANSFORMATIONS[name]
+        axis.plot(rows["amount"], rows["accuracy"], color=colour, marker="o", markersize=4, label=f"{label}: {unit}")
+        axis.set(title=label, xlabel=unit, ylim=(0, 1.02))
+    axes[2].set(title="shift", xlabel="pixels")
+    axes[2].legend(loc="lower center", fontsize=8)
     axes[0].set_ylabel("validation accuracy")
-    plots.save(figure, path)
+    plots.save(drawing, path)
+    caption = "Accuracy on validation images after a rotation, a scaling or a shift; the images are black outside."
+    return single_figure(title, caption, path, "Line plots of accuracy against the angle, the scale and the shift")
 
 
-def _attention(details: Path, folder: Path) -> list[str]:
-    table = read_named(details / "attention.csv")
-    shown = np.linspace(0, len(table) - 1, min(SHOWN_ATTENTION, len(table))).astype(int)
-    images, added = prepared.load_array(details, "attended"), prepared.load_array(details, "attributions")
-    titles = [f"{row.actual} as {row.predicted}" for row in table.iloc[shown].itertuples()]
-    rows = [[images[index] for index in shown], [_signed(added[index]) for index in shown]]
-    plots.draw_pictures(rows, [titles, [""] * len(shown)], folder / "attention.png")
+def _worst_case(details: Path) -> Numbers:
+    """Engstrom et al. 2019: an image counts only if every transformation of a grid leaves it classified correctly."""
+    worst = pd.read_csv(details / "worst.csv").iloc[0]
+    return Numbers(
+        "Worst case over rotations and shifts combined",
+        (
+            Number("images classified correctly after every transformation", float(worst["accuracy"]), format=".1%"),
+            Number("images", int(worst["pictures"])),
+            Number("transformations of each image", int(worst["points"])),
+            Number("largest rotation", float(worst["rotation"]), "degrees", "g"),
+            Number("largest shift", float(worst["shift"]), "pixels in each direction", "g"),
+        ),
+    )
+
+
+def _fooled(details: Path, path: Path) -> list[Figure]:
+    fooled = read_classes(details / "fooled.csv")
+    if not len(fooled):
+        return []
+    originals, transformed = prepared.load_array(details, "fooled")
+    below = [f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {row.predicted}" for row in fooled.itertuples()]
+    title = "Images misclassified after a small rotation and shift"
+    rows = {"original": list(originals), "transformed": list(transformed)}
+    titles = [list(fooled["actual"]), below]
+    plots.draw_pictures(list(rows.values()), titles, path, title=title, row_titles=list(rows))
+    caption = (
+        "Top: images classified correctly, with their class. Bottom: the same images after the smallest transformation "
+        "that changes the prediction (degrees, pixels right, pixels down: predicted class)."
+    )
     return [
-        "Where it looks: what each pixel adds to the logit of the class that it names, by integrated gradients from "
-        "black (orange adds, blue takes away). A fifth of the lit pixels made black takes "
-        f"{table['fall'].mean():.1%} from its probability if they are those that add most, "
-        f"{table['fall_by_chance'].mean():.1%} if they are any (means of {len(table)} pictures).",
-        "",
-        "![Where it looks]({folder}/attention.png)",
-        "",
+        single_figure(title, caption, path, f"{len(fooled)} validation images before and after a rotation and shift")
     ]
+
+
+def _attributions(details: Path, folder: Path) -> list[Element]:
+    table, path = read_classes(details / "attention.csv"), folder / "attributions.png"
+    shown = np.linspace(0, len(table) - 1, min(SHOWN_ATTRIBUTIONS, len(table))).astype(int)
+    images, added = prepared.load_array(details, "attended"), prepared.load_array(details, "attributions")
+    titles = prediction_titles(table.iloc[shown], confidence=False)
+    pictures = [[images[index] for index in shown], [_signed(added[index]) for index in shown]]
+    title, rows = "Pixel attributions by integrated gradients", ("image", "attribution")
+    plots.draw_pictures(pictures, [titles, [""] * len(shown)], path, title=title, row_titles=rows)
+    caption = (
+        "Top: validation images, true class → predicted class. Bottom: the contribution of each pixel to the logit of "
+        "the predicted class, relative to a black image. Orange pixels increase it, blue pixels decrease it."
+    )
+    fall, random = 100 * table["fall"].mean(), 100 * table["fall_by_chance"].mean()
+    deletion = (
+        f"Blacking out the most important fifth of the lit pixels lowers the probability of the predicted class by "
+        f"{fall:.1f} percentage points; a random fifth, by {random:.1f} (means of {len(table)} images)."
+    )
+    return [single_figure(title, caption, path, f"{len(shown)} images and their attribution maps"), Text(deletion)]
 
 
 def _signed(values: np.ndarray) -> np.ndarray:
-    """White for 0, orange for the most that is added, blue for as much taken away; (H, W, 3) in [0, 1]."""
+    """White for 0, orange for the largest positive value, blue for as large a negative one; (H, W, 3) in [0, 1]."""
     share = values[..., None] / max(float(np.abs(values).max()), 1e-12)
     orange, blue = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])
     return np.where(share > 0, 1 - share * (1 - orange), 1 + share * (1 - blue))
 
 
-def _mistakes(details: Path, folder: Path) -> list[str]:
-    pairs = read_named(details / "confusions.csv")
-    reliability = read_named(details / "reliability.csv")
-    lines = []
+CONFUSIONS = {
+    "actual": ("true class", None),
+    "predicted": ("predicted class", None),
+    "times": ("images", ",d"),
+    "share": ("share of the true class", ".1%"),
+}
+RELIABILITY = {
+    "class": ("predicted class", None),
+    "named": ("images", ",d"),
+    "confidence": ("mean confidence", ".3f"),
+    "accuracy": ("accuracy", ".3f"),
+    "accuracy_low": ("95 % interval, from", ".3f"),
+    "accuracy_high": ("to", ".3f"),
+    "gap": ("confidence - accuracy", ".3f"),
+    "calibration_error": ("calibration error", ".3f"),
+}
+
+
+def _confusions(details: Path, folder: Path) -> list[Element]:
+    """The most frequent confusions with examples, and how reliable the prediction of each class is."""
+    pairs, found = read_classes(details / "confusions.csv"), list[Element]()
     if len(pairs):
-        titles = [f"{row.actual} as {row.predicted} ({row.confidence:.0%})" for row in pairs.itertuples()]
-        images = list(prepared.load_array(details, "confusions"))
-        plots.draw_pictures(plots.in_rows(images, 8), plots.in_rows(titles, 8), folder / "confusions.png")
-        largest = pairs.drop_duplicates(["actual", "predicted"])
-        said = [f"{row.actual} as {row.predicted} ({row.times})" for row in largest.itertuples()]
-        lines = [
-            f"The most frequent mistakes on the validation split, the surest of each first: {', '.join(said)}.",
-            "",
-            "![The most frequent mistakes]({folder}/confusions.png)",
-            "",
+        different = pairs.drop_duplicates(["actual", "predicted"])
+        caption = "On the validation split, the most frequent first."
+        found = [
+            Table("Most frequent confusions", columns_of(different, CONFUSIONS), caption),
+            _confused(pairs, prepared.load_array(details, "confusions"), folder / "confusions.png"),
         ]
-    return [
-        *lines,
-        "How far it can be trusted when it names a class (validation split, which also chose the epoch):",
-        "",
-        reliability.astype(object).where(reliability.notna(), None).to_markdown(index=False, floatfmt=".3f"),
-        "",
-    ]
+    caption = (
+        "Accuracy of the predictions of each class on the validation split, with Wilson's interval. This split also "
+        "chose the epoch, so new images may give lower values."
+    )
+    reliability = read_classes(details / "reliability.csv")
+    return [*found, Table("Reliability of the predictions by class", columns_of(reliability, RELIABILITY), caption)]
+
+
+def _confused(pairs: pd.DataFrame, images: np.ndarray, path: Path) -> Figure:
+    title = "Examples of the most frequent confusions"
+    titles = plots.in_rows(prediction_titles(pairs), 8)
+    plots.draw_pictures(plots.in_rows(list(images), 8), titles, path, title=title)
+    caption = (
+        "Validation images, true class → predicted class (confidence); of each confusion the most confident first."
+    )
+    return single_figure(title, caption, path, f"{len(pairs)} misclassified validation images")

@@ -1,58 +1,82 @@
-"""What the report shows of classifiers: figures drawn from the tables of the stages. Imports no torch."""
+"""The report's section on one classifier: scores by class, misclassified and adversarial images. Imports no torch."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
 from cvnlp.report import plots
+from cvnlp.report.comparison import LearningCurves, Robustness
+from cvnlp.report.elements import Element, Figure, Image, Table, columns_of, single_figure
 
 TITLE = "Image classification"
-LEARNING = plots.Learning("validation_accuracy", "validation accuracy", "Validation accuracy after every epoch")
-ROBUSTNESS = plots.Robustness(
+LEARNING = LearningCurves(
+    metric="validation_accuracy",
+    label="validation accuracy",
+    title="Learning curves",
+    caption="Accuracy on the validation split after every epoch, a plot for each data set.",
+)
+ROBUSTNESS = Robustness(
     strength="eps",
     metric="accuracy",
-    strength_label="eps: largest change of a pixel (full range 1)",
+    strength_label="eps: largest change of a pixel (range 0 to 1)",
     metric_label="test accuracy",
-    caption="Accuracy under attack, beside random offsets of the same size",
+    attacks={"random": ("random", plots.GREY), "fgsm": ("FGSM", "#E69F00"), "pgd": ("PGD", "#D55E00")},
+    title="Accuracy under attack",
+    caption="Accuracy on test images perturbed by FGSM and PGD, compared with random perturbations of the same size. "
+    "The lower a curve, the stronger the attack.",
 )
-NAMED_ALL, NAMED_WORST = 10, 8  # classes whose curves are named: all of so many, or so many of more
+NAMED_ALL, NAMED_WORST = 10, 8  # classes in the legend of the curves: all of up to ten, or the eight worst of more
+CLASS_SCORES = {
+    "class": ("class", None),
+    "precision": ("precision", ".3f"),
+    "recall": ("recall", ".3f"),
+    "f1": ("F1", ".3f"),
+    "average_precision": ("average precision", ".3f"),
+    "pictures": ("images", ",d"),
+}
 
 
-def draw_run(details: Path, examples: Path, folder: Path) -> list[str]:
-    """The section of one run, as Markdown; its figures go into `folder` and are linked by name."""
-    classes = read_named(details / "classes.csv")
-    _draw_confusion(pd.read_csv(details / "confusion.csv").to_numpy(), list(classes["class"]), folder / "confusion.png")
+def run_section(details: Path, examples: Path, folder: Path) -> list[Element]:
+    """The elements of one run; its figures go into `folder`."""
+    classes = read_classes(details / "classes.csv")
+    caption = "Of each class against all others. Classes without test images have no average precision."
+    return [
+        _confusion_and_calibration(details, list(classes["class"]), folder),
+        _precision_recall(read_classes(details / "curves.csv"), classes, folder / "curves.png"),
+        *_misclassified(details, folder / "mistakes.png"),
+        *_adversarial_examples(examples, folder / "adversarial_examples.png"),
+        Table("Scores by class on the test split", columns_of(classes, CLASS_SCORES), caption),
+    ]
+
+
+def read_classes(path: Path) -> pd.DataFrame:
+    """A table with names of classes: a class may be called NA, only an empty cell is a missing value."""
+    return pd.read_csv(path, dtype=CLASS_COLUMNS, keep_default_na=False, na_values=[""])
+
+
+CLASS_COLUMNS = {"class": str, "actual": str, "predicted": str}
+
+
+def _confusion_and_calibration(details: Path, classes: list[str], folder: Path) -> Figure:
+    _draw_confusion(pd.read_csv(details / "confusion.csv").to_numpy(), classes, folder / "confusion.png")
     _draw_calibration(pd.read_csv(details / "calibration.csv"), folder / "calibration.png")
-    _draw_curves(read_named(details / "curves.csv"), classes, folder / "curves.png")
-    lines = ["![Confusion matrix]({folder}/confusion.png) ![Calibration]({folder}/calibration.png)", ""]
-    lines += ["Each class against all others, for every probability from which a picture may be taken for it:", ""]
-    lines += ["![Precision and recall]({folder}/curves.png)", ""]
-    mistakes = read_named(details / "mistakes.csv")
-    if len(mistakes):
-        _draw_mistakes(prepared.load_array(details, "mistakes"), mistakes, folder / "mistakes.png")
-        lines += ["The worst mistakes:", "", "![Worst mistakes]({folder}/mistakes.png)", ""]
-    if (examples / "clean.npy").is_file():
-        eps = _draw_flips({name: prepared.load_array(examples, name) for name in FLIP}, folder / "flips.png")
-        lines += [f"Right before, wrong after PGD at eps {eps:g}:", "", "![Flipped by PGD]({folder}/flips.png)", ""]
-    shown = classes.astype(object).where(classes.notna(), None)
-    return [*lines, "Per class:", "", shown.to_markdown(index=False, floatfmt=".3f"), ""]
-
-
-def read_named(path: Path) -> pd.DataFrame:
-    """A table with names of classes: one may be called NA, only an empty cell is none."""
-    return pd.read_csv(path, dtype=NAMES, keep_default_na=False, na_values=[""])
-
-
-NAMES = {"class": str, "actual": str, "predicted": str}
-FLIP = ("clean", "attacked", "before", "after", "eps")
+    return Figure(
+        "Confusion matrix and calibration",
+        "Left: the number of test images of each true class (row) by predicted class (column); misclassified images "
+        "are off the diagonal. Right: accuracy against confidence, in bins of confidence; below the diagonal the "
+        "network is overconfident.",
+        (
+            Image(folder / "confusion.png", f"Heat map of the confusion matrix of {len(classes)} classes"),
+            Image(folder / "calibration.png", "Scatter plot of accuracy against confidence, with the diagonal"),
+        ),
+    )
 
 
 def _draw_confusion(counts: np.ndarray, classes: list[str], path: Path) -> None:
-    figure, (axis,) = plots.panels(1, width=0.42 * len(classes) + 1.2, height=0.42 * len(classes) + 0.9)
+    side = 0.42 * len(classes)
+    drawing, (axis,) = plots.panels(1, title="Confusion matrix, test split", width=side + 1.2, height=side + 0.9)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(counts), strict=True):
@@ -61,55 +85,85 @@ def _draw_confusion(counts: np.ndarray, classes: list[str], path: Path) -> None:
     axis.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 3 else 90)
     axis.set_yticks(range(len(classes)), classes)
     axis.grid(False)
-    axis.set(title="confusion", xlabel="taken for", ylabel="is")
-    plots.save(figure, path)
+    axis.set(xlabel="predicted class", ylabel="true class")
+    plots.save(drawing, path)
 
 
 def _draw_calibration(table: pd.DataFrame, path: Path) -> None:
-    figure, (axis,) = plots.panels(1, width=4.4, height=4.2)
-    axis.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1, label="perfect")
+    drawing, (axis,) = plots.panels(1, title="Calibration, test split", width=4.4, height=4.2)
+    axis.plot([0, 1], [0, 1], color=plots.GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
     sizes = 12 + 160 * np.sqrt(table["pictures"] / table["pictures"].sum())
-    axis.scatter(table["confidence"], table["accuracy"], s=sizes, color=plots.COLOURS[0], label="bins (area: pictures)")
-    axis.set(title="calibration", xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.05))
-    axis.legend(loc="upper left")
-    plots.save(figure, path)
+    label = "bins (the larger, the more images)"
+    axis.scatter(table["confidence"], table["accuracy"], s=sizes, color=plots.COLOURS[0], label=label)
+    axis.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.05))
+    drawing.legend(loc="outside lower center")
+    plots.save(drawing, path)
 
 
-def _draw_curves(curves: pd.DataFrame, classes: pd.DataFrame, path: Path) -> None:
-    """Precision against recall, the worst classes first; of more than ten, those that do not stand out are grey."""
+def _precision_recall(curves: pd.DataFrame, classes: pd.DataFrame, path: Path) -> Figure:
+    """The curves of the worst classes first; of more than ten classes, the better ones are grey."""
     average = classes.dropna(subset="average_precision").set_index("class")["average_precision"].sort_values()
     worst = list(average.index[: len(average) if len(average) <= NAMED_ALL else NAMED_WORST])
     styles, points = plots.line_styles(worst), dict(iter(curves.groupby("class")))
-    figure, (axis,) = plots.panels(1, width=5.6, height=4.2)
+    drawing, (axis,) = plots.panels(1, title="Precision and recall of each class", width=5.6, height=4.2)
     for name in average.index[len(worst) :]:
         axis.plot(points[name]["recall"], points[name]["precision"], color="#CCCCCC", linewidth=0.6)
     for name in reversed(worst):
         label = f"{name}: {average[name]:.3f}"
         axis.plot(points[name]["recall"], points[name]["precision"], **styles[name], label=label)
     shown = (min(0.9, max(0.0, 1 - 3 * (1 - average.iloc[0]) ** 0.5)), 1.005)  # the corner of the worst one's area
-    axis.set(title="precision and recall", xlabel="recall", ylabel="precision", xlim=shown, ylim=shown)
+    axis.set(xlabel="recall", ylabel="precision", xlim=shown, ylim=shown)
+    axis.locator_params(nbins=6)
     handles, labels = axis.get_legend_handles_labels()
-    title = "average precision" if len(worst) == len(average) else "average precision, the worst"
+    title = "average precision" if len(worst) == len(average) else "lowest average precision"
     axis.legend(handles[::-1], labels[::-1], title=title, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
-    plots.save(figure, path)
+    plots.save(drawing, path)
+    caption = (
+        "Precision and recall of each class at every threshold, on the test split. The legend gives the area under "
+        "each curve, the lowest first; the axes show only the corner in which the curves are."
+    )
+    return single_figure("Precision-recall curves", caption, path, f"Precision-recall curves of {len(average)} classes")
 
 
-def _draw_mistakes(images: np.ndarray, table: pd.DataFrame, path: Path) -> None:
-    titles = [f"{row.actual} as {row.predicted} ({row.confidence:.0%})" for row in table.itertuples()]
-    plots.draw_pictures(plots.in_rows(list(images), 6), plots.in_rows(titles, 6), path)
+def _misclassified(details: Path, path: Path) -> list[Figure]:
+    table = read_classes(details / "mistakes.csv")
+    if not len(table):
+        return []
+    images = prepared.load_array(details, "mistakes")
+    title = "Most confident misclassifications"
+    titles = plots.in_rows(prediction_titles(table), 6)
+    plots.draw_pictures(plots.in_rows(list(images), 6), titles, path, title=title)
+    caption = "Test images misclassified with the highest confidence: true class → predicted class (confidence)."
+    return [single_figure(title, caption, path, f"{len(images)} misclassified test images")]
 
 
-def _draw_flips(flips: Mapping[str, Any], path: Path) -> float:
-    """Clean, perturbation (grey is no change, full range is eps) and attacked, one column a picture; returns eps."""
-    eps = float(flips["eps"])
-    perturbation = (flips["attacked"] - flips["clean"]) / (2 * eps) + 0.5
-    names = [
-        [str(name) for name in flips["before"]],
-        ["" for _ in flips["before"]],
-        [str(name) for name in flips["after"]],
+def prediction_titles(table: pd.DataFrame, *, confidence: bool = True) -> list[str]:
+    """Titles of images: `7 → 9 (88%)`, the true and the predicted class, with the confidence."""
+    titles = [f"{actual} → {predicted}" for actual, predicted in zip(table["actual"], table["predicted"], strict=True)]
+    if confidence:
+        titles = [f"{title} ({share:.0%})" for title, share in zip(titles, table["confidence"], strict=True)]
+    return titles
+
+
+def _adversarial_examples(examples: Path, path: Path) -> list[Figure]:
+    """Original, perturbation (grey is zero, full range is eps) and perturbed image, one column an image."""
+    if not (examples / "clean.npy").is_file():
+        return []
+    clean, attacked, before, after = (
+        prepared.load_array(examples, name) for name in ("clean", "attacked", "before", "after")
+    )
+    eps = float(prepared.load_array(examples, "eps"))
+    perturbation = (attacked - clean) / (2 * eps) + 0.5
+    titles = [[f"predicted: {name}" for name in before], [""] * len(before), [f"predicted: {name}" for name in after]]
+    title = f"Adversarial examples by PGD, eps {eps:g}"
+    rows = ("original", "perturbation", "perturbed")
+    plots.draw_pictures([list(clean), list(perturbation), list(attacked)], titles, path, title=title, row_titles=rows)
+    caption = (
+        "Top: images classified correctly. Middle: the perturbation found by PGD, magnified (black and white are "
+        f"-{eps:g} and +{eps:g}). Bottom: the perturbed images, now misclassified."
+    )
+    return [
+        single_figure(
+            title, caption, path, f"{len(clean)} test images before and after an attack, with the perturbations"
+        )
     ]
-    titles = [
-        [f"{what} {name}".strip() for name in line] for what, line in zip(("reads", "+", "reads"), names, strict=True)
-    ]
-    plots.draw_pictures([list(flips["clean"]), list(perturbation), list(flips["attacked"])], titles, path)
-    return eps

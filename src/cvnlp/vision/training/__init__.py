@@ -1,5 +1,5 @@
 """Training of image classifiers."""
 
-from cvnlp.vision.training.task import GradientFreeTask, Task
+from cvnlp.vision.training.task import Task
 
-__all__ = ["GradientFreeTask", "Task"]
+__all__ = ["Task"]

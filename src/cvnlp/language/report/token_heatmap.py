@@ -1,0 +1,51 @@
+"""Text drawn as letters on a coloured background, a number for each token. Imports no torch."""
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+LINE_WIDTH = 72  # letters
+LETTER_WIDTH, LETTER_HEIGHT = 0.115, 0.2  # inches
+NARROWEST = 5.0  # inches, of the whole: a title needs room
+LETTER: dict[str, Any] = {"ha": "center", "va": "center", "family": "monospace", "fontsize": 8}
+LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
+
+Cell = tuple[str, float]  # a letter and the number of its token
+
+
+def lay_out(tokens: list[str], numbers: list[float], token_kind: str, line_end: str) -> list[list[Cell]]:
+    """The text as lines of letters; words are separated by gaps without a number, long lines are broken."""
+    lines: list[list[Cell]] = [[]]
+    for token, number in zip(tokens, numbers, strict=True):
+        ends = token == line_end
+        shown = LINE_END if ends else token if token_kind == "characters" else f"{token} "
+        if len(lines[-1]) + len(shown) > LINE_WIDTH:
+            lines.append([])
+        lines[-1] += [(letter, number if letter != " " or token == " " else math.nan) for letter in shown]
+        lines += [[]] if ends else []
+    return [line for line in lines if line]
+
+
+def size(lines: list[list[Cell]], *, margin: float) -> tuple[float, float]:
+    """Width and height in inches of the lines with their colour bar, and of a `margin` above and below."""
+    return max(LETTER_WIDTH * max(map(len, lines)) + 1.2, NARROWEST), LETTER_HEIGHT * len(lines) + margin
+
+
+def draw_letters(axis: Axes, lines: list[list[Cell]], **colours: Any) -> AxesImage:
+    """The lines as letters; `colours` are imshow's keyword arguments, such as `cmap`, `vmin` and `vmax`."""
+    ground = np.full((len(lines), max(map(len, lines))), np.nan)
+    for row, line in enumerate(lines):
+        ground[row, : len(line)] = [number for _, number in line]
+        for place, (letter, _) in enumerate(line):
+            # excluded from the layout: all letters are within the image, and measuring them takes long
+            axis.text(place, row, letter, **LETTER, in_layout=False)
+    axis.axis("off")
+    return axis.imshow(ground, aspect="auto", **colours)
+
+
+def visible(token: str) -> str:
+    """The token, or the name of white space."""
+    return {" ": "space", "\n": "line end", "\t": "tab"}.get(token, token)

@@ -1,0 +1,81 @@
+"""The two figures that compare the runs of either half: learning curves, and scores under attack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from cvnlp.report import plots
+from cvnlp.report.elements import Figure, single_figure
+
+
+@dataclass(frozen=True)
+class LearningCurves:
+    """The metric of the histories that shows how a half's runs learn; `caption` says what to see."""
+
+    metric: str
+    label: str
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """The metric of a half's attack tables, and the strength that it depends on; `<metric>_clean` is its value at 0.
+
+    `attacks`: method -> its label and colour.
+    """
+
+    strength: str
+    metric: str
+    strength_label: str
+    metric_label: str
+    attacks: Mapping[str, tuple[str, str]]
+    title: str
+    caption: str
+
+
+def learning_curves(
+    shown: LearningCurves, histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], path: Path
+) -> list[Figure]:
+    """The metric against the epoch, a line per run and a plot per data set; nothing if no run has an epoch.
+
+    `groups`: run -> data set.
+    """
+    trained = {run: table for run, table in histories.items() if len(table)}
+    names = list(dict.fromkeys(groups[run] for run in trained))
+    if not names:
+        return []
+    drawing, axes = plots.panels(len(names), title=shown.title)
+    styles = plots.line_styles(groups)
+    for axis, name in zip(axes, names, strict=True):
+        for run in (run for run in trained if groups[run] == name):
+            table = trained[run]
+            axis.plot(table["epoch"] + 1, table[shown.metric], **styles[run], marker="o", markersize=3, label=run)
+        axis.set(title=name, xlabel="epoch", ylabel=shown.label)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend()
+    plots.save(drawing, path)
+    alternative = f"Line plots of the {shown.label}, by epoch, for {', '.join(trained)}"
+    return [single_figure(shown.title, shown.caption, path, alternative)]
+
+
+def robustness(
+    shown: Robustness, tables: Mapping[str, pd.DataFrame], scores: Mapping[str, dict[str, float]], path: Path
+) -> list[Figure]:
+    """The metric against the strength of each attack, a plot per run."""
+    drawing, axes = plots.panels(len(tables), title=shown.title, width=3.4, sharey=shown.metric == "accuracy")
+    for axis, (run, table) in zip(axes, tables.items(), strict=True):
+        for method, rows in table.groupby("method", sort=False):
+            label, colour = shown.attacks[str(method)]
+            strengths = [0.0, *rows[shown.strength]]
+            values = [scores[run][f"{shown.metric}_clean"], *rows[shown.metric]]
+            axis.plot(strengths, values, color=colour, marker="o", markersize=4, label=label)
+        axis.set(title=run, xlabel=shown.strength_label)
+    axes[0].set_ylabel(shown.metric_label)
+    max(axes, key=lambda axis: len(axis.lines)).legend()  # some attacks do not apply to every network
+    plots.save(drawing, path)
+    alternative = f"Line plots of the {shown.metric_label}, by strength of each attack, for {', '.join(tables)}"
+    return [single_figure(shown.title, shown.caption, path, alternative)]

@@ -1,0 +1,140 @@
+"""The report's figures of a network's layers: filters, receptive fields, feature maps. Imports no torch."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from cvnlp.data import prepared
+from cvnlp.report import plots
+from cvnlp.report.elements import Column, Element, Figure, Image, Table, single_figure
+
+STAGES = ("before training", "after training")
+SMALL = 0.7  # inches, of a filter or feature map: there are many next to each other
+
+
+def filters(details: Path, path: Path) -> Figure:
+    """The weights of the first layer as pictures."""
+    weights = prepared.load_array(details, "filters")
+    shades = 0.5 + weights / (2 * max(float(np.abs(weights).max()), 1e-12))
+    titles = [[str(number) for number in range(1, weights.shape[1] + 1)]] * len(STAGES)
+    title = "Filters of the first layer"
+    plots.draw_pictures([list(row) for row in shades], titles, path, title=title, row_titles=STAGES, size=SMALL)
+    caption = "Before training (top) and after (bottom). Grey is zero, white is positive, black is negative."
+    return single_figure(title, caption, path, f"Weights of {weights.shape[1]} filters as grey or colour images")
+
+
+def layer_elements(details: Path, folder: Path) -> list[Element]:
+    """Receptive fields and equivariance of all layers; of each block gradients, patches and feature maps."""
+    layers = pd.read_csv(details / "layers.csv", dtype={"block": str})
+    blocks = layers.dropna(subset="block")
+    return [
+        _layer_table(layers, pd.read_csv(details / "equivariance.csv")),
+        _receptive_fields(blocks, details, folder / "receptive_fields.png"),
+        _patches(list(blocks["block"]), details, folder),
+        _feature_maps(list(blocks["block"]), details, folder / "feature_maps.png"),
+    ]
+
+
+def _layer_table(layers: pd.DataFrame, differences: pd.DataFrame) -> Table:
+    columns = [
+        Column("layer", layers["layer"]),
+        Column("feature map", [f"{row.height} x {row.width} x {row.channels}" for row in layers.itertuples()]),
+        *(Column(title, _sides(layers, name)) for name, title in SIDES.items()),
+        Column("90 % of the gradient, before training", layers["effective_before"].tolist(), ",d"),
+        Column("after training", layers["effective"].tolist(), ",d"),
+    ]
+    caption = (
+        "In pixels of the image: the receptive field of a unit in theory and as measured within the image, its "
+        "stride, and the side of the square that holds 90 % of the gradient of the central unit (effective receptive "
+        "field). The equivariance error is the difference between the feature map of a shifted image and the shifted "
+        "feature map, relative to the part of the map that depends on the image: 0 is equivariance."
+    )
+    return Table("Receptive fields and equivariance", (*columns, *_equivariance(layers, differences)), caption)
+
+
+SIDES = {"field": "receptive field", "measured": "measured", "stride": "stride"}
+
+
+def _sides(layers: pd.DataFrame, name: str) -> list[str | None]:
+    pairs = layers[[f"{name}_height", f"{name}_width"]].to_numpy(float)
+    return [None if np.isnan(pair).any() else " x ".join(f"{side:g}" for side in pair) for pair in pairs]
+
+
+def _equivariance(layers: pd.DataFrame, differences: pd.DataFrame) -> list[Column]:
+    return [
+        Column(
+            f"equivariance error, shift of {shift} px",
+            layers["layer"].map(rows.set_index("layer")["difference"]).tolist(),
+            ".3f",
+        )
+        for shift, rows in differences.groupby("shift")
+    ]
+
+
+def _receptive_fields(blocks: pd.DataFrame, details: Path, path: Path) -> Figure:
+    title = "Gradient of the central unit of each block"
+    titles = [list(blocks["block"])] * len(STAGES)
+    drawing, axes = plots.picture_grid(titles, title=title, row_titles=STAGES, size=1.6)
+    for line, (_, row) in zip(axes.T, blocks.iterrows(), strict=True):
+        for axis, gradient in zip(line, prepared.load_array(details, f"gradient_{row['block']}"), strict=True):
+            axis.imshow(gradient / max(float(gradient.max()), 1e-12), cmap="magma", vmin=0, vmax=1)
+            _frame_field(axis, row)
+    plots.save(drawing, path)
+    caption = (
+        "Mean absolute gradient with respect to the pixels, before (top) and after (bottom) training; each image is "
+        "scaled to its own maximum. The blue frame is the theoretical receptive field; the gradient is concentrated "
+        "in its middle."
+    )
+    return single_figure(
+        title, caption, path, f"Gradient images of {', '.join(blocks['block'])} before and after training"
+    )
+
+
+def _frame_field(axis: Axes, row: pd.Series) -> None:
+    """A frame around the receptive field of the central unit; imshow's pixel 0 extends from -0.5 to 0.5."""
+    if np.isnan(row["field_height"]):
+        return
+    left, top = (
+        row[f"centre_{side}"] + row[f"stride_{side}"] * (row[side] // 2) - row[f"field_{side}"] / 2
+        for side in ("width", "height")
+    )
+    width, height = row["field_width"], row["field_height"]
+    axis.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=plots.COLOURS[5]))
+
+
+def _patches(blocks: list[str], details: Path, folder: Path) -> Figure:
+    for block in blocks:
+        patches = prepared.load_array(details, f"patches_{block}")
+        names = [str(number) for number in range(1, len(patches) + 1)]
+        title = f"{block}: patches with the highest activation"
+        plots.draw_mosaic(list(patches), names, folder / f"patches_{block}.png", title=title)
+    return Figure(
+        "Patches of training images with the highest activation",
+        f"A row for each filter of {', '.join(blocks)}: the patches of training images that activate it most, as "
+        "large as its receptive field. Grey lies outside the image.",
+        tuple(
+            Image(folder / f"patches_{block}.png", f"Image patches that activate the filters of {block} most")
+            for block in blocks
+        ),
+    )
+
+
+def _feature_maps(blocks: list[str], details: Path, path: Path) -> Figure:
+    picture = prepared.load_array(details, "picture")
+    rows = [[picture, *_shades(prepared.load_array(details, f"maps_{block}"))] for block in blocks]
+    titles = [["input", *(str(number) for number in range(1, len(row)))] for row in rows]
+    title = "Feature maps of one validation image"
+    plots.draw_pictures(rows, titles, path, title=title, row_titles=blocks, size=SMALL)
+    caption = "A row for each block, a column for each filter. White is a high activation, on one scale for each block."
+    return single_figure(
+        title, caption, path, f"Feature maps of {', '.join(blocks)} as grey images, next to the input image"
+    )
+
+
+def _shades(maps: np.ndarray) -> np.ndarray:
+    """Maps (N, H, W) scaled to [0, 1], as grey pictures (N, H, W, 1)."""
+    low, high = float(maps.min()), float(maps.max())
+    return (maps[..., None] - low) / max(high - low, 1e-12)

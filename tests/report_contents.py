@@ -1,0 +1,114 @@
+"""What the elements of a report hold, for tests: their figures, tables and words, whatever the writer."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from matplotlib.figure import Figure as Drawing
+
+from cvnlp.report.elements import (
+    Cell,
+    Code,
+    Element,
+    Figure,
+    Link,
+    Numbers,
+    SampleText,
+    Section,
+    Table,
+    Text,
+    formatted,
+)
+
+
+def walk(elements: Iterable[Element]) -> Iterator[Element]:
+    """All elements, also those within sections."""
+    for element in elements:
+        yield element
+        if isinstance(element, Section):
+            yield from walk(element.elements)
+
+
+def figures(elements: Iterable[Element]) -> list[Figure]:
+    return [element for element in walk(elements) if isinstance(element, Figure)]
+
+
+def figure_names(elements: Iterable[Element]) -> list[str]:
+    """The names of the files of all figures."""
+    return [image.path.name for figure in figures(elements) for image in figure.images]
+
+
+def figure_paths(elements: Iterable[Element]) -> list[Path]:
+    return [image.path for figure in figures(elements) for image in figure.images]
+
+
+def tables(elements: Iterable[Element]) -> dict[str, Table]:
+    """Title -> table."""
+    return {element.title: element for element in walk(elements) if isinstance(element, Table)}
+
+
+def columns(table: Table) -> dict[str, list[str]]:
+    """Title of each column -> its cells as a reader sees them."""
+    return {column.title: [shown(cell, column.format or "") for cell in column.cells] for column in table.columns}
+
+
+def rows(table: Table) -> dict[str, dict[str, str]]:
+    """First cell of each row -> title of the column -> cell."""
+    cells = columns(table)
+    return {
+        first: {title: cells[title][row] for title in cells} for row, first in enumerate(next(iter(cells.values())))
+    }
+
+
+def shown(cell: Cell, spec: str) -> str:
+    if isinstance(cell, tuple):
+        return "".join(shown(span, spec) for span in cell)
+    return cell.text if isinstance(cell, (Code, Link)) else formatted(cell, spec)
+
+
+def numbers(elements: Iterable[Element]) -> dict[str, str]:
+    """Name -> value and unit of all named numbers."""
+    return {
+        number.name: f"{formatted(number.value, number.format)} {number.unit}".strip()
+        for element in walk(elements)
+        if isinstance(element, Numbers)
+        for number in element.values
+    }
+
+
+def texts(elements: Iterable[Element]) -> list[str]:
+    return [shown(element.spans, "") for element in walk(elements) if isinstance(element, Text)]
+
+
+def samples(elements: Iterable[Element]) -> list[SampleText]:
+    return [element for element in walk(elements) if isinstance(element, SampleText)]
+
+
+def words(elements: Iterable[Element]) -> str:
+    """Everything that a reader sees, but for the figures' pictures."""
+    found = []
+    for element in walk(elements):
+        if isinstance(element, Section):
+            found.append(element.title)
+        elif isinstance(element, Figure):
+            found += [element.title, element.caption, *(image.alternative for image in element.images)]
+        elif isinstance(element, Table):
+            found += [element.title, element.caption]
+            found += [cell for title, cells in columns(element).items() for cell in (title, *cells)]
+        elif isinstance(element, SampleText):
+            found += [element.heading, element.text, *(f"{name} {value}" for name, value in element.details)]
+        elif isinstance(element, Numbers):
+            found += [element.title, *(f"{name}: {value}" for name, value in numbers([element]).items())]
+    return "\n".join([*found, *texts(elements)])
+
+
+def is_cut_off(drawing: Drawing) -> bool:
+    """Whether something of a matplotlib figure lies outside of it, by more than a pixel."""
+    drawing.draw_without_rendering()
+    inner, pixel = drawing.get_tightbbox(), 1 / drawing.dpi
+    width, height = drawing.get_size_inches()
+    return inner.x0 < -pixel or inner.y0 < -pixel or inner.x1 > width + pixel or inner.y1 > height + pixel
+
+
+def title(drawing: Drawing) -> str:
+    """The title of a matplotlib figure, on one line."""
+    return drawing.get_suptitle().replace("\n", " ")
