@@ -25,13 +25,15 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from cvnlp import domains, networks
+from cvnlp import networks
 from cvnlp.data import prepared
-from cvnlp.language import batches as texts
+from cvnlp.language import batches
 from cvnlp.params import read_params
-from cvnlp.params.runs import Augment
+from cvnlp.params.runs import LanguageTrain, VisionTrain
 from cvnlp.training import malloc, trainer
-from cvnlp.vision import batches as pictures
+from cvnlp.training.callbacks import EpochLogger
+from cvnlp.vision.batches import train_batches
+from cvnlp.vision.training import Task
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "data/prepared/mnist_sample"
@@ -58,7 +60,7 @@ class FolderOfPictures:
 
 
 def feed_pictures() -> None:
-    for _ in pictures.train_batches(PICTURES, {"batch_size": 128}, seed=1, epoch=0):
+    for _ in train_batches(PICTURES, VisionTrain(epochs=1, batch_size=128), seed=1, epoch=0):
         pass
 
 
@@ -82,35 +84,32 @@ def feed_window_by_window() -> None:
 
 
 def feed_text() -> None:
-    options = {"batch_size": 32, "window": WINDOW, "epoch_tokens": None, "window_lengths": "fixed"}
-    for _ in texts.train_batches(TEXT, options, seed=1, epoch=0):
+    for _ in batches.train_batches(TEXT, LanguageTrain(epochs=1, batch_size=32, window=WINDOW), seed=1, epoch=0):
         pass
 
 
-def build() -> tuple[torch.nn.Module, dict[str, object]]:
+def build() -> tuple[torch.nn.Module, VisionTrain]:
     run = read_params(ROOT / "params.yaml").runs["cnn"]
     config = networks.describe("vision", run.model, prepared.read_facts(PICTURES))
     torch.manual_seed(1)
-    return networks.build(config), run.train.model_dump() | {"epochs": 2, "augment": Augment().model_dump()}
+    return networks.build(config), VisionTrain(epochs=2, batch_size=run.train.batch_size)
 
 
 def train_bare() -> None:
     network, options = build()
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     for epoch in range(2):
-        for images, labels in pictures.train_batches(PICTURES, options, seed=1, epoch=epoch):
+        for batch in train_batches(PICTURES, options, seed=1, epoch=epoch):
             optimiser.zero_grad()
-            F.cross_entropy(network(images), labels).backward()
+            F.cross_entropy(network(batch.images), batch.labels).backward()
             optimiser.step()
 
 
 def train_pipeline() -> None:
     network, options = build()
-    data = trainer.Data(domains.DOMAINS["vision"].batches, PICTURES, options, 1)
+    task = Task(network, options, folder=PICTURES, seed=1)
     with tempfile.TemporaryDirectory() as folder:
-        task = domains.DOMAINS["vision"].training.Task(network, options)
-        logger = trainer.EpochLogger(lambda metrics, epoch: None)
-        trainer.fit(task, data, run="bench", resume=Path(folder), logger=logger)
+        trainer.fit(task, run="bench", resume=Path(folder), logger=EpochLogger(lambda metrics, epoch: None))
 
 
 def seconds(function: Callable[[], None]) -> float:

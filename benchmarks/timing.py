@@ -21,6 +21,7 @@ from cvnlp.data import prepared
 from cvnlp.params import Params, pick, read_params
 from cvnlp.report import aggregate
 from cvnlp.training import malloc, trainer
+from cvnlp.training.callbacks import EpochLogger
 
 FOLDER = Path(__file__).parent
 EPOCHS = 2
@@ -65,14 +66,14 @@ def measure(settings: Params, run: str, data: Path) -> dict[str, Any]:
     block, folder = settings.runs[run], data / settings.runs[run].dataset
     trainer.seed_everything(block.seed)
     network = networks.build(networks.describe(block.domain, block.model, prepared.read_facts(folder)))
-    epochs = max(EPOCHS, getattr(network, "least_epochs", EPOCHS))
-    options = block.train.model_dump() | {"epochs": epochs, "patience": None}
-    task = domains.DOMAINS[block.domain].training.Task(network, options)
-    batches = trainer.Data(domains.DOMAINS[block.domain].batches, folder, options, block.seed)
+    epochs = max(EPOCHS, getattr(network, "min_epochs", EPOCHS))
+    options = block.train.model_copy(update={"epochs": epochs, "patience": None})
+    half = domains.DOMAINS[block.domain].training
+    task = trainer.make_task(half, network, options, folder=folder, seed=block.seed)
     marks: list[float] = []
     with tempfile.TemporaryDirectory() as resume:
-        logger = trainer.EpochLogger(lambda metrics, epoch: marks.append(task.seconds))
-        fitted = trainer.fit(task, batches, run=run, resume=Path(resume), logger=logger)
+        logger = EpochLogger(lambda metrics, epoch: marks.append(task.seconds))
+        fitted = trainer.fit(task, run=run, resume=Path(resume), logger=logger)
     seconds = (marks[-1] - marks[0]) / (epochs - 1)
     speed = {"seconds_per_epoch": seconds, "examples_per_second": fitted.examples / epochs / seconds}
     return speed | networks.hardware() | provenance.machine()

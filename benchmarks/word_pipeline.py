@@ -12,20 +12,21 @@ import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from torch import nn
 
-from cvnlp import domains, networks
+from cvnlp import networks
 from cvnlp.data import prepared
-from cvnlp.language import batches
+from cvnlp.language.batches import Windows
+from cvnlp.language.training import Task
 from cvnlp.params.language_networks import LstmOptions
 from cvnlp.params.network_config import NetworkConfig
 from cvnlp.params.runs import LanguageTrain
 from cvnlp.training import malloc, trainer
+from cvnlp.training.callbacks import EpochLogger
 
 SEED = 1
 LSTM: dict[str, Any] = {"embedding_size": 200, "hidden_size": 200, "layers": 2, "initial_range": 0.1}
@@ -47,13 +48,12 @@ TRAIN: dict[str, Any] = {
 
 
 class Rounds:
-    """Windows of which `count` at a time are handed out, once a line is read; after the last its seconds are written.
+    """Windows in rounds of `count`: a round starts when a line is read, and its seconds are written at its end.
 
-    Who trains on them asks for the next window when the step of the one before is done; so there is one beyond the
-    last round.
+    A window is requested when the step on the one before is done; so there is one more after the last round.
     """
 
-    def __init__(self, windows: batches.Windows, count: int) -> None:
+    def __init__(self, windows: Windows, count: int) -> None:
         self.windows, self.count = windows, count
 
     def __len__(self) -> int:
@@ -69,34 +69,41 @@ class Rounds:
         yield from windows
 
 
-def fit(name: str, data: Path, source: Any, **changes: Any) -> tuple[nn.Module, NetworkConfig, trainer.Fitted]:
-    """Train a model on what `source` (a module of batches) gives, as the stage does, but told to nobody."""
-    options = LanguageTrain.model_validate(TRAIN | changes).model_dump()
+class RoundsTask(Task):
+    """Training in rounds of `count` windows."""
+
+    count: int
+
+    def train_batches(self, epoch: int) -> Any:
+        return Rounds(super().train_batches(epoch), self.count)
+
+
+def fit(
+    name: str, data: Path, make_task: Callable[..., Task], **changes: Any
+) -> tuple[nn.Module, NetworkConfig, trainer.Fitted]:
+    """Train a model as the stage does, but without MLflow."""
+    options = LanguageTrain.model_validate(TRAIN | changes)
     config = networks.describe("language", MODELS[name], prepared.read_facts(data))
     trainer.seed_everything(SEED)
     network = networks.build(config)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         fitted = trainer.fit(
-            domains.DOMAINS["language"].training.Task(network, options),
-            trainer.Data(source, data, options, SEED),
+            make_task(network, options, folder=data, seed=SEED),
             run=name,
             resume=Path(folder),
-            logger=trainer.EpochLogger(lambda metrics, epoch: None),
+            logger=EpochLogger(lambda metrics, epoch: None),
         )
     return network, config, fitted
 
 
 def run_rounds(name: str, data: Path, rounds: int, count: int) -> None:
-    def train_batches(folder: Path, options: dict[str, Any], *, seed: int, epoch: int) -> Rounds:
-        return Rounds(batches.train_batches(folder, options, seed=seed, epoch=epoch), count)
-
-    source = SimpleNamespace(train_batches=train_batches, validation_batches=batches.validation_batches)
-    fit(name, data, source, epoch_tokens=(rounds * count + 1) * TRAIN["batch_size"] * TRAIN["window"])
+    RoundsTask.count = count
+    fit(name, data, RoundsTask, epoch_tokens=(rounds * count + 1) * TRAIN["batch_size"] * TRAIN["window"])
 
 
 def run_whole(name: str, data: Path, tokens: int, folder: Path) -> None:
     started = time.perf_counter()
-    network, config, fitted = fit(name, data, batches, epoch_tokens=tokens)
+    network, config, fitted = fit(name, data, Task, epoch_tokens=tokens)
     print(time.perf_counter() - started, fitted.examples, flush=True)
     networks.save(folder, network, config)
 

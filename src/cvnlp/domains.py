@@ -41,11 +41,6 @@ class Data(Protocol):
     def prepare(self, raw: Path, folder: Path, options: Any) -> "Facts": ...
 
 
-class Batches(Protocol):
-    def validation_batches(self, folder: Path, options: Any) -> Any: ...
-    def train_batches(self, folder: Path, options: Any, *, seed: int, epoch: int) -> Any: ...
-
-
 class Models(Protocol):
     @property
     def MODELS(self) -> Mapping[str, "Callable[[Any, Any], nn.Module]"]: ...  # noqa: N802  (a constant of the module)
@@ -54,7 +49,8 @@ class Models(Protocol):
 
 
 class Training(Protocol):
-    def Task(self, network: Any, options: Any) -> "BaseTask": ...  # noqa: N802  (a class)
+    def Task(self, network: Any, options: Any, *, folder: Path, seed: int) -> "BaseTask": ...  # noqa: N802  (a class)
+    def GradientFreeTask(self, network: Any, options: Any, *, folder: Path, seed: int) -> "BaseTask": ...  # noqa: N802
 
 
 class Evaluation(Protocol):
@@ -114,11 +110,6 @@ class Domain:
         return room
 
     @property
-    def batches(self) -> Batches:
-        room: Batches = self._room("batches")
-        return room
-
-    @property
     def models(self) -> Models:
         room: Models = self._room("models")
         return room
@@ -164,7 +155,6 @@ DOMAINS = {name: Domain(name) for name in HALVES}
 
 if TYPE_CHECKING:
     import cvnlp.language.attacks
-    import cvnlp.language.batches
     import cvnlp.language.data
     import cvnlp.language.evaluation
     import cvnlp.language.inference
@@ -174,7 +164,6 @@ if TYPE_CHECKING:
     import cvnlp.language.report
     import cvnlp.language.training
     import cvnlp.vision.attacks
-    import cvnlp.vision.batches
     import cvnlp.vision.data
     import cvnlp.vision.evaluation
     import cvnlp.vision.inference
@@ -185,7 +174,6 @@ if TYPE_CHECKING:
     import cvnlp.vision.training
 
     _data: tuple[Data, ...] = (cvnlp.vision.data, cvnlp.language.data)
-    _batches: tuple[Batches, ...] = (cvnlp.vision.batches, cvnlp.language.batches)
     _models: tuple[Models, ...] = (cvnlp.vision.models, cvnlp.language.models)
     _training: tuple[Training, ...] = (cvnlp.vision.training, cvnlp.language.training)
     _evaluation: tuple[Evaluation, ...] = (cvnlp.vision.evaluation, cvnlp.language.evaluation)

@@ -1,5 +1,6 @@
 """What a result came from: code, data, machine."""
 
+import ast
 import contextlib
 import datetime
 import hashlib
@@ -7,13 +8,28 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from cvnlp import files
-from cvnlp.params.runs import Run
+from cvnlp.params.runs import LanguageRun, VisionRun
 
+PACKAGE = Path(__file__).parent
+# What decides the result of a training: the deps of the stage `train` in dvc.yaml, and a test compares them
+TRAINING_CODE = (
+    "stages/train.py",
+    "params",
+    "files.py",
+    "domains.py",
+    "data/prepared",
+    "networks.py",
+    "training",
+    "{domain}/batches.py",
+    "{domain}/models",
+    "{domain}/training",
+)
 CPUINFO = Path("/proc/cpuinfo")
 EXTENSIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # that decide the speed of products, the fastest first
 
@@ -79,12 +95,38 @@ def model_digest(folder: Path) -> str:
     return digest([files.sha256(path) for path in sorted(folder.iterdir())])
 
 
-def training_fingerprint(run: Run, data: Path) -> str:
-    """SHA-256 over all that decides a training: its params, its data and the code."""
-    package = Path(__file__).parent
-    code = [files.sha256(path) for path in sorted(package.rglob("*.py"))]
+def training_fingerprint(run: VisionRun | LanguageRun, data: Path) -> str:
+    """SHA-256 over everything that decides a training: its params, the prepared data and the code."""
     params = run.model_dump(include={"domain", "seed", "model", "train"})
+    code = code_digest([PACKAGE / part.format(domain=run.domain) for part in TRAINING_CODE])
     return digest([params, files.sha256(data / "facts.json"), code])
+
+
+def code_digest(paths: Iterable[Path]) -> str:
+    """SHA-256 of the Python files `paths` and of those in the folders among them, by their syntax trees.
+
+    So it does not depend on docstrings, comments and layout, but on the version of Python.
+    """
+    modules = [module for path in paths for module in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    return digest([[path.name, _syntax_tree(path)] for path in modules])
+
+
+def _syntax_tree(path: Path) -> str:
+    """The module as text, without docstrings and other statements that are only a string."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [statement for statement in body if not _is_string(statement)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_string(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def digest(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Windows of tokens: every token a target once, in order, for any number of columns and any window."""
+"""Windows of tokens: every token is a target once, in order, for any number of columns and any window."""
 
 import itertools
 from pathlib import Path
@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from cvnlp.data import prepared
-from cvnlp.language import batches
 from cvnlp.language.batches import (
     IGNORED,
     Windows,
     count_tokens,
-    split_batches,
     train_batches,
+    validation_batches,
     whole_text,
     windows_in,
 )
+from cvnlp.params.runs import LanguageTrain
 
 START = 99
 CASES = [
@@ -31,7 +31,7 @@ CASES = [
 
 
 def read(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets of all windows, side by side: (columns, length)."""
+    """Inputs and targets of all windows, concatenated: (columns, length)."""
     inputs, targets, _ = zip(*windows, strict=True)
     return torch.cat(inputs, dim=1).numpy(), torch.cat(targets, dim=1).numpy()
 
@@ -40,12 +40,12 @@ def make_tokens(length: int) -> np.ndarray:
     return np.arange(1, length + 1, dtype=np.uint16)
 
 
-def test_the_alphabet() -> None:
+def test_the_example_of_the_docstring() -> None:
     windows = list(Windows(make_tokens(8), START, columns=3, window=2))  # a is 1, h is 8
-    assert [targets.tolist() for _, targets, _ in windows] == [[[1, 2], [4, 5], [7, 8]], [[3], [6], [IGNORED]]]
-    assert windows[0][0].tolist() == [[START, 1], [3, 4], [6, 7]]
-    assert windows[1][0][:2].tolist() == [[2], [5]]
-    assert [fresh for _, _, fresh in windows] == [True, False]
+    assert [batch.targets.tolist() for batch in windows] == [[[1, 2], [4, 5], [7, 8]], [[3], [6], [IGNORED]]]
+    assert windows[0].inputs.tolist() == [[START, 1], [3, 4], [6, 7]]
+    assert windows[1].inputs[:2].tolist() == [[2], [5]]
+    assert [batch.reset_state for batch in windows] == [True, False]
 
 
 @pytest.mark.parametrize(("length", "columns", "window"), CASES)
@@ -64,24 +64,24 @@ def test_every_target_is_predicted_from_the_token_before_it(length: int, columns
 
 
 @pytest.mark.parametrize(("length", "columns", "window"), CASES)
-def test_a_window_goes_on_where_the_one_before_ended(length: int, columns: int, window: int) -> None:
+def test_a_window_continues_the_one_before(length: int, columns: int, window: int) -> None:
     windows = list(Windows(make_tokens(length), START, columns=columns, window=window))
     assert len(windows) == len(Windows(make_tokens(length), START, columns=columns, window=window))
-    for (_, targets, _), (inputs, next_targets, fresh) in itertools.pairwise(windows):
-        assert not fresh
+    for (_, targets, _), (inputs, next_targets, reset_state) in itertools.pairwise(windows):
+        assert not reset_state
         real = next_targets[:, 0] != IGNORED
         assert torch.equal(inputs[real, 0], targets[real, -1])
 
 
 @pytest.mark.parametrize(("length", "columns", "window"), CASES)
-def test_windows_are_integers_of_one_shape_but_for_the_last(length: int, columns: int, window: int) -> None:
+def test_windows_are_int64_of_one_shape_except_the_last(length: int, columns: int, window: int) -> None:
     windows = list(Windows(make_tokens(length), START, columns=columns, window=window))
     for inputs, targets, _ in windows:
         assert inputs.dtype == targets.dtype == torch.int64
         assert inputs.shape == targets.shape
         assert inputs.shape[0] == columns
-    assert all(inputs.shape[1] == window for inputs, _, _ in windows[:-1])
-    assert windows[-1][0].shape[1] <= window
+    assert all(batch.inputs.shape[1] == window for batch in windows[:-1])
+    assert windows[-1].inputs.shape[1] <= window
 
 
 def test_every_padded_input_is_a_token_of_the_vocabulary() -> None:
@@ -94,16 +94,16 @@ def test_every_padded_input_is_a_token_of_the_vocabulary() -> None:
     [
         (0, 4, [True, False, False, False]),
         (2, 2, [True, False]),
-        (3, 3, [True, True, False]),  # the text has four windows: the second one here begins it anew
+        (3, 3, [True, True, False]),  # the text has four windows: the second one here is its first
         (4, 2, [True, False]),
         (7, 6, [True, True, False, False, False, True]),
     ],
 )
-def test_the_state_is_forgotten_at_the_first_window_and_where_the_text_begins_anew(
+def test_the_state_is_reset_at_the_first_window_and_where_the_text_starts_again(
     first: int, count: int, expected: list[bool]
 ) -> None:
     windows = Windows(make_tokens(24), START, columns=3, window=2, first=first, count=count)
-    assert [fresh for _, _, fresh in windows] == expected
+    assert [batch.reset_state for batch in windows] == expected
     assert len(windows) == count
 
 
@@ -116,7 +116,7 @@ both_seeds = pytest.mark.parametrize("seed", [0, 1, 7])
 
 @both_seeds
 @pytest.mark.parametrize(("length", "columns", "window"), VARIABLE)
-def test_windows_of_variable_length_hold_every_token_once_and_in_order(
+def test_windows_of_variable_length_have_every_token_once_and_in_order(
     length: int, columns: int, window: int, seed: int
 ) -> None:
     tokens = make_tokens(length)
@@ -125,21 +125,21 @@ def test_windows_of_variable_length_hold_every_token_once_and_in_order(
     inputs, targets = read(windows)
     assert targets[targets != IGNORED].tolist() == tokens.tolist()
     assert inputs[targets != IGNORED].tolist() == [START, *tokens[:-1].tolist()]
-    lengths = [inputs.shape[1] for inputs, _, _ in windows]
+    lengths = [batch.inputs.shape[1] for batch in windows]
     assert all(0 < length < 4 * window for length in lengths)
 
 
-def lengths_of(seed: int, turn: int = 0, *, window: int = 70, count: int = 4000) -> list[int]:
+def lengths_of(seed: int, text_pass: int = 0, *, window: int = 70, count: int = 4000) -> list[int]:
     windows = Windows(
-        np.zeros(window * count, np.uint16), START, columns=1, window=window, first=turn * count, seed=seed
+        np.zeros(window * count, np.uint16), START, columns=1, window=window, first=text_pass * count, seed=seed
     )
-    return [inputs.shape[1] for inputs, _, _ in windows]
+    return [batch.inputs.shape[1] for batch in windows]
 
 
-def test_the_lengths_are_spread_as_those_of_awd_lstm() -> None:
-    """Its words are: the window, in one of twenty cases half of it, and a normal deviation of 5 around that."""
+def test_the_lengths_are_distributed_as_those_of_awd_lstm() -> None:
+    """The window, half of it in one of twenty cases, and around that a standard deviation of 5."""
     lengths = np.array(lengths_of(1))
-    scale = 70 / (0.95 * 70 + 0.05 * 35)  # so much they are stretched
+    scale = 70 / (0.95 * 70 + 0.05 * 35)  # factor that fills the text
     short = lengths < 54 * scale
     assert short.mean() == pytest.approx(0.05, abs=0.01)
     assert lengths[~short].mean() == pytest.approx(70 * scale, abs=0.3)
@@ -148,17 +148,17 @@ def test_the_lengths_are_spread_as_those_of_awd_lstm() -> None:
     assert lengths.mean() == 70
 
 
-def test_every_pass_and_every_seed_cut_the_text_elsewhere() -> None:
+def test_every_pass_and_every_seed_have_other_borders() -> None:
     assert lengths_of(1) == lengths_of(1)
     assert lengths_of(1) != lengths_of(2)
-    assert lengths_of(1, turn=1) == lengths_of(1, turn=1)
-    assert lengths_of(1) != lengths_of(1, turn=1)
+    assert lengths_of(1, text_pass=1) == lengths_of(1, text_pass=1)
+    assert lengths_of(1) != lengths_of(1, text_pass=1)
 
 
-def test_a_training_cuts_every_epoch_elsewhere(language_data: Path) -> None:
-    options = options_of(4, 16) | {"window_lengths": "variable"}
+def test_every_epoch_has_other_borders(language_data: Path) -> None:
+    options = options_of(4, 16, window_lengths="variable")
     first, second, again = (
-        [targets.tolist() for _, targets, _ in train_batches(language_data, options, seed=1, epoch=epoch)]
+        [batch.targets.tolist() for batch in train_batches(language_data, options, seed=1, epoch=epoch)]
         for epoch in (0, 1, 0)
     )
     assert first == again
@@ -167,25 +167,25 @@ def test_a_training_cuts_every_epoch_elsewhere(language_data: Path) -> None:
 
 
 def test_epochs_of_some_windows_of_variable_length_follow_each_other(language_data: Path) -> None:
-    options = options_of(4, 16, 640) | {"window_lengths": "variable"}
-    whole = options_of(4, 16) | {"window_lengths": "variable"}
+    options = options_of(4, 16, 640, window_lengths="variable")
+    whole = options_of(4, 16, window_lengths="variable")
     expected = [batch for epoch in range(2) for batch in train_batches(language_data, whole, seed=1, epoch=epoch)]
     epochs = [list(train_batches(language_data, options, seed=1, epoch=epoch)) for epoch in range(len(expected) // 10)]
     assert {len(epoch) for epoch in epochs} == {10}
     for found, wanted in zip(itertools.chain(*epochs), expected, strict=False):
-        assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
-    assert all(epoch[0][2] for epoch in epochs)  # as with windows of one length
+        assert torch.equal(found.inputs, wanted.inputs) and torch.equal(found.targets, wanted.targets)
+    assert all(epoch[0].reset_state for epoch in epochs)  # as with windows of one length
 
 
 # The batches of a data set
 
 
-def options_of(columns: int, window: int, epoch_tokens: int | None = None) -> dict[str, Any]:
-    return {"batch_size": columns, "window": window, "epoch_tokens": epoch_tokens, "window_lengths": "fixed"}
+def options_of(columns: int, window: int, epoch_tokens: int | None = None, **options: Any) -> LanguageTrain:
+    return LanguageTrain(epochs=1, batch_size=columns, window=window, epoch_tokens=epoch_tokens, **options)
 
 
 @pytest.mark.parametrize("epoch_tokens", [1, 64, 200, 100_000])
-def test_an_epoch_of_some_tokens_goes_on_where_the_one_before_ended(language_data: Path, epoch_tokens: int) -> None:
+def test_an_epoch_of_some_tokens_continues_the_one_before(language_data: Path, epoch_tokens: int) -> None:
     options = options_of(4, 16, epoch_tokens)
     count = max(1, epoch_tokens // (4 * 16))
     text = list(train_batches(language_data, options_of(4, 16), seed=1, epoch=0))
@@ -194,19 +194,19 @@ def test_an_epoch_of_some_tokens_goes_on_where_the_one_before_ended(language_dat
         assert len(batches) == count
         for number, (inputs, targets, _) in enumerate(batches, start=epoch * count):
             expected = text[number % len(text)]
-            assert torch.equal(inputs, expected[0]) and torch.equal(targets, expected[1])
+            assert torch.equal(inputs, expected.inputs) and torch.equal(targets, expected.targets)
 
 
-def test_epochs_of_some_tokens_read_the_whole_text_and_go_round(language_data: Path) -> None:
+def test_epochs_of_some_tokens_read_the_whole_text_and_start_again(language_data: Path) -> None:
     train = prepared.load_array(language_data, "train")
     passed = -(-len(train) // 4 // 16) + 1
     seen: set[tuple[int, ...]] = set()
     for epoch in range(passed):
-        for _, targets, _ in train_batches(language_data, options_of(4, 16, 64), seed=1, epoch=epoch):
-            seen.add(tuple(targets.flatten().tolist()))
+        for batch in train_batches(language_data, options_of(4, 16, 64), seed=1, epoch=epoch):
+            seen.add(tuple(batch.targets.flatten().tolist()))
     whole = {
-        tuple(targets.flatten().tolist())
-        for _, targets, _ in train_batches(language_data, options_of(4, 16), seed=1, epoch=0)
+        tuple(batch.targets.flatten().tolist())
+        for batch in train_batches(language_data, options_of(4, 16), seed=1, epoch=0)
     }
     assert seen == whole
 
@@ -218,34 +218,32 @@ def test_an_epoch_without_a_length_is_the_whole_text(language_data: Path) -> Non
     assert read(again)[1].tolist() == targets.tolist()
 
 
-@pytest.mark.parametrize("split", prepared.SPLITS)
-def test_a_split_is_read_whole(language_data: Path, split: str) -> None:
-    _, targets = read(split_batches(language_data, split, options_of(4, 16, 64)))
-    assert targets[targets != IGNORED].tolist() == prepared.load_array(language_data, split).tolist()
+def test_the_validation_text_is_read_whole(language_data: Path) -> None:
+    _, targets = read(validation_batches(language_data, options_of(4, 16, 64)))
+    assert targets[targets != IGNORED].tolist() == prepared.load_array(language_data, "validation").tolist()
 
 
-def test_the_first_token_is_predicted_from_the_start(language_data: Path) -> None:
-    inputs, _, fresh = next(iter(split_batches(language_data, "test", options_of(4, 16))))
-    assert inputs[0, 0] == prepared.read_facts(language_data)["start"]
-    assert fresh
+def test_the_first_token_is_predicted_from_the_start_token(language_data: Path) -> None:
+    batch = next(iter(validation_batches(language_data, options_of(4, 16))))
+    assert batch.inputs[0, 0] == prepared.read_facts(language_data, prepared.LanguageFacts).start
+    assert batch.reset_state
 
 
-def test_a_text_shorter_than_a_window_of_each_column_is_refused(language_data: Path) -> None:
+def test_a_text_shorter_than_one_window_per_column_is_refused(language_data: Path) -> None:
     length = len(prepared.load_array(language_data, "train"))
     assert len(train_batches(language_data, options_of(1, length), seed=1, epoch=0)) == 1
-    with pytest.raises(ValueError, match=rf"train\.batch_size 1 x train\.window {length + 1} .*only {length}"):
+    with pytest.raises(ValueError, match=rf"train\.batch_size 1 x train\.window {length + 1} .* the {length} of"):
         train_batches(language_data, options_of(1, length + 1), seed=1, epoch=0)
 
 
 def test_the_whole_text_is_one_window(language_data: Path) -> None:
-    ((inputs, targets, fresh),) = whole_text(language_data)
+    ((inputs, targets, reset_state),) = whole_text(language_data)
     tokens = prepared.load_array(language_data, "train").tolist()
-    assert fresh
+    assert reset_state
     assert targets.tolist() == [tokens]
-    assert inputs.tolist() == [[prepared.read_facts(language_data)["start"], *tokens[:-1]]]
+    assert inputs.tolist() == [[prepared.read_facts(language_data, prepared.LanguageFacts).start, *tokens[:-1]]]
 
 
-def test_tokens_are_counted_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_counted_in_chunks() -> None:
     tokens = np.random.default_rng(0).integers(0, 7, 100).astype(np.uint16)
-    monkeypatch.setattr(batches, "AT_ONCE", 13)
-    assert count_tokens(tokens, 9).tolist() == np.bincount(tokens, minlength=9).tolist()
+    assert count_tokens(tokens, 9, chunk=13).tolist() == np.bincount(tokens, minlength=9).tolist()

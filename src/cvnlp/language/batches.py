@@ -1,17 +1,17 @@
-"""Windows of tokens from the memory maps: (inputs, targets, fresh), both int64 (B, T).
+"""Windows of tokens, read from the memory maps of a prepared data set.
 
-The text is cut into B columns, read side by side; a window is T tokens of each. As in the alphabet below with B = 3,
-T = 2 (targets are the inputs moved on by one), every token is a target once, the first predicted from the start
-token; what pads the last column is IGNORED.
+The text is cut into B columns, which are read in parallel; a window is T tokens of each column. Example with B = 3 and
+T = 2 (the targets are the inputs shifted by one):
 
     text: a b c d e f g h        columns: a b c | d e f | g h .
     targets of window 1: ab / de / gh        of window 2: c / f / .
 
-`fresh` tells the reader to forget its state: the window does not continue the one before.
+Every token is a target once, the first one predicted from the start token; the padding of the last column is IGNORED.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,14 +20,26 @@ from torch import Tensor
 from cvnlp.data import prepared
 from cvnlp.params.runs import LanguageTrain
 
-IGNORED = -100  # what torch's cross entropy leaves out
-AT_ONCE = 2**22  # tokens of a text that are counted together
-VALIDATION_COLUMNS = 64  # columns read side by side between epochs: fast; the final score reads one
-SHORTEST, SPREAD, HALVED = 5, 5.0, 0.05  # of windows of variable length (Merity et al. 2018)
+IGNORED = -100  # the target that torch's cross entropy ignores
+COUNT_CHUNK = 2**22  # tokens that are counted at a time
+VALIDATION_COLUMNS = 64  # read in parallel after every epoch, for speed; the final score reads one
+# Windows of variable length (Merity et al. 2018): least length, standard deviation, share of windows of half length
+SHORTEST, SPREAD, HALVED = 5, 5.0, 0.05
+
+
+class TokenBatch(NamedTuple):
+    """`inputs` and `targets` int64 (B, T); `reset_state`: the window does not continue the one before."""
+
+    inputs: Tensor
+    targets: Tensor
+    reset_state: bool
 
 
 class Windows:
-    """`count` windows from `first` on, going round at the end of the text; with a `seed`, of variable lengths."""
+    """`count` windows from number `first` on, which start again at the end of the text.
+
+    By default all windows of one pass. With a `seed` they have variable lengths (`variable_borders`).
+    """
 
     def __init__(
         self,
@@ -50,38 +62,39 @@ class Windows:
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, bool]]:
+    def __iter__(self) -> Iterator[TokenBatch]:
         for number in range(self.first, self.first + self.count):
-            turn, place = divmod(number, self.per_pass)
-            if place == 0 or number == self.first:
-                borders = self._borders(turn)
-            part = slice(borders[place], borders[place + 1])
+            text_pass, position = divmod(number, self.per_pass)
+            reset_state = position == 0 or number == self.first
+            if reset_state:
+                borders = self._borders(text_pass)
+            part = slice(borders[position], borders[position + 1])
             inputs, targets = (torch.from_numpy(side[:, part].astype(np.int64)) for side in (self.inputs, self.targets))
-            yield inputs, targets, place == 0 or number == self.first
+            yield TokenBatch(inputs, targets, reset_state)
 
-    def _borders(self, turn: int) -> np.ndarray:
-        """Where the windows of a pass begin, and where the last ends."""
+    def _borders(self, text_pass: int) -> np.ndarray:
+        """Starts of the windows of a pass, and the end of the last, (windows + 1,)."""
         if self.seed is None:
             return np.minimum(np.arange(self.per_pass + 1) * self.window, self.length)
-        generator = np.random.default_rng((self.seed, turn))
+        generator = np.random.default_rng((self.seed, text_pass))
         return variable_borders(self.length, self.per_pass, self.window, generator)
 
 
 def variable_borders(length: int, count: int, window: int, generator: np.random.Generator) -> np.ndarray:
-    """The borders of `count` windows that fill `length`, drawn as AWD-LSTM's: about `window` long, a few about half.
+    """Borders (count + 1,) of `count` windows that fill `length`: random lengths as in AWD-LSTM (Merity et al. 2018).
 
-    Other passes cut the text elsewhere, so that it is not always the same tokens whose gradient is cut. The drawn
-    lengths are stretched by the few per cent that make their number that of windows of one length: then the steps of a
-    training are known beforehand.
+    They have the mean `window`, a share HALVED of them half of it. Each pass has other borders, so that the gradient is
+    not always cut at the same tokens. The lengths are scaled by a few per cent to fill the text in `count` windows, as
+    windows of fixed length do: so the number of steps is known before training.
     """
     means = np.where(generator.random(count) < HALVED, window / 2, window)
-    drawn = np.clip(generator.normal(means, SPREAD), SHORTEST, 2 * window)  # so that no window is empty once stretched
+    drawn = np.clip(generator.normal(means, SPREAD), SHORTEST, 2 * window)  # so that no window is empty once scaled
     ends = np.cumsum(drawn) / drawn.sum() * length
     return np.concatenate(([0], np.floor(ends + 0.5).astype(np.int64)))
 
 
 def windows_in(tokens: int, columns: int, window: int) -> int:
-    """How many windows one pass through a text of so many tokens has."""
+    """Number of windows in one pass through a text of `tokens` tokens."""
     return -(-tokens // columns // window)
 
 
@@ -92,13 +105,16 @@ def _columns(tokens: np.ndarray, columns: int, length: int, padding: int) -> np.
 
 
 def train_batches(folder: Path, options: LanguageTrain, *, seed: int, epoch: int) -> Windows:
-    """The windows of an epoch: `epoch_tokens` from where the epoch before ended, or the whole text."""
+    """The windows of an epoch: the next `epoch_tokens` tokens after the last epoch, or the whole text.
+
+    ValueError if the text is too short for a single window.
+    """
     columns, window = options.batch_size, options.window
     tokens = prepared.load_array(folder, "train")
     if len(tokens) < columns * window:
         raise ValueError(
-            f"train.batch_size {columns} x train.window {window} = {columns * window} tokens, "
-            f"but the training text has only {len(tokens)}"
+            f"train.batch_size {columns} x train.window {window} = {columns * window} tokens are more than the "
+            f"{len(tokens)} of the training text; lower one of them"
         )
     part = options.epoch_tokens
     count = max(1, part // (columns * window)) if part else windows_in(len(tokens), columns, window)
@@ -106,22 +122,22 @@ def train_batches(folder: Path, options: LanguageTrain, *, seed: int, epoch: int
     return Windows(tokens, _start(folder), columns=columns, window=window, first=epoch * count, count=count, **lengths)
 
 
-def count_tokens(tokens: np.ndarray, vocabulary_size: int) -> np.ndarray:
-    """How often each token stands in a text (V,), which need not fit into memory."""
+def count_tokens(tokens: np.ndarray, vocabulary_size: int, *, chunk: int = COUNT_CHUNK) -> np.ndarray:
+    """Occurrences of each token, int64 (V,); the text need not fit into memory."""
     counts = np.zeros(vocabulary_size, dtype=np.int64)
-    for begin in range(0, len(tokens), AT_ONCE):
-        counts += np.bincount(tokens[begin : begin + AT_ONCE], minlength=vocabulary_size)
+    for begin in range(0, len(tokens), chunk):
+        counts += np.bincount(tokens[begin : begin + chunk], minlength=vocabulary_size)
     return counts
 
 
 def whole_text(folder: Path) -> Windows:
-    """The training text in one window of one column."""
+    """The training text as a single window of one column."""
     tokens = prepared.load_array(folder, "train")
     return Windows(tokens, _start(folder), columns=1, window=len(tokens))
 
 
 def validation_batches(folder: Path, options: LanguageTrain) -> Windows:
-    """The whole validation text: every token is a target once."""
+    """The whole validation text in VALIDATION_COLUMNS columns."""
     tokens = prepared.load_array(folder, "validation")
     return Windows(tokens, _start(folder), columns=VALIDATION_COLUMNS, window=options.window)
 

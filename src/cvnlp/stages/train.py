@@ -1,6 +1,8 @@
-"""data/prepared/<dataset> -> data/models/<run>, its history and its scores."""
+"""Stage train: data/prepared/<dataset> -> data/models/<run> and the history of the training."""
 
+import contextlib
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from cvnlp.stages import command_line
 from cvnlp.tracking.messages import Status
 from cvnlp.tracking.recorder import Recorder
 from cvnlp.tracking.run_metadata import describe
+from cvnlp.training import distributed, resume
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from cvnlp.training.trainer import Fitted
 
 AnyRun = VisionRun | LanguageRun
+Write = Callable[[dict[str, float], int], None]
+KEY_LENGTH = 16  # of the fingerprint, for the name of a folder
 
 
 def train(run: str, root: Path = Path()) -> None:
@@ -32,30 +37,34 @@ def train(run: str, root: Path = Path()) -> None:
     block = pick(project.params, "runs", settings.runs, run)
     paths = project.run(run, block.dataset)
     facts = prepared.read_facts(paths.prepared)
-    resume = _own_folder(paths.resume, provenance.training_fingerprint(block, paths.prepared)[:16])
+    key = provenance.training_fingerprint(block, paths.prepared)[:KEY_LENGTH]
+    if not distributed.is_main_process():  # the main process of the same training writes its results
+        _fit(run, block, _build(run, block, facts)[0], paths, paths.resume / key, lambda metrics, epoch: None)
+        return
+    folder = resume.open_folder(paths.resume, key)
     recorder = Recorder()
-    network, config = _build(run, block, facts)  # sizes that do not fit are refused before MLflow has a run
-    recorder.start_run(describe(settings, paths), note=resume / "mlflow_run_id")
+    network, config = _build(run, block, facts)  # before MLflow has a run: options may not fit the data
+    recorder.start_run(describe(settings, paths), note=folder / "mlflow_run_id")
+    with _ending_run(recorder) as tags:
+        _save(network, config, _fit(run, block, network, paths, folder, recorder.log_metrics), paths)
+        tags["model.sha256"] = provenance.model_digest(paths.model)
+    # Last of all: a process killed before this line has its result again at once when the stage is repeated
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _ending_run(recorder: Recorder) -> Iterator[dict[str, str]]:
+    """End MLflow's run with the tags that are added within: as FINISHED, KILLED if interrupted, or else FAILED."""
+    tags: dict[str, str] = {}
     status: Status = "FAILED"
     try:
-        fitted = _fit(run, block, network, paths, resume, recorder)
-        _save(network, config, fitted, paths)
+        yield tags
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
         raise
     finally:
-        finished = status == "FINISHED"
-        recorder.end_run(status, {"model.sha256": provenance.model_digest(paths.model)} if finished else None)
-    shutil.rmtree(resume, ignore_errors=True)  # last: killed before here, the next run ends at once with the same
-
-
-def _own_folder(resume: Path, key: str) -> Path:
-    """The folder of this very training; what other params, data or code have left cannot be resumed."""
-    for folder in resume.glob("*"):
-        if folder.name != key:
-            shutil.rmtree(folder)
-    return resume / key
+        recorder.end_run(status, tags)
 
 
 def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module", NetworkConfig]:
@@ -71,23 +80,24 @@ def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module",
     return network, config
 
 
-def _fit(run: str, block: AnyRun, network: "nn.Module", paths: RunPaths, resume: Path, recorder: Recorder) -> "Fitted":
+def _fit(run: str, block: AnyRun, network: "nn.Module", paths: RunPaths, folder: Path, write: Write) -> "Fitted":
+    """Train, with the state in `folder` and the metrics of every epoch given to `write`."""
     from cvnlp.training import trainer
+    from cvnlp.training.callbacks import EpochLogger
 
-    half = domains.DOMAINS[block.domain]
-    task = half.training.Task(network, block.train)
-    data = trainer.Data(half.batches, paths.prepared, block.train, block.seed)
-    return trainer.fit(task, data, run=run, resume=resume, logger=trainer.EpochLogger(recorder.log_metrics))
+    half = domains.DOMAINS[block.domain].training
+    task = trainer.make_task(half, network, block.train, folder=paths.prepared, seed=block.seed)
+    return trainer.fit(task, run=run, resume=folder, logger=EpochLogger(write))
 
 
 def _save(network: "nn.Module", config: NetworkConfig, fitted: "Fitted", paths: RunPaths) -> None:
-    """Write the model, the history, the facts of the training and, outside DVC, its duration."""
+    """Write the model, the history, sizes of network and training, and its duration, which is no output of DVC."""
     from cvnlp import networks
 
     networks.save(paths.model, network, config)
     _write_history(paths.history, fitted.history)
     result = {
-        "parameters": networks.parameter_count(network),  # the text decides how many n-grams there are
+        "parameters": networks.parameter_count(network),  # after training: the text decides the number of n-grams
         "multiply_adds": domains.DOMAINS[config.domain].models.multiply_adds(network),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
@@ -95,12 +105,12 @@ def _save(network: "nn.Module", config: NetworkConfig, fitted: "Fitted", paths: 
     }
     files.write_json(paths.training, result)
     speed = fitted.examples / fitted.seconds if fitted.seconds else 0.0
-    spent = {"seconds": fitted.seconds, "examples_per_second": speed, **networks.hardware()}
-    files.write_json(paths.durations, spent | provenance.machine())
+    duration = {"seconds": fitted.seconds, "examples_per_second": speed, **networks.hardware()}
+    files.write_json(paths.durations, duration | provenance.machine())
 
 
 def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
-    """A row per epoch; the header alone for a run without training."""
+    """One row per epoch; only the header for a run without training."""
     columns = ["epoch", "step", *sorted({name for row in rows for name in row} - {"epoch", "step"})]
     files.write_table(path, pd.DataFrame(rows, columns=columns))
 

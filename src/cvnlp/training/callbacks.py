@@ -1,14 +1,17 @@
-"""What happens at every epoch of a training: fresh chance, a row of history, an early stop."""
+"""Callbacks and logger of a training: random seed, history, early stopping, and the progress on the terminal."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.callbacks import Callback, EarlyStopping, TQDMProgressBar
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 
 
 class EpochSeed(Callback):
-    """The random numbers of an epoch (dropout, augmentation) depend on the seed and its number alone."""
+    """Seeds every epoch, so that its random numbers (dropout, augmentation) depend on seed and epoch alone."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -18,7 +21,7 @@ class EpochSeed(Callback):
 
 
 class History(Callback):
-    """The metrics of every epoch, as rows; they survive an interruption within the checkpoint."""
+    """The metrics of every epoch, as rows; they are part of the checkpoint."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
@@ -34,8 +37,68 @@ class History(Callback):
         self.rows = state_dict["rows"]
 
 
-class Stop(EarlyStopping):
-    """Early stopping that also knows, when resumed, that it had stopped."""
+class ResumableEarlyStopping(EarlyStopping):
+    """Early stopping that stops again at once when a training is resumed that had already stopped."""
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
+class EpochLines(Callback):
+    """Prints one line per epoch; for output that is not a terminal."""
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        print(f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {metrics}", flush=True)
+
+
+class ProgressBar(TQDMProgressBar):
+    """A progress bar with the name of the run, refreshed every 20 steps: a refresh takes about as long as a step."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(refresh_rate=20, leave=False)
+        self.run = run
+
+    def init_train_tqdm(self) -> Any:
+        bar = super().init_train_tqdm()
+        bar.set_description(f"train {self.run}")
+        return bar
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        super().on_train_epoch_start(trainer)
+        self.train_progress_bar.set_description(
+            f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        )
+
+    def init_validation_tqdm(self) -> Any:
+        bar = super().init_validation_tqdm()
+        bar.set_description(f"validate {self.run}")
+        return bar
+
+
+class EpochLogger(Logger):
+    """Passes the metrics of every epoch to `write(metrics, epoch)`, in the main process only."""
+
+    def __init__(self, write: Callable[[dict[str, float], int], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    @property
+    def name(self) -> str:
+        return "epochs"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        """Nothing: who made the logger has recorded the params."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        values = dict(metrics)
+        self._write(values, int(values.pop("epoch", 0)))

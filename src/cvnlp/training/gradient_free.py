@@ -1,42 +1,43 @@
-"""Networks that learn without gradients, in a training made for those that learn by them."""
+"""Training of networks that learn without gradients (neocognitron, n-grams)."""
 
-from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cvnlp.params.runs import Train
+from cvnlp.training.base_task import BaseTask
 
 
 @runtime_checkable
-class Learner(Protocol):
-    """A network that learns from each batch by a rule of its own."""
+class GradientFreeNetwork(Protocol):
+    """A network that learns from each batch by a rule of its own.
 
-    least_epochs: int  # after which all of it has learned
+    `min_epochs`: the number of epochs after which all of its parts are trained.
+    """
+
+    min_epochs: int
 
     def learn(self, inputs: Tensor, targets: Tensor, /, *, epoch: int) -> None: ...
 
 
-class NoGradient(torch.optim.Optimizer):
-    """Stands in the optimiser's place for a Learner: Lightning counts its steps, and would save nothing without."""
+class GradientFree(BaseTask):
+    """A task without an optimiser, to which a half adds `training_step`."""
 
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__(network.parameters(), {})
+    network: Any  # a GradientFreeNetwork
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        return closure() if closure else None
+    def configure_optimizers(self) -> None:
+        """No optimiser: Lightning puts one that does nothing in its place, and so counts steps for its checkpoints."""
 
 
-def check_learner(network: Learner, options: Train) -> None:
-    """ValueError if `options` of the training leave a part of the network untrained, or mean gradients."""
-    if 0 < options.epochs < network.least_epochs:
+def check_options(network: GradientFreeNetwork, options: Train) -> None:
+    """ValueError if `options` leave a part of the network untrained, or average weights."""
+    if 0 < options.epochs < network.min_epochs:
         raise ValueError(
-            f"train.epochs: {options.epochs} is too few: this network learns one stage an epoch and has "
-            f"{network.least_epochs}; take {network.least_epochs} or more, or 0"
+            f"train.epochs: {options.epochs} is too few: this network trains one stage per epoch and has "
+            f"{network.min_epochs}; take {network.min_epochs} or more, or 0"
         )
     if options.average != "none":
         raise ValueError(
-            f"train.average: {options.average} averages what gradients change, and this network learns without; "
+            f"train.average: {options.average} averages weights over gradient steps, and this network takes none; "
             "take none"
         )

@@ -3,10 +3,9 @@
 import itertools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,13 +25,13 @@ from cvnlp.language.models import input_format, multiply_adds, ngram
 from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
 from cvnlp.language.models.output import cross_entropy
 from cvnlp.language.report import insight_section, run_section
-from cvnlp.language.training.task import Task
+from cvnlp.language.training import GradientFreeTask
 from cvnlp.params.datasets import LanguageDataset
 from cvnlp.params.insight import LanguageInsight
 from cvnlp.params.runs import LanguageAttack, LanguageEvaluate, LanguageTrain
 from cvnlp.training import trainer
-from cvnlp.training.gradient_free import Learner
 from make_networks import language_model, make_config
+from make_trainings import InterruptionError, Wrap, run_training
 from report_contents import figure_names, texts
 
 VOCABULARY, LINE_END = 9, 3  # token 0 is in no text, as the unknown one of characters
@@ -296,10 +295,6 @@ def test_tables_of_another_order_or_network_are_refused(tmp_path: Path) -> None:
 # Through the pipeline
 
 
-class InterruptionError(Exception):
-    pass
-
-
 def make_options(**changes: Any) -> LanguageTrain:
     return LanguageTrain(**({"epochs": 1} | changes))
 
@@ -309,21 +304,18 @@ def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fi
     """Train as the stage does; the result, and the folder of the saved model."""
     count = iter(range(100))
 
-    def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
-        number, options = next(count), make_options(**changes)
-        data = input_format(prepared.read_facts(language_data))
-        config = make_config("language", "ngram", data, order=4)
-        trainer.seed_everything(1)
-        network = networks.build(config)
-        fitted = trainer.fit(
-            Task(network, options),
-            trainer.Data(source, language_data, options, 1),
-            run="mine",
+    def run(resume: str | None = None, wrap: Wrap = lambda task: task, **changes: Any) -> tuple[trainer.Fitted, Path]:
+        number = next(count)
+        trained = run_training(
+            "language",
+            language_data,
+            tmp_path / f"model-{number}",
             resume=tmp_path / (resume or f"resume-{number}"),
-            logger=trainer.EpochLogger(lambda metrics, epoch: None),
+            wrap=wrap,
+            named=("ngram", {"order": 4}),
+            options=make_options(**changes),
         )
-        networks.save(tmp_path / f"model-{number}", network, config)
-        return fitted, tmp_path / f"model-{number}"
+        return trained.fitted, tmp_path / f"model-{number}"
 
     return run
 
@@ -363,14 +355,17 @@ def test_mixed_precision_counts_alike(train: Callable[..., Any]) -> None:
 
 
 def test_an_interrupted_training_ends_in_the_same_bytes(train: Callable[..., Any]) -> None:
-    def broken(*arguments: Any, **named: Any) -> Iterator[Any]:
-        yield next(iter(batches.validation_batches(*arguments, **named)))
-        raise InterruptionError
+    def interrupt(task: Any) -> Any:
+        class Interrupted(task):
+            def validation_step(self, batch: Any) -> None:
+                raise InterruptionError
+
+        return Interrupted
 
     whole, folder = train()
     with pytest.raises(InterruptionError):
-        train(resume="state", source=SimpleNamespace(validation_batches=broken))
-    for _ in range(2):  # the second time all was done already
+        train(resume="state", wrap=interrupt)
+    for _ in range(2):  # the second time the training is already finished
         resumed, again = train(resume="state")
         assert resumed.history == whole.history and resumed.examples == whole.examples
         assert weights(again) == weights(folder)
@@ -400,9 +395,8 @@ def test_no_epochs_leave_it_empty(train: Callable[..., Any]) -> None:
 )
 def test_what_only_gradients_need_is_refused(changes: dict[str, Any], message: str) -> None:
     network = language_model("ngram", VOCABULARY)
-    assert isinstance(network, Learner)
     with pytest.raises(ValueError, match=message):
-        Task(network, make_options(**changes))
+        GradientFreeTask(network, make_options(**changes), folder=Path(), seed=1)
 
 
 @pytest.fixture

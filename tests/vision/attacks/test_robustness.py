@@ -41,14 +41,14 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 def pictures(vision_data: Path) -> tuple[Tensor, Tensor]:
     """A hundred pictures that the network was not trained on."""
     splits = [next(iter(split_batches(vision_data, split))) for split in ("validation", "test")]
-    images, labels = zip(*splits, strict=True)
+    images, labels, _ = zip(*splits, strict=True)
     return torch.cat(images), torch.cat(labels)
 
 
 @pytest.fixture(scope="module")
 def network(vision_data: Path) -> Cnn:
     """A network that is right about every clean picture, and about fewer when they are attacked."""
-    images, labels = next(iter(split_batches(vision_data, "train")))
+    images, labels, _ = next(iter(split_batches(vision_data, "train")))
     torch.manual_seed(0)
     trained = classifier(
         "cnn", (12, 12, 1), 10, mean=0.2, std=0.25, blocks=[{"filters": 4}, {"filters": 8}], hidden=[16]

@@ -2,9 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,15 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp import networks
-from cvnlp.data import prepared
 from cvnlp.params.runs import Augment, VisionTrain
 from cvnlp.training import trainer
-from cvnlp.vision import batches
 from cvnlp.vision.evaluation.evaluate import predict_split
-from cvnlp.vision.models import input_format
 from cvnlp.vision.models.neocognitron import CLayer, Contrast, Neocognitron, Recognition, SLayer
-from cvnlp.vision.training.task import Learner, Task
-from make_networks import classifier, make_config
+from cvnlp.vision.training import GradientFreeTask
+from make_networks import classifier
+from make_trainings import InterruptionError, run_training
 
 SMALL = {"planes": [12], "prototypes": 60}
 SIZE = 20
@@ -48,7 +45,7 @@ def make_signs(count: int = 80, seed: int = 1, size: int = SIZE) -> tuple[Tensor
 
 
 def teach(network: Neocognitron, images: Tensor, labels: Tensor, epochs: int | None = None) -> Neocognitron:
-    for epoch in range(epochs or network.least_epochs):
+    for epoch in range(epochs or network.min_epochs):
         for start in range(0, len(images), 20):
             network.learn(images[start : start + 20], labels[start : start + 20], epoch=epoch)
     return network
@@ -212,7 +209,7 @@ def test_the_highest_cells_learn_what_they_got_wrong() -> None:
 
 def test_an_epoch_teaches_one_stage_from_the_lowest_up() -> None:
     network, (images, labels) = build(planes=[6, 6], first="learned"), make_signs()
-    assert network.least_epochs == 4
+    assert network.min_epochs == 4
     for epoch, layer in enumerate([1, 3, 5, 7, 7, 7]):
         before = state(network)
         network.learn(images, labels, epoch=epoch)
@@ -223,7 +220,7 @@ def test_drawn_edges_are_not_learned() -> None:
     network = build(planes=[6, 6])
     before = state(network.layers[1])
     teach(network, *make_signs(), epochs=5)
-    assert network.least_epochs == 3
+    assert network.min_epochs == 3
     assert changed(before, network.layers[1]) == set()
 
 
@@ -288,10 +285,6 @@ def test_impossible_options_are_refused(options: dict[str, Any], message: str) -
 # Its training
 
 
-class InterruptionError(Exception):
-    pass
-
-
 def make_options(**changes: Any) -> VisionTrain:
     augment = Augment(shift=0.5, rotation=3.0)
     return VisionTrain(**({"epochs": 4, "batch_size": 50, "clip": 1.0, "augment": augment} | changes))
@@ -302,21 +295,20 @@ def train(vision_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fitt
     """Train as the stage does; the result, and the folder of the saved network."""
     count = iter(range(100))
 
-    def run(resume: str | None = None, source: Any = batches, **changes: Any) -> tuple[trainer.Fitted, Path]:
-        number, options = next(count), make_options(**changes)
-        data = input_format(prepared.read_facts(vision_data))
-        config = make_config("vision", "neocognitron", data, planes=[16], prototypes=90)
-        trainer.seed_everything(1)
-        network = networks.build(config)
-        fitted = trainer.fit(
-            Task(network, options),
-            trainer.Data(source, vision_data, options, 1),
-            run="mine",
+    def run(
+        resume: str | None = None, interrupt: tuple[str, int] | None = None, **changes: Any
+    ) -> tuple[trainer.Fitted, Path]:
+        number = next(count)
+        trained = run_training(
+            "vision",
+            vision_data,
+            tmp_path / f"model-{number}",
             resume=tmp_path / (resume or f"resume-{number}"),
-            logger=trainer.EpochLogger(lambda metrics, epoch: None),
+            interrupt=interrupt,
+            named=("neocognitron", {"planes": [16], "prototypes": 90}),
+            options=make_options(**changes),
         )
-        networks.save(tmp_path / f"model-{number}", network, config)
-        return fitted, tmp_path / f"model-{number}"
+        return trained.fitted, tmp_path / f"model-{number}"
 
     return run
 
@@ -339,21 +331,10 @@ def test_a_training_has_a_row_an_epoch_and_no_rate(train: Callable[..., Any], vi
 
 @pytest.mark.parametrize("epoch", [0, 1, 3])
 def test_an_interrupted_training_ends_in_the_same_bytes(epoch: int, train: Callable[..., Any]) -> None:
-    def broken(whole: Any) -> Iterator[Any]:
-        for number, batch in enumerate(whole):
-            if number == 2:
-                raise InterruptionError
-            yield batch
-
-    def train_batches(*arguments: Any, **named: Any) -> Any:
-        whole = batches.train_batches(*arguments, **named)
-        return broken(whole) if named["epoch"] == epoch else whole
-
     whole, folder = train()
     with pytest.raises(InterruptionError):
-        source = SimpleNamespace(train_batches=train_batches, validation_batches=batches.validation_batches)
-        train(resume="state", source=source)
-    torch.rand(7)  # chance has moved on
+        train(resume="state", interrupt=("batches", epoch))
+    torch.rand(7)  # the random state is another than at the interruption
     resumed, again = train(resume="state")
     assert resumed.history == whole.history
     assert weights(again) == weights(folder)
@@ -367,15 +348,14 @@ def test_mixed_precision_learns_float32_templates(train: Callable[..., Any]) -> 
 
 def test_too_few_epochs_are_refused() -> None:
     network = build(planes=[8, 8])
-    assert isinstance(network, Learner)
     for epochs in (1, 2):
         with pytest.raises(ValueError, match=rf"train\.epochs: {epochs} is too few.*take 3 or more"):
-            Task(network, make_options(epochs=epochs))
+            GradientFreeTask(network, make_options(epochs=epochs), folder=Path(), seed=1)
     for epochs in (0, 3):
-        Task(network, make_options(epochs=epochs))
+        GradientFreeTask(network, make_options(epochs=epochs), folder=Path(), seed=1)
 
 
 @pytest.mark.parametrize("average", ["ema", "swa"])
 def test_an_average_of_templates_is_refused(average: str) -> None:
     with pytest.raises(ValueError, match=rf"train\.average: {average} .*take none"):
-        Task(build(), make_options(average=average))
+        GradientFreeTask(build(), make_options(average=average), folder=Path(), seed=1)

@@ -44,7 +44,7 @@ class Ngram(nn.Module):
     line_end: Tensor
     given: Tensor
     rest: Tensor
-    least_epochs = 1
+    min_epochs = 1
 
     def __init__(self, text: TextFormat, options: NgramOptions) -> None:
         super().__init__()

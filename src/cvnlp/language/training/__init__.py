@@ -1,5 +1,5 @@
 """Training of language models."""
 
-from cvnlp.language.training.task import Task
+from cvnlp.language.training.task import GradientFreeTask, Task
 
-__all__ = ["Task"]
+__all__ = ["GradientFreeTask", "Task"]

@@ -1,109 +1,125 @@
-"""How a language model is trained: truncated backpropagation through time, the state carried from window to window.
-
-One that learns without gradients is given the whole text at once.
-"""
+"""Training of a language model: truncated backpropagation through time, the state carried from window to window."""
 
 import math
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cvnlp.data import prepared
-from cvnlp.language.batches import IGNORED, count_tokens, whole_text
+from cvnlp.language.batches import (
+    IGNORED,
+    TokenBatch,
+    Windows,
+    count_tokens,
+    train_batches,
+    validation_batches,
+    whole_text,
+)
 from cvnlp.language.models.recurrent import Recurrent, State, detached
 from cvnlp.params.runs import LanguageTrain
 from cvnlp.training.base_task import BaseTask
-from cvnlp.training.gradient_free import Learner
+from cvnlp.training.gradient_free import GradientFree, GradientFreeNetwork, check_options
+
+MAX_NLL = 88.0  # nats per token; the exponential of more is infinite in float32
 
 
-class Task(BaseTask):
+class LanguageModelTask(BaseTask):
+    """Validation, with or without gradients; `state` of the network after the last window."""
+
     options: LanguageTrain
     state: State = None
 
-    def __init__(self, network: nn.Module, options: LanguageTrain) -> None:
-        if isinstance(network, Learner):
-            _check_learner(network, options)
-        super().__init__(network, options)
+    def validation_batches(self) -> Windows:
+        return validation_batches(self.folder, self.options)
 
-    def on_fit_start(self) -> None:
-        """Before the first step of all, which an interrupted training has behind it, as its scores tell."""
-        network = self.network
-        if isinstance(network, Recurrent) and network.output_bias == "frequencies" and not self.scores:
-            tokens = prepared.load_array(self.trainer.datamodule.folder, "train")  # type: ignore[attr-defined]
-            network.begin_at(torch.from_numpy(count_tokens(tokens, network.vocabulary_size)))
-
-    def train_batches(self, half: Any, folder: Path, *, seed: int, epoch: int) -> Any:
-        if isinstance(self.network, Learner):
-            return whole_text(folder)
-        return super().train_batches(half, folder, seed=seed, epoch=epoch)
-
-    def share(self, batch: tuple[Tensor, Tensor, bool]) -> float:
-        """The loss is a mean over the window: so every token of one of any length moves the weights alike."""
-        variable = self.options.window_lengths == "variable"
-        return batch[0].shape[1] / self.options.window if variable else 1.0
-
-    def training_step(self, batch: tuple[Tensor, Tensor, bool]) -> Tensor | None:
-        """The mean loss of a window; none for a network that learns without."""
-        if isinstance(self.network, Learner):
-            inputs, targets, _ = batch
-            self.network.learn(inputs, targets, epoch=self.current_epoch)
-            self.examples += targets.numel()
-            return None
-        inputs, targets, fresh = batch
-        nats, penalty, state = self._train_nats(inputs, targets, None if fresh else self.state)
-        self.state = detached(state)
-        return self._mean("train_loss", nats, targets) + penalty
-
-    def validation_step(self, batch: tuple[Tensor, Tensor, bool]) -> None:
-        inputs, targets, fresh = batch
+    def validation_step(self, batch: TokenBatch) -> None:
         network: Any = self.evaluated
-        nats, state = network.nats(inputs, targets, None if fresh else self.state)
+        nats, state = network.nats(batch.inputs, batch.targets, None if batch.reset_state else self.state)
         self.state = detached(state)
-        self._mean("validation_nll", nats, targets)
+        self.tally_mean("validation_nll", nats, batch.targets)
 
-    def _train_nats(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor | float, State]:
-        """Nats of every target, what is added to their mean, and the state."""
-        network: Any = self.network
-        shares = self.options.activation_regularisation, self.options.temporal_regularisation
-        if not any(shares):
-            nats, state = network.nats(inputs, targets, state)
-            return nats, 0.0, state
-        raw, state = network.read(network.embed(inputs), state)
-        outputs = network.drop_output(raw)
-        return network.output.nats(outputs, targets), regularisation(raw, outputs, *shares), state
-
-    def _mean(self, name: str, nats: Tensor, targets: Tensor) -> Tensor:
-        """Of all that is not IGNORED, in fp32; the epoch's mean counts it."""
+    def tally_mean(self, name: str, nats: Tensor, targets: Tensor) -> Tensor:
+        """The mean over all targets but IGNORED ones, in fp32; it counts for the epoch's mean of `name`."""
         total, count = nats.sum(), int((targets != IGNORED).sum())
         self.tally(name, total, count)
         return total / count
 
-    def derived(self, means: dict[str, float]) -> dict[str, float]:
-        # the perplexity of a model that went astray is still a number, also in float32
-        return (
-            {"validation_perplexity": math.exp(min(means["validation_nll"], 88.0))} if "validation_nll" in means else {}
-        )
+    def derived_metrics(self, means: dict[str, float]) -> dict[str, float]:
+        return {"validation_perplexity": math.exp(min(means["validation_nll"], MAX_NLL))}
+
+
+class Task(LanguageModelTask):
+    """Training by gradients."""
+
+    def on_fit_start(self) -> None:
+        """Set the output bias to the log frequencies of the training tokens, unless a training is resumed."""
+        network = self.network
+        if isinstance(network, Recurrent) and network.output_bias == "frequencies" and not self.scores:
+            tokens = prepared.load_array(self.folder, "train")
+            network.begin_at(torch.from_numpy(count_tokens(tokens, network.vocabulary_size)))
+
+    def train_batches(self, epoch: int) -> Windows:
+        return train_batches(self.folder, self.options, seed=self.seed, epoch=epoch)
+
+    def lr_scale(self, batch: TokenBatch) -> float:
+        """The loss is a mean over the window; this gives each token the same weight, whatever its window's length."""
+        variable = self.options.window_lengths == "variable"
+        return batch.inputs.shape[1] / self.options.window if variable else 1.0
+
+    def training_step(self, batch: TokenBatch) -> Tensor:
+        """The mean loss of a window, with regularisation."""
+        nats, penalty, state = self._train_nats(batch, None if batch.reset_state else self.state)
+        self.state = detached(state)
+        return self.tally_mean("train_loss", nats, batch.targets) + penalty
+
+    def _train_nats(self, batch: TokenBatch, state: State) -> tuple[Tensor, Tensor | float, State]:
+        """Nats of every target (B, T), the regularisation of their mean, and the new state."""
+        network: Any = self.network
+        weights = self.options.activation_regularisation, self.options.temporal_regularisation
+        if not any(weights):
+            nats, state = network.nats(batch.inputs, batch.targets, state)
+            return nats, 0.0, state
+        raw, state = network.read(network.embed(batch.inputs), state)
+        outputs = network.drop_output(raw)
+        return network.output.nats(outputs, batch.targets), regularisation(raw, outputs, *weights), state
+
+
+class GradientFreeTask(GradientFree, LanguageModelTask):
+    """Training by the network's own rule on the whole text at once."""
+
+    def __init__(self, network: Any, options: LanguageTrain, *, folder: Path, seed: int) -> None:
+        _check_whole_text(network, options)
+        check_options(network, options)
+        super().__init__(network, options, folder=folder, seed=seed)
+
+    def train_batches(self, epoch: int) -> Windows:
+        return whole_text(self.folder)
+
+    def training_step(self, batch: TokenBatch) -> None:
+        self.network.learn(batch.inputs, batch.targets, epoch=self.current_epoch)
+        self.examples += batch.targets.numel()
 
 
 def regularisation(raw: Tensor, outputs: Tensor, activation: float, temporal: float) -> Tensor:
-    """`activation` * mean square of `outputs` + `temporal` * mean square of the steps of `raw` in time (B, T, size).
+    """Activation and temporal activation regularisation (Merity et al. 2017, 2018).
 
-    What the last layer says after its dropout and before it (Merity et al. 2017, 2018). A window of one has no steps.
+    `activation` * mean square of `outputs` + `temporal` * mean square of the differences in time of `raw`, both
+    (B, T, size): the outputs of the last layer after and before dropout. A window of one token has no differences.
     """
     steps = raw.float().diff(dim=1) if raw.shape[1] > 1 else torch.zeros_like(raw)
     return activation * outputs.float().square().mean() + temporal * steps.square().mean()
 
 
-def _check_learner(network: Learner, options: LanguageTrain) -> None:
-    if options.epochs > network.least_epochs:
+def _check_whole_text(network: GradientFreeNetwork, options: LanguageTrain) -> None:
+    if options.epochs > network.min_epochs:
         raise ValueError(
-            f"train.epochs: {options.epochs} is too many: this network learns all of the text at once; "
-            f"take {network.least_epochs}, or 0"
+            f"train.epochs: {options.epochs} is too many: this network learns the whole text at once; "
+            f"take {network.min_epochs}, or 0"
         )
     if options.epoch_tokens:
         raise ValueError(
-            f"train.epoch_tokens: {options.epoch_tokens} is a part of the text, and this network learns all of it "
+            f"train.epoch_tokens: {options.epoch_tokens} is a part of the text, and this network learns the whole text "
             "at once; leave it out"
         )

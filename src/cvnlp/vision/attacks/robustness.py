@@ -134,7 +134,7 @@ def _choose(data: Path, count: int) -> tuple[Tensor, Tensor]:
     """`count` test pictures, spread evenly over the split."""
     total = len(np.load(data / "test_labels.npy", mmap_mode="r"))
     order = np.linspace(0, total - 1, min(count, total)).astype(int)
-    images, labels = next(iter(Batches(data, "test", order, len(order))))
+    images, labels, _ = next(iter(Batches(data, "test", order, len(order))))
     return images.to(device()), labels.to(device())
 
 

@@ -45,9 +45,9 @@ def evaluate(
 def predict_split(network: nn.Module, data: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Class probabilities float32 (N, classes) and labels int64 (N,) of a whole split."""
     outputs, labels = [], []
-    for images, batch_labels in split_batches(data, split):
-        outputs.append(network(images.to(device())).float().softmax(1).cpu())
-        labels.append(batch_labels)
+    for batch in split_batches(data, split):
+        outputs.append(network(batch.images.to(device())).float().softmax(1).cpu())
+        labels.append(batch.labels)
     return torch.cat(outputs).numpy(), torch.cat(labels).numpy()
 
 

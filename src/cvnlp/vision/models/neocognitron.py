@@ -32,7 +32,7 @@ class Neocognitron(Classifier):
     """Contrast, a stage of edges, a stage for each number of `planes`, and cells with labels: S and C in each stage.
 
     The numbers of planes, and of `prototypes` (all labelled planes), are the most that learning can make. Each epoch
-    of `learn` trains one stage, from the lowest up, and from `least_epochs` on the highest. `threshold` and
+    of `learn` trains one stage, from the lowest up, and from `min_epochs` on the highest. `threshold` and
     `learning_threshold` are cosines. A stage that has not yet learned answers by templates of chance.
     """
 
@@ -55,7 +55,7 @@ class Neocognitron(Classifier):
             edges = self.learners.pop(0)
             edges.templates.copy_(draw_edges(options.first_planes, contrast, options.field))
             edges.count.fill_(options.first_planes)
-        self.least_epochs = len(self.learners)
+        self.min_epochs = len(self.learners)
 
     @torch.no_grad()
     def learn(self, images: Tensor, labels: Tensor, *, epoch: int) -> None:

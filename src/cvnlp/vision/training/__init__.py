@@ -1,5 +1,5 @@
 """Training of image classifiers."""
 
-from cvnlp.vision.training.task import Task
+from cvnlp.vision.training.task import GradientFreeTask, Task
 
-__all__ = ["Task"]
+__all__ = ["GradientFreeTask", "Task"]

@@ -1,4 +1,4 @@
-"""How a classifier is trained: cross entropy on augmented pictures, accuracy on the validation split."""
+"""Training of an image classifier: cross entropy on augmented images, accuracy on the validation split."""
 
 from pathlib import Path
 from typing import Any
@@ -7,75 +7,96 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.data import prepared
 from cvnlp.networks import MEMORY_FORMAT
 from cvnlp.params.runs import VisionTrain
 from cvnlp.training.base_task import BaseTask
-from cvnlp.training.gradient_free import Learner
-from cvnlp.vision.batches import Batches, augment, class_weights, mirrored, prune
+from cvnlp.training.gradient_free import GradientFree, check_options
+from cvnlp.vision.batches import Batches, ImageBatch, count_images, train_batches, validation_batches
+from cvnlp.vision.training.augmentation import alternating_flips, augment
+from cvnlp.vision.training.sample_weights import class_weights, prune
 
 
-class Task(BaseTask):
+class ClassifierTask(BaseTask):
+    """Batches, loss and validation, with or without gradients.
+
+    `losses` float (N,), with pruning: the loss of each training image when it was last trained on; `sample_weights`
+    float (N,): the weight of each in the current epoch.
+    """
+
     options: VisionTrain
     class_weights: Tensor | None = None
-    losses: Tensor  # of every training picture when it was last read, if some are left out
+    losses: Tensor
+    sample_weights: Tensor
 
-    def __init__(self, network: nn.Module, options: VisionTrain) -> None:
-        super().__init__(network.to(memory_format=MEMORY_FORMAT), options)
+    def __init__(self, network: nn.Module, options: VisionTrain, *, folder: Path, seed: int) -> None:
+        super().__init__(network.to(memory_format=MEMORY_FORMAT), options, folder=folder, seed=seed)
 
     def setup(self, stage: str) -> None:
-        """Before a state is loaded, in which the losses stand."""
+        """Register the losses before a checkpoint is loaded, of which they are a part."""
         if self.options.prune:
-            count = len(prepared.load_array(self.trainer.datamodule.folder, "train_labels"))  # type: ignore[attr-defined]
-            self.register_buffer("losses", torch.full((count,), torch.inf))
-
-    def train_batches(self, half: Any, folder: Path, *, seed: int, epoch: int) -> Batches:
-        batches: Batches = super().train_batches(half, folder, seed=seed, epoch=epoch)
-        if self.options.augment.flip == "alternating":
-            batches.mirrored = mirrored(len(batches.labels), seed=seed, epoch=epoch)
-        if self.options.prune:
-            read, weights = prune(
-                self.losses.cpu().numpy(), self.options.prune, seed=seed, epoch=epoch, epochs=self.options.epochs
-            )
-            batches.order = batches.order[read[batches.order]]
-            self.read, self.weights = torch.from_numpy(batches.order), torch.from_numpy(weights)
-        return batches
+            self.register_buffer("losses", torch.full((count_images(self.folder, "train"),), torch.inf))
 
     def on_fit_start(self) -> None:
         if self.options.class_weights == "balanced":
-            folder = self.trainer.datamodule.folder  # type: ignore[attr-defined]
-            self.class_weights = class_weights(folder).to(self.device)
+            self.class_weights = class_weights(self.folder).to(self.device)
 
-    def inputs(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return augment(batch[0], self.options.augment).contiguous(memory_format=MEMORY_FORMAT)
+    def train_batches(self, epoch: int) -> Batches:
+        kept, flipped = None, None
+        if self.options.augment.flip == "alternating":
+            flipped = alternating_flips(count_images(self.folder, "train"), seed=self.seed, epoch=epoch)
+        if self.options.prune:
+            losses, epochs = self.losses.cpu().numpy(), self.options.epochs
+            kept, weights = prune(losses, self.options.prune, epoch=epoch, epochs=epochs, seed=self.seed)
+            self.sample_weights = torch.from_numpy(weights).to(self.device)
+        return train_batches(self.folder, self.options, seed=self.seed, epoch=epoch, kept=kept, flipped=flipped)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int = 0) -> Tensor | None:
-        """The loss before this step; None where no gradient is wanted, which Lightning takes for an answer."""
-        images, labels = self.inputs(batch), batch[1]
+    def validation_batches(self) -> Batches:
+        return validation_batches(self.folder, self.options)
+
+    def inputs(self, batch: ImageBatch) -> Tensor:
+        return augment(batch.images, self.options.augment).contiguous(memory_format=MEMORY_FORMAT)
+
+    def train_loss(self, images: Tensor, batch: ImageBatch) -> Tensor:
+        """The loss of the batch, whose `images` are augmented."""
         logits = self.network(images).float()
-        loss = self._weighed(logits, labels, batch_idx) if self.options.prune else self._cost(logits, labels)
-        self.tally("train_loss", loss * len(labels), len(labels))
-        if isinstance(self.network, Learner):
-            self.network.learn(images, labels, epoch=self.current_epoch)
-            return None
+        loss = self._pruned_loss(logits, batch) if self.options.prune else self._loss(logits, batch.labels)
+        self.tally("train_loss", loss * len(batch.labels), len(batch.labels))
         return loss
 
-    def _cost(self, logits: Tensor, labels: Tensor, **options: Any) -> Tensor:
+    def _loss(self, logits: Tensor, labels: Tensor, **options: Any) -> Tensor:
         smoothing = self.options.label_smoothing
         return F.cross_entropy(logits, labels, weight=self.class_weights, label_smoothing=smoothing, **options)
 
-    def _weighed(self, logits: Tensor, labels: Tensor, number: int) -> Tensor:
-        """The mean in which pictures count for those that are left out; notes what each has cost."""
-        size = self.options.batch_size
-        pictures = self.read[number * size : (number + 1) * size]
-        costs = self._cost(logits, labels, reduction="none")
-        self.losses[pictures.to(self.losses.device)] = costs.detach()
-        weights = self.weights[pictures].to(costs.device)
-        counted = weights if self.class_weights is None else weights * self.class_weights[labels]
-        return (costs * weights).sum() / counted.sum()
+    def _pruned_loss(self, logits: Tensor, batch: ImageBatch) -> Tensor:
+        """The weighted mean of the batch, whose losses decide the pruning of later epochs."""
+        losses = self._loss(logits, batch.labels, reduction="none")
+        self.losses[batch.rows] = losses.detach()
+        weights = self.sample_weights[batch.rows]
+        total = weights if self.class_weights is None else weights * self.class_weights[batch.labels]
+        return (losses * weights).sum() / total.sum()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        images, labels = batch
-        logits = self.evaluated(images).float()
-        self.tally("validation_nll", F.cross_entropy(logits, labels, reduction="sum"), len(labels))
-        self.tally("validation_accuracy", (logits.argmax(1) == labels).sum(), len(labels))
+    def validation_step(self, batch: ImageBatch) -> None:
+        logits = self.evaluated(batch.images).float()
+        count = len(batch.labels)
+        self.tally("validation_nll", F.cross_entropy(logits, batch.labels, reduction="sum"), count)
+        self.tally("validation_accuracy", (logits.argmax(1) == batch.labels).sum(), count)
+
+
+class Task(ClassifierTask):
+    """Training by gradients."""
+
+    def training_step(self, batch: ImageBatch) -> Tensor:
+        return self.train_loss(self.inputs(batch), batch)
+
+
+class GradientFreeTask(GradientFree, ClassifierTask):
+    """Training by the network's own rule; its loss is recorded, too."""
+
+    def __init__(self, network: Any, options: VisionTrain, *, folder: Path, seed: int) -> None:
+        check_options(network, options)
+        super().__init__(network, options, folder=folder, seed=seed)
+
+    def training_step(self, batch: ImageBatch) -> None:
+        images = self.inputs(batch)
+        self.train_loss(images, batch)
+        self.network.learn(images, batch.labels, epoch=self.current_epoch)

@@ -1,4 +1,4 @@
-"""Random changes of pictures, against exact references where the draw is forced."""
+"""Random augmentation of images, against exact references where the draw is forced."""
 
 import math
 from typing import Any
@@ -11,9 +11,13 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as pictures
 
 from cvnlp.params.runs import Augment
-from cvnlp.vision.batches import augment
+from cvnlp.vision.training.augmentation import augment, random_affine
 
-LARGEST, SMALLEST = 1.0, 0.0  # what torch.rand is made to give: + or - the whole extent
+LARGEST, SMALLEST = 1.0, 0.0  # forced results of torch.rand: the limit, and minus the limit
+
+
+def augmented(images: Tensor, **options: Any) -> Tensor:
+    return augment(images, Augment(**options))
 
 
 def make_images(count: int = 3, channels: int = 2, height: int = 8, width: int = 8) -> Tensor:
@@ -30,18 +34,18 @@ def force(monkeypatch: pytest.MonkeyPatch):
     return forced
 
 
-def test_nothing_asked_is_nothing_changed() -> None:
+def test_without_options_the_images_are_returned_and_nothing_is_drawn() -> None:
     images = make_images()
-    assert augment(images, shift=0, rotation=0, scale=0) is images
+    assert augmented(images, shift=0, rotation=0, scale=0) is images
     state = torch.get_rng_state()
-    assert augment(images, **Augment().model_dump()) is images
+    assert augment(images, Augment()) is images
     assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (6, 10), (7, 4)])
-def test_the_smallest_changes_are_nearly_none(size: tuple[int, int]) -> None:
+def test_the_smallest_transformations_change_almost_nothing(size: tuple[int, int]) -> None:
     images = make_images(height=size[0], width=size[1])
-    changed = augment(images, shift=1e-6, rotation=1e-6, scale=1e-6)
+    changed = augmented(images, shift=1e-6, rotation=1e-6, scale=1e-6)
     assert torch.allclose(changed, images, atol=1e-4)
 
 
@@ -51,26 +55,26 @@ def test_a_shift_by_whole_pixels_moves_pixels(force, size: tuple[int, int], pixe
     images = make_images(height=size[0], width=size[1])
     force(LARGEST)
     up_left = F.pad(images, (0, pixels, 0, pixels))[..., pixels:, pixels:]
-    assert torch.allclose(augment(images, shift=pixels, rotation=0, scale=0), up_left, atol=1e-5)
+    assert torch.allclose(augmented(images, shift=pixels, rotation=0, scale=0), up_left, atol=1e-5)
     force(SMALLEST)
     down_right = F.pad(images, (pixels, 0, pixels, 0))[..., :-pixels, :-pixels]
-    assert torch.allclose(augment(images, shift=pixels, rotation=0, scale=0), down_right, atol=1e-5)
+    assert torch.allclose(augmented(images, shift=pixels, rotation=0, scale=0), down_right, atol=1e-5)
 
 
-def test_a_quarter_turn_of_a_square_is_rot90(force) -> None:
+def test_a_rotation_of_a_square_by_90_degrees_is_rot90(force) -> None:
     images = make_images(height=7, width=7)
     force(LARGEST)
-    assert torch.allclose(augment(images, shift=0, rotation=90, scale=0), images.rot90(1, (2, 3)), atol=1e-5)
+    assert torch.allclose(augmented(images, shift=0, rotation=90, scale=0), images.rot90(1, (2, 3)), atol=1e-5)
     force(SMALLEST)
-    assert torch.allclose(augment(images, shift=0, rotation=90, scale=0), images.rot90(-1, (2, 3)), atol=1e-5)
+    assert torch.allclose(augmented(images, shift=0, rotation=90, scale=0), images.rot90(-1, (2, 3)), atol=1e-5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(6, 10), (10, 6)])
-def test_a_quarter_turn_of_an_oblong_picture_keeps_every_distance(force, height: int, width: int) -> None:
+def test_a_rotation_of_an_oblong_image_keeps_distances(force, height: int, width: int) -> None:
     images = make_images(height=height, width=width)
     force(LARGEST)
-    turned = augment(images, shift=0, rotation=90, scale=0)
-    expected = torch.zeros_like(images)  # what is beyond the short sides is cut, what comes in is black
+    turned = augmented(images, shift=0, rotation=90, scale=0)
+    expected = torch.zeros_like(images)  # pixels beyond the short sides are cut, new ones are black
     low, high = (max(height, width) - 6) // 2, (max(height, width) + 6) // 2
     square = images.rot90(1, (2, 3))
     if width > height:
@@ -80,17 +84,17 @@ def test_a_quarter_turn_of_an_oblong_picture_keeps_every_distance(force, height:
     assert torch.allclose(turned, expected, atol=1e-5)
 
 
-def test_a_half_turn_is_a_flip_of_both_axes(force) -> None:
+def test_a_rotation_by_180_degrees_flips_both_axes(force) -> None:
     images = make_images(height=6, width=10)
     force(LARGEST)
-    assert torch.allclose(augment(images, shift=0, rotation=180, scale=0), images.flip((2, 3)), atol=1e-5)
+    assert torch.allclose(augmented(images, shift=0, rotation=180, scale=0), images.flip((2, 3)), atol=1e-5)
 
 
 def test_twice_the_scale_is_four_times_the_area(force) -> None:
     images = torch.zeros(1, 1, 8, 12)
     images[..., 3:5, 5:7] = 1.0
     force(LARGEST)
-    enlarged = augment(images, shift=0, rotation=0, scale=1.0)
+    enlarged = random_affine(images, shift=0, rotation=0, scale=1.0, shear=0)
     assert enlarged.sum().item() == pytest.approx(4 * images.sum().item(), rel=1e-5)
     assert enlarged[0, 0, 4, 6].item() == 1.0
 
@@ -99,30 +103,30 @@ def test_twice_the_scale_is_four_times_the_area(force) -> None:
 def test_pixels_stay_from_0_to_1(seed: int) -> None:
     torch.manual_seed(seed)
     images = make_images(count=20).round()  # black and white: the extremes
-    changed = augment(images, shift=2, rotation=45, scale=0.3)
+    changed = augmented(images, shift=2, rotation=45, scale=0.3)
     assert changed.min() >= 0
     assert changed.max() <= 1 + 1e-6  # the weights of a bilinear sum are rounded
 
 
-def test_every_picture_of_a_batch_has_its_own_draw() -> None:
+def test_every_image_of_a_batch_is_transformed_differently() -> None:
     torch.manual_seed(0)
     images = make_images(count=1).expand(10, -1, -1, -1)
     for kind in ({"shift": 2.0}, {"rotation": 20.0}, {"scale": 0.3}):
-        changed = augment(images, **{"shift": 0.0, "rotation": 0.0, "scale": 0.0} | kind)
+        changed = augmented(images, **{"shift": 0.0, "rotation": 0.0, "scale": 0.0} | kind)
         assert len({picture.numpy().tobytes() for picture in changed}) == 10, kind
 
 
-def test_the_channels_of_a_picture_move_together() -> None:
+def test_the_channels_of_an_image_move_together() -> None:
     torch.manual_seed(0)
-    changed = augment(make_images(channels=1).expand(-1, 3, -1, -1), shift=2, rotation=20, scale=0.2)
+    changed = augmented(make_images(channels=1).expand(-1, 3, -1, -1), shift=2, rotation=20, scale=0.2)
     assert torch.equal(changed[:, 0], changed[:, 1]) and torch.equal(changed[:, 0], changed[:, 2])
 
 
-def test_draws_stay_within_what_was_asked() -> None:
+def test_shifts_stay_within_the_limit() -> None:
     torch.manual_seed(0)
     dot = torch.zeros(200, 1, 21, 21)
     dot[:, 0, 10, 10] = 1.0
-    moved = augment(dot, shift=3, rotation=0, scale=0)
+    moved = augmented(dot, shift=3, rotation=0, scale=0)
     place = torch.arange(21.0)
     for axis in (2, 3):
         centre = (moved.sum(5 - axis)[:, 0] * place).sum(1) - 10
@@ -133,28 +137,28 @@ def test_draws_stay_within_what_was_asked() -> None:
 def test_the_seed_decides_the_draws() -> None:
     def draw(seed: int) -> Tensor:
         torch.manual_seed(seed)
-        return augment(make_images(), shift=2, rotation=10, scale=0.1)
+        return augmented(make_images(), shift=2, rotation=10, scale=0.1)
 
     assert torch.equal(draw(1), draw(1))
     assert not torch.equal(draw(1), draw(2))
 
 
-def test_mixed_precision_does_not_blur_the_places(force) -> None:
+def test_mixed_precision_does_not_round_the_coordinates(force) -> None:
     images = make_images(height=28, width=28)
     force(LARGEST)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = augment(images, shift=2, rotation=10, scale=0.1)
-    assert torch.allclose(mixed.float(), augment(images, shift=2, rotation=10, scale=0.1), atol=0.01)
+        mixed = augmented(images, shift=2, rotation=10, scale=0.1)
+    assert torch.allclose(mixed.float(), augmented(images, shift=2, rotation=10, scale=0.1), atol=0.01)
 
 
-def test_the_given_pictures_are_left_alone() -> None:
+def test_the_input_is_not_modified() -> None:
     images = make_images()
     before = images.clone()
-    augment(images, shift=2, rotation=10, scale=0.1)
+    augmented(images, shift=2, rotation=10, scale=0.1)
     assert torch.equal(images, before)
 
 
-# The whole of the options, each on its own and together
+# All options, each on its own and together
 
 ALL: dict[str, Any] = {
     "shift": 2.0,
@@ -171,13 +175,13 @@ each_option = pytest.mark.parametrize("option", [{name: value} for name, value i
 
 
 def draws(seed: int, count: int, options: int) -> Tensor:
-    """What torch.rand gives one after the other, (options, count)."""
+    """Consecutive draws of torch.rand, (options, count)."""
     torch.manual_seed(seed)
     return torch.stack([torch.rand(count) for _ in range(options)])
 
 
-def test_what_is_off_does_not_change_what_the_others_draw() -> None:
-    """The default runs: the draws and the formula of shift, rotation and scale alone, to the byte."""
+def test_an_option_that_is_off_does_not_change_the_draws_of_others() -> None:
+    """As in the default runs: draws and formula of shift, rotation and scale alone, to the byte."""
     images, (height, width) = make_images(count=7, height=9, width=8), (9, 8)
     angle, factor, right, down = (draws(5, 7, 4) * 2 - 1) * torch.tensor(
         [[math.radians(10.0)], [0.1], [2 * 2.0 / width], [2 * 2.0 / height]]
@@ -186,20 +190,20 @@ def test_what_is_off_does_not_change_what_the_others_draw() -> None:
     rows = [torch.stack(row, dim=1) for row in ([cos, -sin * height / width, right], [sin * width / height, cos, down])]
     grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
     torch.manual_seed(5)
-    found = augment(images, **Augment(shift=2.0, rotation=10.0, scale=0.1).model_dump())
+    found = augmented(images, shift=2.0, rotation=10.0, scale=0.1)
     assert torch.equal(found, F.grid_sample(images, grid, align_corners=False))
     torch.manual_seed(5)
-    more = augment(images, shift=2.0, rotation=10.0, scale=0.1, flip=True)
+    more = augmented(images, shift=2.0, rotation=10.0, scale=0.1, flip=True)
     assert all(torch.equal(one, two) or torch.equal(one, two.flip(2)) for one, two in zip(more, found, strict=True))
 
 
 @pytest.mark.parametrize("size", [(12, 12), (10, 15)])
 @pytest.mark.parametrize("shear", [0.0, 25.0])
-def test_geometry_is_that_of_torchvision_for_each_picture(size: tuple[int, int], shear: float) -> None:
+def test_geometry_is_that_of_torchvision_for_each_image(size: tuple[int, int], shear: float) -> None:
     images = make_images(count=6, height=size[0], width=size[1])
     turned, scaled, _, _, slanted = draws(2, 6, 5) * 2 - 1
     torch.manual_seed(2)
-    found = augment(images, rotation=30.0, scale=0.3, shear=shear)
+    found = augmented(images, rotation=30.0, scale=0.3, shear=shear)
     for number, image in enumerate(images):
         expected = pictures.affine(
             image,
@@ -208,18 +212,18 @@ def test_geometry_is_that_of_torchvision_for_each_picture(size: tuple[int, int],
             scale=1 + 0.3 * scaled[number].item(),
             shear=[shear * slanted[number].item(), 0.0],
             interpolation=InterpolationMode.BILINEAR,
-            fill=None,  # black without torchvision's own weighting of the border
+            fill=None,  # black, without torchvision's own weighting of the border
         )
         assert torch.allclose(found[number], expected, atol=1e-4), number
 
 
 @pytest.mark.parametrize("fill", ["zero", "reflect"])
 @pytest.mark.parametrize("size", [(8, 8), (6, 10)])
-def test_a_crop_is_that_of_torchvision_for_each_picture(fill: str, size: tuple[int, int]) -> None:
+def test_a_crop_is_that_of_torchvision_for_each_image(fill: str, size: tuple[int, int]) -> None:
     images, pixels = make_images(count=80, height=size[0], width=size[1]), 3
     tops, lefts = (draws(4, 80, 2) * (2 * pixels + 1)).long()
     torch.manual_seed(4)
-    found = augment(images, crop=pixels, crop_fill=fill)
+    found = augmented(images, crop=pixels, crop_fill=fill)
     for number, image in enumerate(images):
         mode = "constant" if fill == "zero" else "reflect"
         padded = pictures.pad(image, [pixels] * 4, padding_mode=mode)
@@ -228,50 +232,50 @@ def test_a_crop_is_that_of_torchvision_for_each_picture(fill: str, size: tuple[i
     assert {*tops.tolist()} == {*lefts.tolist()} == {*range(7)}
 
 
-def test_a_crop_ends_at_the_last_place(force) -> None:
+def test_a_crop_is_within_the_padded_image(force) -> None:
     images = make_images()
-    force(LARGEST)  # float32 rounds the product up to a place too many
-    assert torch.equal(augment(images, crop=2), F.pad(images, (0, 2, 0, 2))[..., 2:, 2:])
+    force(LARGEST)  # float32 rounds the product up to one position too many
+    assert torch.equal(augmented(images, crop=2), F.pad(images, (0, 2, 0, 2))[..., 2:, 2:])
     force(SMALLEST)
-    assert torch.equal(augment(images, crop=2), F.pad(images, (2, 0, 2, 0))[..., :-2, :-2])
+    assert torch.equal(augmented(images, crop=2), F.pad(images, (2, 0, 2, 0))[..., :-2, :-2])
 
 
-def test_a_crop_of_no_pixel_that_can_be_reflected_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"train\.augment\.crop: 8 pixels .* pictures of 9 x 8"):
-        augment(make_images(height=9, width=8), crop=8, crop_fill="reflect")
-    assert augment(make_images(), crop=20).shape == (3, 2, 8, 8)
+def test_a_crop_too_large_for_reflection_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"train\.augment\.crop: 8 .* images of 9 x 8; take at most 7"):
+        augmented(make_images(height=9, width=8), crop=8, crop_fill="reflect")
+    assert augmented(make_images(), crop=20).shape == (3, 2, 8, 8)
 
 
-def test_half_of_the_pictures_are_flipped() -> None:
+def test_half_of_the_images_are_flipped() -> None:
     images = make_images(count=400)
     torch.manual_seed(0)
-    found = augment(images, flip=True)
+    found = augmented(images, flip=True)
     flipped = draws(0, 400, 1)[0] < 0.5
     assert torch.equal(found, torch.where(flipped.view(-1, 1, 1, 1), pictures.horizontal_flip(images), images))
     assert 160 < int(flipped.sum()) < 240
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_brightness_is_that_of_torchvision_for_each_picture(channels: int) -> None:
+def test_brightness_is_that_of_torchvision_for_each_image(channels: int) -> None:
     images, factors = make_images(count=8, channels=channels), 1 + (draws(3, 8, 1)[0] * 2 - 1) * 0.6
     torch.manual_seed(3)
-    found = augment(images, brightness=0.6)
+    found = augmented(images, brightness=0.6)
     for number, image in enumerate(images):
         assert torch.allclose(found[number], pictures.adjust_brightness(image, factors[number].item()), atol=1e-6)
 
 
-def test_contrast_is_that_of_torchvision_for_each_grey_picture() -> None:
+def test_contrast_is_that_of_torchvision_for_each_grey_image() -> None:
     images, factors = make_images(count=8, channels=1), 1 + (draws(3, 8, 1)[0] * 2 - 1) * 0.6
     torch.manual_seed(3)
-    found = augment(images, contrast=0.6)
+    found = augmented(images, contrast=0.6)
     for number, image in enumerate(images):
         assert torch.allclose(found[number], pictures.adjust_contrast(image, factors[number].item()), atol=1e-6)
 
 
-def test_no_contrast_is_the_mean_of_the_picture(force) -> None:
+def test_zero_contrast_is_the_mean_of_the_image(force) -> None:
     images = make_images(channels=3)
     force(SMALLEST)
-    assert torch.allclose(augment(images, contrast=1.0), images.mean((1, 2, 3), keepdim=True).expand_as(images))
+    assert torch.allclose(augmented(images, contrast=1.0), images.mean((1, 2, 3), keepdim=True).expand_as(images))
 
 
 @pytest.mark.parametrize("fill", ["zero", "mean"])
@@ -279,7 +283,7 @@ def test_no_contrast_is_the_mean_of_the_picture(force) -> None:
 def test_a_rectangle_is_erased(fill: str, size: tuple[int, int]) -> None:
     images = make_images(count=200, height=size[0], width=size[1]) * 0.5 + 0.25
     torch.manual_seed(1)
-    found = augment(images, erasing=1.0, erasing_fill=fill)
+    found = augmented(images, erasing=1.0, erasing_fill=fill)
     for number, image in enumerate(images):
         mask = (found[number] != image).all(0)
         rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
@@ -293,7 +297,7 @@ def test_a_rectangle_is_erased(fill: str, size: tuple[int, int]) -> None:
 
 def test_rectangles_have_the_sizes_of_the_paper() -> None:
     torch.manual_seed(1)
-    gone = augment(torch.ones(2000, 1, 40, 40), erasing=1.0)[:, 0] == 0
+    gone = augmented(torch.ones(2000, 1, 40, 40), erasing=1.0)[:, 0] == 0
     share = gone.float().mean((1, 2))
     height, width = gone.any(2).sum(1), gone.any(1).sum(1)
     assert share.min() >= 0.015 and share.max() <= 0.345
@@ -305,30 +309,30 @@ def test_rectangles_have_the_sizes_of_the_paper() -> None:
     assert int(gone.any(0).sum()) == 1600  # every pixel can go
 
 
-def test_a_share_of_the_pictures_is_erased() -> None:
+def test_the_given_share_of_the_images_is_erased() -> None:
     torch.manual_seed(1)
-    erased = (augment(torch.ones(1000, 1, 10, 10), erasing=0.3) == 0).any(3).any(2)
+    erased = (augmented(torch.ones(1000, 1, 10, 10), erasing=0.3) == 0).any(3).any(2)
     assert erased.float().mean().item() == pytest.approx(0.3, abs=0.05)
 
 
 def same_draws(images: Tensor, **options: Any) -> Tensor:
     torch.manual_seed(9)
-    return augment(images, **options)
+    return augmented(images, **options)
 
 
 @each_option
 @pytest.mark.parametrize("shape", [(5, 1, 8, 8), (5, 3, 6, 10), (1, 2, 9, 7)])
-def test_each_option_gives_pictures_of_the_same_form(option: dict[str, Any], shape: tuple[int, ...]) -> None:
+def test_each_option_keeps_shape_type_and_range(option: dict[str, Any], shape: tuple[int, ...]) -> None:
     images = torch.rand(shape).to(memory_format=torch.channels_last)
     before = images.clone()
-    found = augment(images, **option)
+    found = augmented(images, **option)
     assert found.shape == images.shape and found.dtype == images.dtype
     assert found.min() >= 0 and found.max() <= 1 + 1e-6
     assert torch.equal(images, before)
 
 
 @pytest.mark.parametrize("option", [*({name: value} for name, value in ALL.items()), ALL], ids=[*ALL, "all"])
-def test_a_picture_does_not_depend_on_its_neighbours(option: dict[str, Any]) -> None:
+def test_an_image_does_not_depend_on_others_of_its_batch(option: dict[str, Any]) -> None:
     images = make_images(count=6, height=12, width=12)
     alone = images.clone()
     alone[[0, 1, 3, 4, 5]] = 0.5
@@ -336,27 +340,27 @@ def test_a_picture_does_not_depend_on_its_neighbours(option: dict[str, Any]) -> 
 
 
 @each_option
-def test_each_picture_is_changed_on_its_own(option: dict[str, Any]) -> None:
+def test_each_image_has_draws_of_its_own(option: dict[str, Any]) -> None:
     found = same_draws(make_images(count=1, height=16, width=16).expand(12, -1, -1, -1), **option)
     assert len({picture.numpy().tobytes() for picture in found}) >= (2 if option in ({"flip": True},) else 6)
 
 
 @each_option
-def test_all_channels_are_changed_alike(option: dict[str, Any]) -> None:
+def test_all_channels_are_transformed_alike(option: dict[str, Any]) -> None:
     found = same_draws(make_images(channels=1).expand(-1, 3, -1, -1), **option)
     assert torch.equal(found[:, 0], found[:, 1]) and torch.equal(found[:, 0], found[:, 2])
 
 
 @each_option
-def test_an_option_adds_its_draws_after_those_before_it(option: dict[str, Any]) -> None:
-    """What stands before it in the order is drawn as without it."""
+def test_draws_are_in_the_order_of_the_options(option: dict[str, Any]) -> None:
+    """An option does not change the draws of those before it."""
     images = make_images(count=40, height=12, width=12)
     later = {name: value for name, value in ALL.items() if list(ALL).index(name) > list(ALL).index(next(iter(option)))}
     if next(iter(option)) in ("shift", "rotation", "scale", "shear"):
         later = {name: value for name, value in later.items() if name in ("crop", "flip", "erasing")}
     torch.manual_seed(9)
-    first = augment(images, **option)
-    expected = augment(first, **later)
+    first = augmented(images, **option)
+    expected = augmented(first, **later)
     assert torch.equal(same_draws(images, **option, **later), expected)
 
 
@@ -364,9 +368,9 @@ def test_an_option_adds_its_draws_after_those_before_it(option: dict[str, Any]) 
 def test_the_seed_decides_all_options(seed: int) -> None:
     images = make_images(count=8)
 
-    def draw(chance: int) -> Tensor:
-        torch.manual_seed(chance)
-        return augment(images, **ALL)
+    def draw(number: int) -> Tensor:
+        torch.manual_seed(number)
+        return augmented(images, **ALL)
 
     assert torch.equal(draw(seed), draw(seed))
     assert not torch.equal(draw(seed), draw(seed + 1))

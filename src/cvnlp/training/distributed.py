@@ -1,0 +1,11 @@
+"""Several processes in one training, as torchrun or Lightning start them. Imports no torch."""
+
+import os
+
+RANK_VARIABLES = ("RANK", "LOCAL_RANK")  # the number of this process, set by torchrun and by Lightning's launcher
+
+
+def is_main_process() -> bool:
+    """Whether this process writes the results; True in a training of one process."""
+    ranks = (os.environ[name] for name in RANK_VARIABLES if name in os.environ)
+    return int(next(ranks, 0)) == 0
