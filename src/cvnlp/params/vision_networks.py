@@ -13,8 +13,8 @@ Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "ta
 class RulesOptions(Strict):
     """Hand-written rules for digits.
 
-    `softness`: width of the sigmoid that softens each threshold, as a share of the ink. `sharpness`: factor from the
-    share of rules that hold to the logit.
+    `softness`: width of the sigmoid that softens each threshold, as a fraction of the ink. `sharpness`: factor from the
+    fraction of rules that hold to the logit.
     """
 
     name: Literal["rules"] = "rules"

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.language.models import MODELS, Recurrent
-from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, read_dropped
+from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, forward_with_dropped_weights
 from cvnlp.params.language_networks import DropoutRates, LstmOptions
 from make_networks import language_model
 
@@ -60,7 +60,7 @@ def test_nothing_is_dropped_where_nothing_is_asked(locked: bool) -> None:
 
 def test_a_dropped_word_is_dropped_everywhere() -> None:
     torch.manual_seed(2)
-    layer, tokens = DroppedEmbedding(VOCABULARY, 5, share=0.4), make_tokens()
+    layer, tokens = DroppedEmbedding(VOCABULARY, 5, rate=0.4), make_tokens()
     found, kept = layer(tokens), layer.weight[tokens]
     dropped = {int(token): bool((found[tokens == token] == 0).all()) for token in tokens.unique()}
     assert {*dropped.values()} == {True, False}
@@ -75,7 +75,7 @@ def test_a_recurrent_matrix_is_dropped_once_for_all_steps(name: str) -> None:
     layer: Any = build(name).recurrent[0]
     values = torch.randn(4, 9, 6, generator=torch.Generator().manual_seed(3))
     torch.manual_seed(5)
-    found, state = read_dropped(layer, values, None, 0.5)
+    found, state = forward_with_dropped_weights(layer, values, None, 0.5)
     torch.manual_seed(5)
     mask = F.dropout(torch.ones_like(layer.weight_hh_l0), 0.5)
     twin = type(layer)(6, 6, batch_first=True)

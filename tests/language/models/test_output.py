@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cvnlp.language.batches import IGNORED
-from cvnlp.language.models import chunks, output
-from cvnlp.language.models.output import Adaptive, Chunked, Grouped, Plain, cross_entropy, make_output
+from cvnlp.language.models.chunks import chunked_nats
+from cvnlp.language.models.output import ROW_MULTIPLE, Adaptive, Chunked, Grouped, Plain, cross_entropy, make_output
 from cvnlp.params.language_networks import LstmOptions
 
 SIZE, VOCABULARY = 16, 40
@@ -112,9 +113,9 @@ def test_mixed_precision_gives_nats_in_fp32(kind: str) -> None:
 
 @pytest.mark.parametrize("rows", [1, 4, 15, 100])
 @pytest.mark.parametrize("scale", [1.0, 0.01, -3.0])
-def test_chunks_have_the_gradients_of_the_whole(rows: int, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "AT_ONCE", rows * VOCABULARY)
+def test_chunks_have_the_gradients_of_the_whole(rows: int, scale: float) -> None:
     layer = build("chunked")
+    layer.max_rows = rows
     found = gradients(layer, lambda nats: scale * nats.sum())
     expected = gradients(twin_of(layer), lambda nats: scale * nats.sum())
     for mine, other in zip(found, expected, strict=True):
@@ -122,10 +123,10 @@ def test_chunks_have_the_gradients_of_the_whole(rows: int, scale: float, monkeyp
 
 
 @pytest.mark.parametrize("rows", [2, 100])
-def test_nats_may_weigh_differently(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "AT_ONCE", rows * VOCABULARY)
+def test_nats_may_have_different_weights(rows: int) -> None:
     weights = torch.rand(3, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64) - 0.5
     layer = build("chunked").double()
+    layer.max_rows = rows
     found = gradients(layer, lambda nats: (nats * weights).sum(), torch.float64)
     expected = gradients(twin_of(layer), lambda nats: (nats * weights).sum(), torch.float64)
     for mine, other in zip(found, expected, strict=True):
@@ -137,7 +138,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     inputs = (make_outputs(torch.float64).flatten(0, 1), layer.weight, layer.bias)
     targets = make_targets().flatten()
     assert torch.autograd.gradcheck(
-        lambda *values: chunks.chunked_nats(*values, targets, torch.float64), inputs, raise_exception=True
+        lambda *values: chunked_nats(*values, targets, dtype=torch.float64, max_rows=4), inputs, raise_exception=True
     )
 
 
@@ -174,12 +175,24 @@ def test_reduced_products_are_for_training_alone() -> None:
     assert torch.allclose(layer.nats(make_outputs(), make_targets()), exact, atol=1e-6)
 
 
-def test_no_more_logits_than_stated_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes, product = [], torch.mm
-    monkeypatch.setattr(chunks, "AT_ONCE", 4 * VOCABULARY + 1)
-    monkeypatch.setattr(torch, "mm", lambda *inputs: sizes.append(len(inputs[0])) or product(*inputs))
-    build("chunked").nats(make_outputs(), make_targets())
-    assert sizes == [4, 4, 4, 3]
+class ShapesOfResults(TorchDispatchMode):
+    """Records the shape of every tensor that torch computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        self.shapes |= {tuple(one.shape) for one in pytree.tree_leaves(result) if isinstance(one, Tensor)}
+        return result
+
+
+def test_no_more_logits_than_allowed_are_in_memory() -> None:
+    layer = Chunked(SIZE, VOCABULARY, max_logits=4 * VOCABULARY + 1)
+    with ShapesOfResults() as seen:
+        layer.nats(make_outputs(), make_targets()).sum().backward()
+    assert {shape[0] for shape in seen.shapes if shape[1:] == (VOCABULARY,)} - {SIZE} == {3, 4}  # SIZE: the weights
 
 
 # Groups of tokens
@@ -240,21 +253,15 @@ def test_of_a_group_only_the_words_that_are_asked_for_learn() -> None:
     assert not layer.weight.grad[25:].any()
 
 
-def test_products_of_a_group_are_of_few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many of its tokens a window has, for processors' libraries compile each new size, some for longer."""
-    layer, linear = build("grouped", cutoffs=[10]), F.linear
-    sizes: set[tuple[int, ...]] = set()
-
-    def noted(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        sizes.add(tuple(rows.shape))
-        return linear(rows, weight, bias)
-
-    monkeypatch.setattr(output.F, "linear", noted)
-    for many in range(16):
-        targets = torch.zeros(15, dtype=torch.int64)
-        targets[:many] = 12
-        layer.nats(make_outputs(), targets.view(3, 5))
-    assert sizes == {(15, SIZE), (0, SIZE), (output.ROWS, SIZE)}
+def test_matrix_products_of_a_group_have_few_sizes() -> None:
+    """However many of its tokens a window contains: libraries compile a kernel for each new size."""
+    layer = build("grouped", cutoffs=[10])
+    with ShapesOfResults() as seen:
+        for many in range(16):
+            targets = torch.zeros(15, dtype=torch.int64)
+            targets[:many] = 12
+            layer.nats(make_outputs(), targets.view(3, 5))
+    assert {shape[0] for shape in seen.shapes if shape[1:] == (VOCABULARY - 10,)} - {SIZE} == {0, ROW_MULTIPLE}
 
 
 def test_groups_begin_by_default_at_a_tenth_and_two_fifths() -> None:

@@ -1,7 +1,7 @@
-"""The cross entropy of a linear layer without all of its logits: some rows after the other, gradients at once.
+"""The cross entropy of a linear layer, computed for a few rows at a time, so that all logits are never in memory.
 
-Its gradient by the logits is softmax - one-hot, known as soon as the logits are: made while they are in the cache, it
-spares keeping them, or making them again.
+The gradient by the logits is softmax - one-hot. It is computed together with the logits, while they are in the cache,
+so that they need be neither kept nor recomputed.
 """
 
 import math
@@ -10,56 +10,62 @@ from typing import Any
 import torch
 from torch import Tensor
 
-AT_ONCE = 2**22  # logits in memory together
-LEAST = 1e-30  # probability, of those that have all their digits
+MIN_PROBABILITY = 1e-30  # of full float32 precision
 
 
-def chunked_nats(rows: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
-    """The negative log-likelihoods (N,) of targets (N,) after rows (N, size), 0 of targets below 0.
+def chunked_nats(
+    rows: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, dtype: torch.dtype, max_rows: int
+) -> Tensor:
+    """The negative log-likelihoods (N,) of targets (N,) given features `rows` (N, size); 0 for targets below 0.
 
-    Products are of numbers of `dtype`; all else has that of the rows.
+    The logits of at most `max_rows` are in memory at a time. Matrix products are computed in `dtype`, everything else
+    in the dtype of the rows.
     """
     with torch.autocast(rows.device.type, enabled=False):
         if torch.is_grad_enabled():
-            return _ChunkedNats.apply(rows, weight, bias, targets, dtype)
-        return _read(rows, weight, bias, targets, dtype)[0]
+            return _ChunkedNats.apply(rows, weight, bias, targets, dtype, max_rows)
+        return _compute(rows, weight, bias, targets, dtype, max_rows)[0]
 
 
 class _ChunkedNats(torch.autograd.Function):
-    """With the gradients of the sum, which training asks for; where some nats count more, they are made anew."""
+    """Computes the gradients of the sum of the nats in `forward`; other gradients are computed in `backward`."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
-        nats, *ctx.gradients = _read(rows, weight, bias, targets, dtype, torch.ones_like(rows[:, 0]))
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype, max_rows: int
+    ) -> Tensor:
+        ones = torch.ones_like(rows[:, 0])
+        nats, *ctx.gradients = _compute(rows, weight, bias, targets, dtype, max_rows, importance=ones)
         ctx.save_for_backward(rows, weight, bias, targets)
-        ctx.dtype = dtype
+        ctx.dtype, ctx.max_rows = dtype, max_rows
         return nats
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        gradients, ctx.gradients = ctx.gradients, None  # given away: a second time they are made anew
+        gradients, ctx.gradients = ctx.gradients, None  # used in place; a second backward pass computes them again
         if gradients is not None and (upstream == upstream[0]).all():
             gradients = [gradient.mul_(upstream[0]) for gradient in gradients]
         else:
-            rows, weight, bias, targets = ctx.saved_tensors
-            _, *gradients = _read(rows, weight, bias, targets, ctx.dtype, upstream)
-        return (*gradients, None, None)
+            _, *gradients = _compute(*ctx.saved_tensors, ctx.dtype, ctx.max_rows, importance=upstream)
+        return (*gradients, None, None, None)
 
 
-def _read(
+def _compute(
     rows: Tensor,
     weight: Tensor,
     bias: Tensor,
     targets: Tensor,
     dtype: torch.dtype,
+    max_rows: int,
+    *,
     importance: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
-    """Nats (N,); with the `importance` (N,) of each, also the gradients of their weighted sum by rows, weight, bias."""
+    """Nats (N,); given weights `importance` (N,), also the gradients of the weighted sum by rows, weight and bias."""
     factors = weight.to(dtype)
     nats = torch.empty_like(rows[:, 0])
     gradients = [] if importance is None else [torch.zeros_like(of) for of in (rows, weight, bias)]
-    for start in range(0, len(rows), size := _even(len(rows), max(1, AT_ONCE // len(weight)))):
+    for start in range(0, len(rows), size := _chunk_size(len(rows), max_rows)):
         part = slice(start, start + size)
         chunk = _Chunk(rows[part], targets[part], factors, bias)
         nats[part] = chunk.nats
@@ -68,32 +74,32 @@ def _read(
     return nats, *gradients
 
 
-def _even(count: int, most: int) -> int:
-    """The size, at most `most`, of parts of `count` that are as few and as even as can be."""
+def _chunk_size(count: int, most: int) -> int:
+    """The size of chunks, at most `most`, that divide `count` into as few and as even chunks as possible."""
     return math.ceil(count / math.ceil(count / most))
 
 
 class _Chunk:
-    """Rows whose probabilities are in memory, until gradients are made in their place."""
+    """Rows whose probabilities are in memory, until their gradients replace them."""
 
     def __init__(self, rows: Tensor, targets: Tensor, factors: Tensor, bias: Tensor) -> None:
         self.rows, self.factors = rows, factors
         self.counted, self.tokens = targets >= 0, targets.clamp(min=0)[:, None]
-        # a product, then a sum: torch's addmm would first write the bias into every row
+        # a product, then a sum: torch's addmm would first copy the bias into every row
         logits = torch.mm(rows.to(factors.dtype), factors.T).to(rows.dtype).add_(bias)
-        self.found = logits.softmax(1)
-        own = self.found.gather(1, self.tokens)
-        # one pass over the logits less than log_softmax, which is asked where a probability has no digits left
-        logarithms = own.log() if own.amin() > LEAST else logits.log_softmax(1).gather(1, self.tokens)
+        self.probabilities = logits.softmax(1)
+        own = self.probabilities.gather(1, self.tokens)
+        # one pass over the logits fewer than log_softmax, which is needed where probabilities underflow
+        logarithms = own.log() if own.amin() > MIN_PROBABILITY else logits.log_softmax(1).gather(1, self.tokens)
         self.nats = -logarithms[:, 0] * self.counted
 
     def add_gradients(self, of_weight: Tensor, of_bias: Tensor, importance: Tensor) -> Tensor:
-        """Add those by weight and bias; returns that by the rows. To be called once.
+        """Add the gradients by weight and bias to the arguments; returns the gradient by the rows. Call it once.
 
-        That by a logit is its probability, less 1 at the target, times the row's importance.
+        The gradient by a logit is its probability, minus 1 at the target, times the row's importance.
         """
         importance = (importance * self.counted)[:, None]
-        errors = self.found.scatter_add_(1, self.tokens, torch.full_like(importance, -1.0))
+        errors = self.probabilities.scatter_add_(1, self.tokens, torch.full_like(importance, -1.0))
         of_bias.addmv_(errors.T, importance[:, 0])
         errors = errors.to(self.factors.dtype)
         _add_product(of_weight, errors.T, (self.rows * importance).to(errors.dtype))
@@ -101,7 +107,7 @@ class _Chunk:
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add left @ right to `total`; they may have fewer bits. If not, the product needs no place of its own."""
+    """Add left @ right to `total`; without a temporary product if all have the same dtype."""
     if left.dtype == total.dtype:
         total.addmm_(left, right)
     else:

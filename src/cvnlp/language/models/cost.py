@@ -1,4 +1,4 @@
-"""What reading a token costs, counted."""
+"""Multiply-adds of a language model per token."""
 
 from torch import nn
 
@@ -6,10 +6,10 @@ LAYERS = (nn.RNNBase, nn.Linear)
 
 
 def multiply_adds(network: nn.Module) -> int:
-    """Of the matrix products for one token: each weight of the recurrent and fully connected layers is used once.
+    """The multiply-adds of the matrix products for one token: recurrent and fully connected layers use a weight once.
 
-    Looking up multiplies no matrix, be it an embedding or a count. A grouped or adaptive output counts with all its
-    groups, as for a whole distribution.
+    Looking up an embedding or a count needs none. A grouped or adaptive output counts with all its groups, as for the
+    whole distribution.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, LAYERS)]
     weights = [weight for layer in layers for weight in layer.parameters(recurse=False)]

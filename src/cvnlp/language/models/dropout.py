@@ -1,4 +1,4 @@
-"""Dropout in a network that reads in time: where, and whether a mask holds for a whole window."""
+"""Dropout for recurrent networks: of features, of whole words, of recurrent matrices."""
 
 from typing import Any
 
@@ -8,38 +8,38 @@ from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Of (B, T, features) the share `share`; `locked`: the same features at all T steps (Gal and Ghahramani 2016)."""
+    """Dropout of (B, T, features); `locked` drops the same features at all T steps (Gal and Ghahramani 2016)."""
 
-    def __init__(self, share: float, *, locked: bool) -> None:
+    def __init__(self, rate: float, *, locked: bool) -> None:
         super().__init__()
-        self.share, self.locked = share, locked
+        self.rate, self.locked = rate, locked
 
     def forward(self, values: Tensor) -> Tensor:
         if not self.locked:
-            return F.dropout(values, self.share, self.training)
-        if not (self.training and self.share):
+            return F.dropout(values, self.rate, self.training)
+        if not (self.training and self.rate):
             return values
-        return values * F.dropout(values.new_ones(len(values), 1, values.shape[2]), self.share)
+        return values * F.dropout(values.new_ones(len(values), 1, values.shape[2]), self.rate)
 
 
 class DroppedEmbedding(nn.Embedding):
-    """`share` of the words read as zeros wherever they stand in a window (Gal and Ghahramani 2016)."""
+    """An embedding whose dropped words are zero everywhere in a window (Gal and Ghahramani 2016)."""
 
-    def __init__(self, count: int, size: int, *, share: float) -> None:
+    def __init__(self, count: int, size: int, *, rate: float) -> None:
         super().__init__(count, size)
-        self.share = share
+        self.rate = rate
 
     def forward(self, tokens: Tensor) -> Tensor:
         found = super().forward(tokens)
-        if not (self.training and self.share):
+        if not (self.training and self.rate):
             return found
-        return found * F.dropout(found.new_ones(self.num_embeddings, 1), self.share)[tokens]
+        return found * F.dropout(found.new_ones(self.num_embeddings, 1), self.rate)[tokens]
 
 
-def read_dropped(layer: Any, values: Tensor, state: Any, share: float) -> tuple[Tensor, Any]:
-    """What one layer reads with `share` of its recurrent matrix at 0 for all steps (DropConnect, Merity et al. 2018).
+def forward_with_dropped_weights(layer: Any, values: Tensor, state: Any, rate: float) -> tuple[Tensor, Any]:
+    """Outputs and state of a layer with dropout of its recurrent matrix (DropConnect, Merity et al. 2018).
 
-    The matrix is dropped once, so that the library's own loop over the steps still runs.
+    The same weights are dropped at all steps, so that torch's fused loop over the steps can be used.
     """
-    dropped = {"weight_hh_l0": F.dropout(layer.weight_hh_l0, share)}
+    dropped = {"weight_hh_l0": F.dropout(layer.weight_hh_l0, rate)}
     return torch.func.functional_call(layer, dropped, (values, state))

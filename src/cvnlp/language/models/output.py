@@ -1,8 +1,7 @@
-"""From what the last layer says (B, T, size) to the next token: its distribution, or the nats of a given one alone.
+"""Output layers: features (B, T, size) -> the distribution of the next token, or the nats of given targets alone.
 
-Over many words the logits of a window are by far the largest thing in memory, and their products most of the work.
-An output layer that is only asked for nats need not have them all at once (Chunked), or not make them all (Grouped,
-Adaptive).
+For large vocabularies the logits of a window take most of the memory, and computing them most of the time. For nats
+alone, an output layer can compute them in parts (Chunked) or only those of some words (Grouped, Adaptive).
 """
 
 import itertools
@@ -15,54 +14,57 @@ from torch import Tensor, nn
 from cvnlp.language.models.chunks import chunked_nats
 from cvnlp.params.language_networks import RecurrentOptions
 
-CUTOFFS = (0.1, 0.4)  # shares of the vocabulary at which grouped and adaptive softmax begin a new group
-DIVISION = 4  # how many times narrower the adaptive softmax reads each group of rarer words
-ROWS = 64  # a group's tokens are filled up to a multiple of it: a product of a size not seen before is compiled first
+MAX_LOGITS = 2**22  # of Chunked, in memory at a time
+CUTOFFS = (0.1, 0.4)  # fractions of the vocabulary at which grouped and adaptive softmax begin a new group
+DIVISION = 4  # factor by which the adaptive softmax reduces the features of each group of rarer words
+ROW_MULTIPLE = 64  # a group's rows are padded to it: matrix products of a new size are compiled first
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Nats of every target (B, T) in fp32; 0 of those below 0, which are no tokens but what is ignored."""
+    """Nats of every target (B, T) in float32; 0 for targets below 0, which are ignored."""
     known = targets.clamp(min=-1).flatten()
-    # the tokens in one row: over many words several times as fast as (B, vocabulary, T)
+    # one row per token: for large vocabularies several times as fast as (B, vocabulary, T)
     rows = logits.float().flatten(0, 1)
     return F.cross_entropy(rows, known, ignore_index=-1, reduction="none").view(targets.shape)
 
 
 class Plain(nn.Linear):
-    """A linear layer: the logits of all positions together."""
+    """A linear layer that computes the logits of all positions at once."""
 
     def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """As cross_entropy of the logits."""
+        """`cross_entropy` of the logits."""
         return cross_entropy(self(outputs), targets)
 
     @torch.no_grad()
     def begin_at(self, log_frequencies: Tensor) -> None:
-        """Without an input it predicts what has these logs of frequencies (V,)."""
+        """Set the bias to these log frequencies (V,)."""
         self.bias.copy_(log_frequencies)
 
 
 class Chunked(Plain):
-    """The same, a few positions after the other, and the gradients with them while their logits are there.
+    """The same model, computed for a few positions at a time, together with their gradients.
 
-    `reduced`: in training of products in bfloat16, which some processors make faster; sums over all tokens are fp32.
+    At most `max_logits` are in memory. `reduced`: matrix products in training are in bfloat16, which some processors
+    compute faster; sums stay in float32.
     """
 
-    def __init__(self, size: int, vocabulary_size: int, *, reduced: bool = False) -> None:
+    def __init__(self, size: int, vocabulary_size: int, *, reduced: bool = False, max_logits: int = MAX_LOGITS) -> None:
         super().__init__(size, vocabulary_size)
-        self.reduced = reduced
+        self.reduced, self.max_rows = reduced, max(1, max_logits // vocabulary_size)
 
     def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
         rows, known = outputs.flatten(0, 1).to(self.weight.dtype), targets.flatten()
         dtype = torch.bfloat16 if self.reduced and self.training else rows.dtype
-        return chunked_nats(rows, self.weight, self.bias, known, dtype).view(targets.shape)
+        nats = chunked_nats(rows, self.weight, self.bias, known, dtype=dtype, max_rows=self.max_rows)
+        return nats.view(targets.shape)
 
 
 class Grouped(Plain):
-    """Rarer words in groups: the probability of a group among the frequent words, times that of a word within it.
+    """Class-based softmax (Goodman 2001; Mikolov et al. 2011) with groups of words by frequency.
 
-    The class-based softmax (Goodman 2001; Mikolov et al. 2011) in groups by frequency as the adaptive one has, the
-    words up to the first of `cutoffs` beside the groups. Unlike there all words have vectors of the whole size, which
-    can be tied to the embedding, and a bias. The tokens are numbered by how often they are, as the data's are.
+    The probability of a rare word is that of its group times that of the word within the group; words before the first
+    of `cutoffs` belong to no group. Unlike in the adaptive softmax all words have a bias and vectors of the full size,
+    which can be tied to the embedding. Token ids must be in descending order of frequency, as in the prepared data.
     """
 
     def __init__(self, size: int, vocabulary_size: int, *, cutoffs: Sequence[int]) -> None:
@@ -81,18 +83,18 @@ class Grouped(Plain):
         return torch.cat([known, *within], dim=-1)
 
     def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """As cross_entropy, but of the words' own groups alone."""
+        """`cross_entropy`, computed within the group of each target alone."""
         known = targets >= 0
         rows, words = outputs[known], targets[known]
         number = torch.bucketize(words, torch.tensor(self.cutoffs, device=words.device), right=True)
-        # split once: its gradient is one matrix, that of slices would be one for each of them
+        # split once: the gradient is one matrix, while slices would have one each
         weights, biases = self.weight.split(self.sizes), self.bias.split(self.sizes)
         wanted = torch.where(number > 0, self.cutoffs[0] + number - 1, words)
         head = torch.cat([weights[0], self.groups.weight]), torch.cat([biases[0], self.groups.bias])
         found = _nats(rows, *head, wanted)
         for group, start in enumerate(self.cutoffs, start=1):
             own = (number == group).nonzero().squeeze(1)
-            filled = torch.cat([own, own[:1].expand(-len(own) % ROWS)])
+            filled = torch.cat([own, own[:1].expand(-len(own) % ROW_MULTIPLE)])
             nats = _nats(rows[filled], weights[group], biases[group], words[filled] - start)
             found = found.index_add(0, own, nats[: len(own)])
         return torch.zeros_like(targets, dtype=torch.float32).masked_scatter(known, found)
@@ -109,12 +111,7 @@ def _nats(rows: Tensor, weight: Tensor, bias: Tensor, wanted: Tensor) -> Tensor:
 
 
 class Adaptive(nn.Module):
-    """The adaptive softmax (Grave et al. 2017): rarer words in groups, each read with fewer features than the last.
-
-    A word's probability is that of its group times that within it; the words up to the first of `cutoffs` are no group
-    but stand beside them. So the nats of a frequent word need none of the rare ones. The tokens are numbered by how
-    often they are, as the data's are.
-    """
+    """The adaptive softmax (Grave et al. 2017): as Grouped, but each group of rarer words uses fewer features."""
 
     def __init__(self, size: int, vocabulary_size: int, *, cutoffs: Sequence[int]) -> None:
         super().__init__()
@@ -131,7 +128,7 @@ class Adaptive(nn.Module):
         return self.groups.log_prob(outputs.flatten(0, 1)).view(*outputs.shape[:2], -1)
 
     def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """As cross_entropy, but of the words' own groups alone."""
+        """`cross_entropy`, computed within the group of each target alone."""
         known = targets >= 0
         found = self.groups(outputs[known], targets[known]).output
         return torch.zeros_like(targets, dtype=torch.float32).masked_scatter(known, -found.float())

@@ -1,4 +1,4 @@
-"""Recurrent language models: tokens (B, T) and a state -> what follows each token, and the new state.
+"""Recurrent language models: tokens (B, T) and a state -> the distribution of each next token, and the new state.
 
 embedding -> dropout -> layer -> dropout -> layer -> ... -> dropout -> output layer
 |------ embed|--------------- read ------------------|
@@ -11,23 +11,23 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, read_dropped
+from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, forward_with_dropped_weights
 from cvnlp.language.models.output import make_output
 from cvnlp.params.language_networks import LstmOptions, RecurrentOptions, RnnOptions
 from cvnlp.params.network_config import TextFormat
 
-State = Any  # a tuple with that of every layer: (1, B, hidden), for the LSTM a pair of them; None is zeros
+State = Any  # a tuple with the state of every layer: (1, B, hidden), for the LSTM a pair of them; None is zeros
 
 
 def detached(state: State) -> State:
-    """The state without its past: what is learned from it reaches back no further."""
+    """The state cut from the graph: gradients do not propagate further back."""
     return state.detach() if isinstance(state, Tensor) else tuple(detached(part) for part in state)
 
 
 class Recurrent(nn.Module):
     """Embedding, recurrent layers, an output layer, as `RecurrentOptions` describes them.
 
-    Initial weights are those of torch, but for those that `start_layer` sets and those that the options set.
+    Initial weights are those of torch, except where `start_layer` or an option sets them.
     """
 
     cell: ClassVar[type[nn.RNN | nn.GRU | nn.LSTM]]
@@ -37,7 +37,7 @@ class Recurrent(nn.Module):
         super().__init__()
         self.vocabulary_size, self.embedding_scale = text.vocabulary_size, options.embedding_scale
         self.dropout, self.output_bias = options.dropout_rates, options.output_bias
-        self.embedding = DroppedEmbedding(text.vocabulary_size, options.embedding_size, share=self.dropout.embedding)
+        self.embedding = DroppedEmbedding(text.vocabulary_size, options.embedding_size, rate=self.dropout.embedding)
         self.drop_input, self.drop_between, self.drop_output = (
             Dropout(rate, locked=options.locked)
             for rate in (self.dropout.input, self.dropout.between, self.dropout.output)
@@ -52,7 +52,7 @@ class Recurrent(nn.Module):
         return self.cell(size, next_size, batch_first=True)
 
     def start_layer(self, layer: Any) -> None:
-        """Initial weights of a layer that the kind of cell asks for."""
+        """Set the initial weights of a layer that are specific to the kind of cell."""
 
     def _start(self, options: RecurrentOptions) -> None:
         if options.initial_range:
@@ -61,8 +61,8 @@ class Recurrent(nn.Module):
         if options.embedding_range:
             for parameter in [self.embedding.weight, *self.output.parameters()]:
                 # a vector is a bias
-                reach = options.embedding_range if parameter.ndim > 1 else 0.0
-                nn.init.uniform_(parameter, -reach, reach)
+                bound = options.embedding_range if parameter.ndim > 1 else 0.0
+                nn.init.uniform_(parameter, -bound, bound)
         for layer in self.recurrent:
             self.start_layer(layer)
         if options.output_bias != "drawn":
@@ -70,7 +70,7 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def begin_at(self, counts: Tensor) -> None:
-        """Without an input it predicts the frequencies of tokens counted so often (V,); none counts as once."""
+        """Set the output bias to the log frequencies of tokens with these counts (V,); 0 counts as 1."""
         often = counts.clamp(min=1).double()
         self.output.begin_at((often / often.sum()).log())
 
@@ -82,26 +82,26 @@ class Recurrent(nn.Module):
         return self.forward_embedded(self.embed(tokens), state)
 
     def forward_embedded(self, embedded: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """As forward, from (B, T, embedding_size): where an attack takes the gradient."""
+        """As `forward`, from embedded tokens (B, T, embedding_size), by which attacks differentiate."""
         raw, state = self.read(embedded, state)
         return self.logits(self.drop_output(raw)), state
 
     def nats(self, tokens: Tensor, targets: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """The negative log-likelihood of every target (B, T) in fp32, 0 of those that are IGNORED."""
+        """Negative log-likelihood of every target (B, T) in float32; 0 for IGNORED targets."""
         outputs, state = self.hidden(tokens, state)
         return self.output.nats(outputs, targets), state
 
     def hidden(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """What the last layer says (B, T, size), after its dropout."""
+        """Outputs of the last layer (B, T, size), after dropout."""
         raw, state = self.read(self.embed(tokens), state)
         return self.drop_output(raw), state
 
     def logits(self, outputs: Tensor) -> Tensor:
-        """As forward, from what `hidden` gives."""
+        """As `forward`, from the outputs of `hidden`."""
         return self.output(outputs)
 
     def read(self, embedded: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """What the last layer says (B, T, size), before its dropout."""
+        """Outputs of the last layer (B, T, size), before dropout, for embedded tokens."""
         values, after = self.drop_input(embedded), []
         for number, layer in enumerate(self.recurrent):
             values = self.drop_between(values) if number else values
@@ -111,12 +111,12 @@ class Recurrent(nn.Module):
 
     def _read_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
         if self.training and self.dropout.weight:
-            return read_dropped(layer, values, state, self.dropout.weight)
+            return forward_with_dropped_weights(layer, values, state, self.dropout.weight)
         return layer(values, state)
 
 
 class Rnn(Recurrent):
-    """Elman's network (Elman 1990)."""
+    """The Elman RNN (Elman 1990)."""
 
     cell = nn.RNN
 
@@ -128,16 +128,16 @@ class Rnn(Recurrent):
         return nn.RNN(size, next_size, batch_first=True, nonlinearity=self.activation)
 
     def start_layer(self, layer: Any) -> None:
-        """Recurrent matrices that keep the state: at the start it neither fades nor explodes.
+        """Recurrent matrices that preserve the norm of the state, so that it neither vanishes nor explodes at first.
 
-        Orthogonal ones; with relu, which would cut half of what is turned, the identity (Le et al. 2015).
+        Orthogonal matrices; with relu, which zeroes negative values, the identity (Le et al. 2015).
         """
         start = nn.init.orthogonal_ if self.activation == "tanh" else nn.init.eye_
         start(layer.weight_hh_l0)
 
 
 class Gru(Recurrent):
-    """Gated recurrent units (Cho et al. 2014); the reset gate acts on what the recurrent matrix makes of the state."""
+    """Gated recurrent units (Cho et al. 2014); the reset gate acts after the recurrent matrix."""
 
     cell = nn.GRU
 
@@ -152,7 +152,7 @@ class Lstm(Recurrent):
         super().__init__(text, options)
 
     def start_layer(self, layer: Any) -> None:
-        """The forget gates' bias; torch adds two, of which the input's carries it and the recurrent one is 0."""
+        """Set the bias of the forget gates: torch adds two, the input's is set and the recurrent one is 0."""
         if self.forget_bias is None:
             return
         gate = slice(layer.hidden_size, 2 * layer.hidden_size)  # torch's order: input, forget, cell, output
@@ -161,9 +161,9 @@ class Lstm(Recurrent):
             layer.bias_hh_l0[gate] = 0.0
 
     def _read_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """In float32 where bfloat16 is asked for and the processor's library has no LSTM of it: torch would fail."""
-        able = values.is_cuda or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        if able or not torch.is_autocast_enabled(values.device.type):
+        """In float32 where autocast wants bfloat16 but the processor has no such LSTM kernel: torch would fail."""
+        supported = values.is_cuda or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        if supported or not torch.is_autocast_enabled(values.device.type):
             return super()._read_layer(layer, values, state)
         with torch.autocast(values.device.type, enabled=False):
             return super()._read_layer(layer, values.float(), state)

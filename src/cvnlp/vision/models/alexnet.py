@@ -8,12 +8,15 @@ from cvnlp.params.network_config import ImageFormat
 from cvnlp.params.vision_networks import AlexNetOptions
 from cvnlp.vision.models.convolutional import Convolutional, Maps, named
 
-POOLED = (1, 2, 5)  # the convolutions that a pooling follows
+POOLED = (1, 2, 5)  # the convolutions that are followed by pooling
 
 
 @dataclass(frozen=True)
 class Form:
-    """Five convolutions: filters, sizes, borders; the first one's stride; the border of a pooling; hidden layers."""
+    """The five convolutions, from the first: filters, kernel sizes and padding; `stride` is that of the first alone.
+
+    `pool_padding`: of every pooling. `hidden`: units of both hidden fully connected layers.
+    """
 
     filters: tuple[int, ...]
     kernel_sizes: tuple[int, ...]
@@ -32,11 +35,11 @@ FORMS = {
 class AlexNet(Convolutional):
     """Five convolutions with ReLU, overlapping max pooling after three of them, three fully connected layers.
 
-    `form: imagenet` is the single tower of Krizhevsky 2014 (One weird trick for parallelizing convolutional neural
-    networks), as torchvision has it: fewer filters in the first layers than 2012, whole maps instead of two towers, no
-    local response normalisation; 61,100,840 parameters at 224 x 224 x 3 and 1000 classes. `small`, for pictures of 28
-    to 64 pixels: the same order of layers with convolutions of 3 x 3, stride 1, half the filters and a quarter of the
-    hidden units. `width` multiplies both.
+    `form: imagenet` is the single-tower network of Krizhevsky 2014 (One weird trick for parallelizing convolutional
+    neural networks), as in torchvision: fewer filters in the first layers than in 2012, one tower instead of two, no
+    local response normalisation; 61,100,840 parameters for 224 x 224 x 3 and 1000 classes. `small` is for images of 28
+    to 64 pixels: the same order of layers with 3 x 3 convolutions, stride 1, half the filters, a quarter of the hidden
+    units.
     """
 
     def __init__(self, images: ImageFormat, options: AlexNetOptions) -> None:
@@ -55,16 +58,16 @@ class AlexNet(Convolutional):
 
 
 def _block(form: Form, number: int, width: float, maps: Maps) -> nn.Sequential:
-    """The convolution of that number, counted from 1, with what follows it."""
+    """Convolution `number`, counted from 1, with its activation and pooling."""
     size, padding = form.kernel_sizes[number - 1], form.padding[number - 1]
     stride = form.stride if number == 1 else 1
     filters = _scaled(form.filters[number - 1], width)
     convolution = nn.Conv2d(maps.channels, filters, size, stride=stride, padding=padding)
-    maps.slide(size, layer=f"convolution {number}", key="model.form", stride=stride, border=2 * padding)
+    maps.apply_window(size, layer=f"convolution {number}", key="model.form", stride=stride, border=2 * padding)
     maps.channels = filters
     if number not in POOLED:
         return named(convolution=convolution, activation=nn.ReLU())
-    maps.slide(3, layer=f"pooling after {number}", key="model.form", stride=2, border=2 * form.pool_padding)
+    maps.apply_window(3, layer=f"pooling after {number}", key="model.form", stride=2, border=2 * form.pool_padding)
     return named(convolution=convolution, activation=nn.ReLU(), pooling=nn.MaxPool2d(3, 2, form.pool_padding))
 
 

@@ -1,4 +1,4 @@
-"""Convolutional networks, block by block from params.yaml."""
+"""Convolutional networks from the blocks in params.yaml."""
 
 from torch import nn
 
@@ -12,10 +12,7 @@ POOLINGS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPo
 
 
 class Cnn(Convolutional):
-    """Blocks as `cvnlp.options.Block` describes them, then fully connected layers with ReLU, and the classes.
-
-    `dropout` is that of the fully connected part: after every hidden layer, or before the classes if there is none.
-    """
+    """Convolutional blocks (`Block` in params/vision_networks.py), then fully connected layers with ReLU."""
 
     def __init__(self, images: ImageFormat, options: CnnOptions) -> None:
         super().__init__(images)
@@ -26,14 +23,14 @@ class Cnn(Convolutional):
 
 
 def _block(block: Block, maps: Maps, number: int) -> nn.Sequential:
-    """The layers that `block` asks for, on `maps`, which are of their output's size afterwards."""
+    """The layers of `block`; `maps` has the size of their output afterwards."""
     layers = _convolution(block, maps, number)
     if block.batch_norm:
         layers["batch_norm"] = BatchNorm(block.filters)
     layers["activation"] = ACTIVATIONS[block.activation]()
     if block.pooling in POOLINGS:
         layer, key = f"block {number + 1}, pooling", f"model.blocks.{number}.pool"
-        maps.slide(block.pool, layer=layer, key=key, stride=block.pool)
+        maps.apply_window(block.pool, layer=layer, key=key, stride=block.pool)
         layers["pooling"] = POOLINGS[block.pooling](block.pool)
     if block.dropout:
         layers["dropout"] = nn.Dropout(block.dropout)
@@ -41,16 +38,16 @@ def _block(block: Block, maps: Maps, number: int) -> nn.Sequential:
 
 
 def _convolution(block: Block, maps: Maps, number: int) -> dict[str, nn.Module]:
-    """The convolution; before it its border, but for an even one of zeros, which is the convolution's own."""
+    """The convolution and its padding: a layer of its own, unless it is zero and the same on all sides."""
     span = block.dilation * (block.kernel_size - 1)
     before, after = (0, 0) if block.padding == "valid" else (span // 2, span - span // 2)
     stride = block.stride * (block.pool if block.pooling == "stride" else 1)
     layer, key = f"block {number + 1}, convolution", f"model.blocks.{number}.kernel_size"
     if block.padding == "reflect" and after >= min(maps.height, maps.width):
-        raise maps.refusal(f"{after} rows and columns of {maps} cannot be reflected", layer=layer, key=key)
-    own = block.padding == "zero" and before == after
+        raise maps.error(f"{after} rows and columns of {maps} cannot be reflected", layer=layer, key=key)
+    built_in = block.padding == "zero" and before == after
     channels = maps.channels
-    maps.slide(span + 1, layer=layer, key=key, stride=stride, border=before + after)
+    maps.apply_window(span + 1, layer=layer, key=key, stride=stride, border=before + after)
     maps.channels = block.filters
     convolution = nn.Conv2d(
         channels,
@@ -58,9 +55,9 @@ def _convolution(block: Block, maps: Maps, number: int) -> dict[str, nn.Module]:
         block.kernel_size,
         stride=stride,
         dilation=block.dilation,
-        padding=before if own else 0,
-        bias=not block.batch_norm,  # which has its own
+        padding=before if built_in else 0,
+        bias=not block.batch_norm,  # batch normalisation has a bias
     )
-    if own or not after:
+    if built_in or not after:
         return {"convolution": convolution}
     return {"border": BORDERS[block.padding]((before, after, before, after)), "convolution": convolution}

@@ -1,4 +1,4 @@
-"""What the convolutional networks share: activations, sizes of maps, and the layers whose outputs can be looked at."""
+"""What the convolutional networks share: activations, padding, batch normalisation, and the sizes of feature maps."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 class Convolutional(Classifier):
-    """`layers.features` makes maps of the picture, `layers.head` makes logits of the maps."""
+    """`layers.features` computes feature maps of the image, `layers.head` the logits from the maps."""
 
     def feature_layers(self) -> list[tuple[str, nn.Module]]:
         """The layers whose outputs are maps (B, C, H, W), in order, by names such as block1.convolution."""
@@ -37,14 +37,14 @@ def _single_layers(layers: nn.Module, prefix: str = "") -> Iterator[tuple[str, n
 
 
 def named(**layers: nn.Module) -> nn.Sequential:
-    """One layer after the other, by their names."""
+    """A sequence of named layers."""
     return nn.Sequential(OrderedDict(layers))
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation to which a batch of one picture may come, as the last of an epoch, with maps of one cell.
+    """Batch normalisation that accepts a single value per channel, as in evaluation: one value has no variance.
 
-    One value has no variance: it is normalised as in evaluation.
+    The last batch of an epoch may be one image whose maps are 1 x 1.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class ReflectionPad(nn.ReflectionPad2d):
-    """A border that mirrors the picture, made of slices: torch's own has no deterministic gradient on the GPU."""
+    """Reflection padding from slices: the gradient of torch's own is not deterministic on a GPU."""
 
     def forward(self, input: Tensor) -> Tensor:
         left, right, top, bottom = self.padding
@@ -68,7 +68,7 @@ def _reflected(images: Tensor, axis: int, before: int, after: int) -> Tensor:
 
 
 class Maps:
-    """The size of the maps while a network is built: what does not work out is refused by the name of the layer."""
+    """The size of the feature maps while a network is built; an impossible size is refused with the layer's name."""
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self.height, self.width, self.channels = shape
@@ -81,13 +81,13 @@ class Maps:
     def cells(self) -> int:
         return self.height * self.width * self.channels
 
-    def slide(self, window: int, *, layer: str, key: str, stride: int = 1, border: int = 0) -> None:
-        """Windows of `window` cells, a border's cells on both sides together; ValueError if not one fits."""
+    def apply_window(self, window: int, *, layer: str, key: str, stride: int = 1, border: int = 0) -> None:
+        """Apply windows of `window` x `window`; `border`: padding of both sides together. ValueError if none fits."""
         if min(self.height, self.width) + border < window:
-            raise self.refusal(f"windows of {window}x{window} do not fit into {self}", layer=layer, key=key)
+            raise self.error(f"windows of {window}x{window} do not fit into {self}", layer=layer, key=key)
         self.height, self.width = ((size + border - window) // stride + 1 for size in (self.height, self.width))
         self.sizes.append(str(self))
 
-    def refusal(self, why: str, *, layer: str, key: str) -> ValueError:
+    def error(self, why: str, *, layer: str, key: str) -> ValueError:
         way = " -> ".join(size for size, before in zip(self.sizes, ["", *self.sizes], strict=False) if size != before)
-        return ValueError(f"{key}: {layer}: {why} (sizes so far: {way}); take smaller ones or fewer layers")
+        return ValueError(f"{key}: {layer}: {why} (sizes so far: {way}); use smaller windows or fewer layers")

@@ -1,4 +1,4 @@
-"""What reading a picture costs, counted."""
+"""Multiply-adds of a classifier per image."""
 
 import copy
 
@@ -9,16 +9,16 @@ from cvnlp.vision.models.classifier import Classifier
 
 
 def multiply_adds(network: Classifier) -> int:
-    """Of the convolutions and matrix products as they are computed, for one picture more in a batch.
+    """The multiply-adds of convolutions and matrix products for one more image in a batch.
 
-    With them go nearly all multiplications of networks that have layers; `rules` has none of them. Zeros that a
-    connection table leaves in the filters are multiplied like any other number, and count.
+    Other operations are not counted: `rules` has 0. The zeros that LeNet-5's connection table leaves in the filters are
+    multiplied, and count.
     """
     height, width, channels = network.shape
-    weightless = copy.deepcopy(network).to("meta").eval()  # shapes alone: nothing is computed, and nothing is changed
+    weightless = copy.deepcopy(network).to("meta").eval()  # shapes only: nothing is computed
     counts = []
-    for pictures in (1, 2):
+    for batch_size in (1, 2):
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            weightless(torch.empty(pictures, channels, height, width, device="meta"))
-        counts.append(counter.get_total_flops() // 2)  # an addition and a multiplication are two of them
+            weightless(torch.empty(batch_size, channels, height, width, device="meta"))
+        counts.append(counter.get_total_flops() // 2)  # one multiply-add is two operations
     return counts[1] - counts[0]

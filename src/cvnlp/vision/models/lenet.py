@@ -8,8 +8,8 @@ from cvnlp.params.network_config import ImageFormat
 from cvnlp.params.vision_networks import Lenet5Options
 from cvnlp.vision.models.convolutional import Convolutional, named
 
-SIZE = 32  # of the pictures that LeNet-5 reads, height and width
-# Table I: the maps of S2 that each of the sixteen maps of C3 sees
+SIZE = 32  # height and width of the images of LeNet-5
+# Table I: the maps of S2 to which each of the sixteen maps of C3 is connected
 TABLE = [
     *[[first, (first + 1) % 6, (first + 2) % 6] for first in range(6)],
     *[[first, (first + 1) % 6, (first + 2) % 6, (first + 3) % 6] for first in range(6)],
@@ -19,28 +19,26 @@ TABLE = [
 
 
 class Lenet5(Convolutional):
-    """C1-S2-C3-S4-C5-F6 as in the paper, then a linear layer in place of the paper's radial basis functions.
+    """C1-S2-C3-S4-C5-F6 as in the paper, then a linear layer instead of the paper's radial basis functions.
 
-    `subsampling: trainable` has a weight and a bias for each map and squashes what comes out; average and max have
-    neither. `connections: table` is the paper's Table I, in full every map of C3 sees all of S2. relu, max and full
-    are what is called LeNet-5 today. Smaller pictures get a black border up to 32 x 32; of larger ones C5, as ever,
-    sees all of S4. Weights start as torch has them.
+    Images smaller than 32 x 32 are padded with black; for larger ones C5 is larger, so that it still covers all of S4.
+    Initial weights are those of torch.
     """
 
     def __init__(self, images: ImageFormat, options: Lenet5Options) -> None:
         super().__init__(images)
-        squash = {"tanh": ScaledTanh, "relu": nn.ReLU}[options.activation]
+        activation = {"tanh": ScaledTanh, "relu": nn.ReLU}[options.activation]
         features = {
             "border": BlackBorder(images.shape, self.mean, self.std),
-            "C1": named(convolution=nn.Conv2d(images.shape[2], 6, 5), activation=squash()),
-            "S2": _subsampling(6, options.subsampling, squash),
-            "C3": named(convolution=_third_layer(options.connections), activation=squash()),
-            "S4": _subsampling(16, options.subsampling, squash),
+            "C1": named(convolution=nn.Conv2d(images.shape[2], 6, 5), activation=activation()),
+            "S2": _subsampling(6, options.subsampling, activation),
+            "C3": named(convolution=_third_layer(options.connections), activation=activation()),
+            "S4": _subsampling(16, options.subsampling, activation),
         }
         height, width = (((max(size, SIZE) - 4) // 2 - 4) // 2 for size in images.shape[:2])  # of the maps of S4
-        features["C5"] = named(convolution=nn.Conv2d(16, 120, (height, width)), activation=squash())
+        features["C5"] = named(convolution=nn.Conv2d(16, 120, (height, width)), activation=activation())
         head = named(
-            flatten=nn.Flatten(), F6=nn.Linear(120, 84), activation=squash(), output=nn.Linear(84, images.classes)
+            flatten=nn.Flatten(), F6=nn.Linear(120, 84), activation=activation(), output=nn.Linear(84, images.classes)
         )
         self.layers = named(features=named(**features), head=head)
 
@@ -49,14 +47,14 @@ def _third_layer(connections: str) -> nn.Module:
     return TableConvolution(TABLE, 6, 5) if connections == "table" else nn.Conv2d(6, len(TABLE), 5)
 
 
-def _subsampling(maps: int, kind: str, squash: type[nn.Module]) -> nn.Sequential:
+def _subsampling(maps: int, kind: str, activation: type[nn.Module]) -> nn.Sequential:
     if kind == "trainable":
-        return named(subsampling=Subsampling(maps), activation=squash())
+        return named(subsampling=Subsampling(maps), activation=activation())
     return named(pooling={"average": nn.AvgPool2d, "max": nn.MaxPool2d}[kind](2))
 
 
 class BlackBorder(nn.Module):
-    """Black rows and columns around normalised pictures that are smaller than `SIZE`, as many on both sides."""
+    """Pads normalised images that are smaller than `SIZE` with black, equally on both sides."""
 
     black: Tensor
 
@@ -71,16 +69,16 @@ class BlackBorder(nn.Module):
 
 
 class ScaledTanh(nn.Module):
-    """1.7159 tanh(2/3 x): goes through (1, 1) and (-1, -1), where its curvature is largest (appendix A)."""
+    """1.7159 tanh(2/3 x), which passes through (1, 1) and (-1, -1), where its curvature is largest (appendix A)."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return 1.7159 * torch.tanh(2 / 3 * inputs)
 
 
 class Subsampling(nn.Module):
-    """Means over windows of 2 x 2 cells, times a weight, plus a bias, one of each for every map.
+    """2 x 2 average pooling, times a weight, plus a bias, one of each per map.
 
-    The paper adds up the four cells: the same functions, with a quarter of the weight.
+    The paper sums the four values: the same functions, with a quarter of the weight.
     """
 
     kernel_size, stride, padding = 2, 2, 0
@@ -94,7 +92,7 @@ class Subsampling(nn.Module):
 
 
 class TableConvolution(nn.Module):
-    """A convolution each of whose maps sees only those inputs that `table` lists for it; weight (connections, n, n)."""
+    """A convolution whose maps are connected only to the inputs that `table` lists; weight (connections, n, n)."""
 
     stride, padding, dilation = (1, 1), (0, 0), (1, 1)
 
@@ -103,13 +101,13 @@ class TableConvolution(nn.Module):
         self.channels, self.kernel_size = channels, (kernel_size, kernel_size)
         self.outputs = [output for output, inputs in enumerate(table) for _ in inputs]
         self.inputs = [channel for inputs in table for channel in inputs]
-        bounds = torch.tensor([(len(inputs) * kernel_size**2) ** -0.5 for inputs in table])  # as torch's convolutions
+        bounds = torch.tensor([(len(inputs) * kernel_size**2) ** -0.5 for inputs in table])  # as in torch
         weight = torch.rand(len(self.inputs), *self.kernel_size) * 2 - 1
         self.weight = nn.Parameter(weight * bounds[self.outputs].view(-1, 1, 1))
         self.bias = nn.Parameter((torch.rand(len(table)) * 2 - 1) * bounds)
 
     def filters(self) -> Tensor:
-        """(maps, channels, n, n), zero where nothing is connected."""
+        """The filters as a dense tensor (maps, channels, n, n), zero where maps are not connected."""
         filters = self.weight.new_zeros(len(self.bias), self.channels, *self.kernel_size)
         filters[self.outputs, self.inputs] = self.weight
         return filters

@@ -1,4 +1,4 @@
-"""A small residual network for pictures of 28 to 64 pixels, made to train fast on a CPU."""
+"""A small residual network for images of 28 to 64 pixels, designed for fast training on a CPU."""
 
 from torch import Tensor, nn
 
@@ -23,7 +23,7 @@ class ResNet(Convolutional):
             stage = _entry(maps.channels, width, pool, options.activation, early=early)
             for block in range(1, options.blocks + 1):
                 stage[f"block{block}"] = Residual(width, options.convolutions, options.activation)
-            maps.slide(pool, layer=f"stage {number}, pooling", key="model.widths", stride=pool)
+            maps.apply_window(pool, layer=f"stage {number}, pooling", key="model.widths", stride=pool)
             maps.channels, features[f"stage{number}"] = width, named(**stage)
         mean_of_maps = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         output = nn.Linear(maps.channels, images.classes)
@@ -32,7 +32,7 @@ class ResNet(Convolutional):
 
 
 def _entry(channels: int, width: int, pool: int, activation: str, *, early: bool) -> dict[str, nn.Module]:
-    """The first layers of a stage; what follows the pooling costs a quarter."""
+    """The first layers of a stage; `early` pools before the convolution, which then costs a quarter."""
     convolution = {"convolution": _convolution(channels, width)}
     pooling = {"pooling": nn.MaxPool2d(pool)}
     first = pooling | convolution if early else convolution | pooling
@@ -44,7 +44,7 @@ def _convolution(channels: int, width: int) -> nn.Conv2d:
 
 
 class Residual(nn.Module):
-    """activation(x + branch(x)); the branch: convolutions with batch normalisation, an activation between them."""
+    """activation(x + branch(x)); the branch has convolutions with batch normalisation and an activation in between."""
 
     def __init__(self, width: int, convolutions: int, activation: str) -> None:
         super().__init__()
@@ -59,6 +59,8 @@ class Residual(nn.Module):
 
 
 class Scale(nn.Module):
+    """Multiplies by a constant."""
+
     def __init__(self, factor: float) -> None:
         super().__init__()
         self.factor = factor

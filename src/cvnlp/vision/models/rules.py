@@ -1,4 +1,4 @@
-"""Hand-written rules, the course's counterexample: what a person can tell about digits without learning."""
+"""Hand-written rules for digits: what a person can state about them without machine learning."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from cvnlp.params.network_config import ImageFormat
 from cvnlp.params.vision_networks import RulesOptions
 from cvnlp.vision.models.classifier import Classifier
 
-# digit -> (what is measured, above or below, threshold). Thought up by a person who looked at training digits.
+# digit -> (measurement, above or below, threshold), chosen by hand from training digits
 RULES: dict[int, list[tuple[str, str, float]]] = {
     0: [("centre", "below", 0.08), ("left", "above", 0.07), ("right", "above", 0.07), ("bottom left", "above", 0.09)],
     1: [("width", "below", 0.115), ("centre", "above", 0.23), ("left", "below", 0.02)],
@@ -46,10 +46,10 @@ GRID = (("top left", "top", "top right"), ("left", "centre", "right"), ("bottom 
 
 
 class Rules(Classifier):
-    """Hand-written rules on pixel statistics, with nothing to learn: the course's counterexample.
+    """Rules on pixel statistics, without parameters: a baseline, and the course's counterexample.
 
-    Every digit's score is the share of its RULES that hold, each softened by a sigmoid so that the score has a
-    gradient and can be attacked like any other classifier.
+    The score of a digit is the fraction of its RULES that hold. A sigmoid softens each rule, so that the score has a
+    gradient and can be attacked like that of any other classifier.
     """
 
     def __init__(self, images: ImageFormat, options: RulesOptions) -> None:
@@ -69,7 +69,10 @@ class Rules(Classifier):
 
 
 def measure(images: Tensor) -> dict[str, Tensor]:
-    """Shares of the ink in a 3 x 3 grid over the inner five sevenths, and its spread as a share of the size."""
+    """Fractions of the ink in a 3 x 3 grid over the inner five sevenths of the image, and its width and height.
+
+    Width and height are standard deviations, relative to the size of the image.
+    """
     ink = images.mean(1)
     ink = ink / ink.sum((1, 2), keepdim=True).clamp(min=1e-6)
     measured = {"width": _spread(ink.sum(1)), "height": _spread(ink.sum(2))}
@@ -85,7 +88,7 @@ def _thirds(size: int) -> list[slice]:
 
 
 def _spread(profile: Tensor) -> Tensor:
-    """Standard deviation of the place of the ink, (B, size) -> (B,), as a share of the size."""
+    """Standard deviation of the position of the ink, (B, size) -> (B,), relative to the size."""
     place = torch.arange(profile.shape[1], device=profile.device) / profile.shape[1]
     centre = (profile * place).sum(1, keepdim=True)
     return ((profile * (place - centre) ** 2).sum(1) + 1e-12).sqrt()
