@@ -1,4 +1,4 @@
-"""The steps of docs/architecture.md that add a model, followed in a copy of the project."""
+"""The steps of docs/architecture.md that add a model and a figure, followed in a copy of the project."""
 
 import json
 import os
@@ -31,7 +31,12 @@ def insert(path: Path, before: str, text: str) -> None:
 
 def stage(folder: Path, name: str, *arguments: str) -> None:
     """Run one stage of the copy."""
-    command = [sys.executable, "-m", f"cvnlp.stages.{name}", *arguments]
+    python(folder, "-m", f"cvnlp.stages.{name}", *arguments)
+
+
+def python(folder: Path, *arguments: str) -> None:
+    """Run Python on the code of the copy."""
+    command = [sys.executable, *arguments]
     environment = {
         **os.environ,
         "PYTHONPATH": str(folder / "src"),
@@ -54,6 +59,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     insert(package / "vision/models/__init__.py", '    "rules": Rules,\n', textwrap.indent(line, "    "))
     imported = "from cvnlp.vision.models.quadratic import Quadratic\n"
     insert(package / "vision/models/__init__.py", "from cvnlp.vision.models.rules import Rules\n", imported)
+    function, call = blocks("Add a figure")
+    insert(package / "vision/report/run.py", "def read_classes(", f"{function}\n\n")
+    insert(package / "vision/report/run.py", "        *_misclassified(details", textwrap.indent(call, " " * 8))
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (folder / "params.yaml").write_text(f"{params}\n{run}", encoding="utf-8")
     return folder
@@ -66,3 +74,16 @@ def test_the_new_model_is_trained_scored_and_attacked(project: Path) -> None:
     scores = json.loads((project / "reports/scores/quadratic.json").read_text(encoding="utf-8"))
     assert scores["accuracy"] > 0.8
     assert json.loads((project / "data/models/quadratic/config.json").read_text())["options"] == {"dropout": 0.1}
+
+
+DRAW = """
+from pathlib import Path
+from cvnlp.vision.report import run_section
+elements = run_section(Path("data/evaluations/quadratic"), Path("data/attacks/quadratic"), Path("figures"))
+assert "Confidence" in [element.title for element in elements]
+"""
+
+
+def test_the_new_figure_is_drawn(project: Path) -> None:
+    python(project, "-c", DRAW)
+    assert (project / "figures/confidence.png").is_file()
