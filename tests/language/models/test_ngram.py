@@ -232,7 +232,7 @@ def test_texts_of_a_batch_do_not_mix_and_the_future_is_not_read(monkeypatch: pyt
     together = network(tokens)[0]
     assert torch.equal(torch.cat([network(row[None])[0] for row in tokens]), together)
     assert torch.equal(network(tokens[:, :9])[0], together[:, :9])
-    monkeypatch.setattr(ngram, "AT_ONCE", 7)
+    monkeypatch.setattr(Ngram, "positions_at_once", 7)
     assert torch.equal(network(tokens)[0], together)
 
 
@@ -257,10 +257,11 @@ def test_tables_are_sorted_and_hold_every_ngram_once() -> None:
 
 @pytest.mark.parametrize("dense", [0, 1, 100, 10**9])
 @pytest.mark.parametrize("keys", [[], [7], [5, 5, 5], [3, 900, 3, -1, 40, 900]])
-def test_different_keys_are_those_of_torch(keys: list[int], dense: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ngram, "DENSE", dense)
+def test_unique_keys_are_those_of_torch(keys: list[int], dense: int) -> None:
     many = torch.tensor(keys, dtype=torch.int64)
-    for found, expected in zip(ngram._different(many), torch.unique(many, return_inverse=True), strict=True):
+    for found, expected in zip(
+        ngram.unique_keys(many, dense=dense), torch.unique(many, return_inverse=True), strict=True
+    ):
         assert found.tolist() == expected.tolist()
 
 

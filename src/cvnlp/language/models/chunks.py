@@ -47,7 +47,8 @@ class _ChunkedNats(torch.autograd.Function):
         if gradients is not None and (upstream == upstream[0]).all():
             gradients = [gradient.mul_(upstream[0]) for gradient in gradients]
         else:
-            _, *gradients = _compute(*ctx.saved_tensors, ctx.dtype, ctx.max_rows, importance=upstream)
+            rows, weight, bias, targets = ctx.saved_tensors
+            _, *gradients = _compute(rows, weight, bias, targets, ctx.dtype, ctx.max_rows, importance=upstream)
         return (*gradients, None, None, None)
 
 

@@ -1,13 +1,13 @@
 """The n-gram model with interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999), as exact probabilities.
 
-With c(h w) how often token w follows the context h of k tokens, h' the context without its oldest token, and D(c) a
-discount of counts 1, 2, and 3 or more,
+Let c(h w) be the count of token w after the context h, h' the context without its oldest token, and D(c) a discount for
+counts of 1, 2, and 3 or more. Then
 
     p(w | h) = (c(h w) - D(c(h w))) / c(h) + (sum of D(c(h v)) over all v) / c(h) * p(w | h'),
 
-down to p(w | nothing), which is interpolated with the uniform distribution; without the first summand where h w was
-never read, and p(w | h') where h was not. The longest contexts count how often h w stood in the text, shorter ones
-after how many different tokens.
+down to the empty context, which is interpolated with the uniform distribution. The first term is 0 if h w does not
+occur in the training text; if h does not occur, p(w | h) = p(w | h'). For the longest contexts c counts occurrences in
+the text, for shorter ones the number of different preceding tokens.
 """
 
 from collections.abc import Iterator
@@ -20,24 +20,27 @@ from cvnlp.language.models.output import cross_entropy
 from cvnlp.params.language_networks import NgramOptions
 from cvnlp.params.network_config import TextFormat
 
-AT_ONCE = 128  # places of a text at which the probabilities of all tokens are computed together
-DENSE = 4  # possible keys for each that there is, up to which a list of them all is made
-DISCOUNTS = (0.5, 1.0, 1.5)  # of a length of context whose own cannot be estimated
+DENSE = 4
+DISCOUNTS = (0.5, 1.0, 1.5)  # of context lengths whose discounts cannot be estimated
 
 
 class Ngram(nn.Module):
-    """Probabilities by the counts of `order` tokens in a row, and of all fewer.
+    """Probabilities from the counts of n-grams up to `order` tokens; before learning, all tokens are equally likely.
 
-    With `across_lines` false no context reaches back beyond a line end, as where every line is a text of its own: with
-    this an order of 5 has the perplexity 141.2 on the Penn Treebank's test text, as published (Mikolov and Zweig 2012),
-    and without it 141.1.
+    With `across_lines` false no context spans a line end, as if every line were a text of its own: an order of 5 then
+    has the perplexity 141.2 on the test text of the Penn Treebank, as published (Mikolov and Zweig 2012), and 141.1
+    otherwise.
 
-    All is in sorted tables of keys. A context is a number, its place in `contexts`, 0 the empty one; its key is the
-    number of the context without its oldest token * vocabulary + that token, so that longer contexts stand below. The
-    key in `ngrams` is a context * vocabulary + the token that follows: those of a context stand together. `counts` has
-    the number of each n-gram, `discounts` (order, 3) those of each length of context: these two are what the text
-    decides, and what is counted as parameters. Before it was read, all tokens are equally likely.
+    Contexts and n-grams are stored as sorted keys. A context is identified by its index in `contexts`; 0 is the empty
+    context. Its key is (index of the context without its oldest token) * vocabulary + (oldest token), so that longer
+    contexts come later. The key in `ngrams` is (context) * vocabulary + (next token), so that the n-grams of a context
+    are adjacent. `counts` (of each n-gram) and `discounts` (order, 3) are learned from the text, and count as
+    parameters.
+
+    `positions_at_once`: positions of a text at which the probabilities of all tokens are computed together.
     """
+
+    positions_at_once = 128
 
     contexts: Tensor
     ngrams: Tensor
@@ -55,11 +58,11 @@ class Ngram(nn.Module):
         self.register_buffer("contexts", torch.tensor([-1]))  # no context has the key -1
         self.register_buffer("ngrams", torch.empty(0, dtype=torch.int64))
         self.register_buffer("line_end", torch.tensor(-1))
-        # from the counts: the first summand of every n-gram, and of every context what multiplies p(w | h')
+        # derived from the counts: the first term for every n-gram, and the factor of p(w | h') for every context
         self.register_buffer("given", torch.empty(0), persistent=False)
         self.register_buffer("rest", torch.ones(1), persistent=False)
-        self.register_load_state_dict_pre_hook(_make_room)
-        self.register_load_state_dict_post_hook(_weigh_loaded)
+        self.register_load_state_dict_pre_hook(_resize_before_loading)
+        self.register_load_state_dict_post_hook(_derive_after_loading)
 
     @torch.no_grad()
     def forward(self, tokens: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -69,63 +72,67 @@ class Ngram(nn.Module):
         found = torch.stack([contexts.flatten() for contexts in self._find(text)])
         unigrams = self._unigrams()
         logits = unigrams.new_empty(tokens.numel(), self.vocabulary_size)
-        for contexts, result in zip(found.split(AT_ONCE, dim=1), logits.split(AT_ONCE), strict=True):
+        size = self.positions_at_once
+        for contexts, result in zip(found.split(size, dim=1), logits.split(size), strict=True):
             self._write_probabilities(contexts, unigrams, result)
         return logits.log_().view(*tokens.shape, -1), text[:, tokens.shape[1] :]
 
     def nats(self, tokens: Tensor, targets: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The negative log-likelihood of every target (B, T) in fp32, 0 of those that are IGNORED."""
+        """Negative log-likelihood of every target (B, T) in float32; 0 for IGNORED targets."""
         logits, state = self(tokens, state)
         return cross_entropy(logits, targets), state
 
-    def _back(self, text: Tensor) -> Iterator[Tensor]:
-        """For 1, 2, ... order - 1 the tokens so far back (B, T) of all places after the first order - 1 of `text`.
+    def _preceding(self, text: Tensor) -> Iterator[Tensor]:
+        """The tokens (B, T) that are 1, 2, ... order - 1 positions back, for all positions from order - 1 on.
 
-        -1 where no context may reach.
+        -1 where no context may extend.
         """
         length = text.shape[1] - self.order + 1
-        readable = torch.ones_like(text[:, :length], dtype=torch.bool)
-        for back in range(1, self.order):
-            tokens = text[:, self.order - back : self.order - back + length]
-            yield torch.where(readable, tokens, -1)
-            readable = readable & (tokens >= 0)
+        allowed = torch.ones_like(text[:, :length], dtype=torch.bool)
+        for distance in range(1, self.order):
+            tokens = text[:, self.order - distance : self.order - distance + length]
+            yield torch.where(allowed, tokens, -1)
+            allowed = allowed & (tokens >= 0)
             if not self.across_lines:
-                readable = readable & (tokens != self.line_end)
+                allowed = allowed & (tokens != self.line_end)
 
     def _find(self, text: Tensor) -> Iterator[Tensor]:
-        """The numbers of the contexts (B, T) of 0, 1, ... order - 1 tokens, -1 for those that were never read."""
+        """The indices of the contexts (B, T) of 0, 1, ... order - 1 tokens; -1 for contexts that were not learned."""
         contexts = torch.zeros_like(text[:, self.order - 1 :])
         yield contexts
-        for tokens in self._back(text):
+        for tokens in self._preceding(text):
             keys = contexts * self.vocabulary_size + tokens
-            numbers = torch.searchsorted(self.contexts, keys).clamp(max=len(self.contexts) - 1)
-            known = (contexts >= 0) & (tokens >= 0) & (self.contexts[numbers] == keys)
-            contexts = torch.where(known, numbers, -1)
+            indices = torch.searchsorted(self.contexts, keys).clamp(max=len(self.contexts) - 1)
+            known = (contexts >= 0) & (tokens >= 0) & (self.contexts[indices] == keys)
+            contexts = torch.where(known, indices, -1)
             yield contexts
 
     def _unigrams(self) -> Tensor:
-        """(vocabulary,): the probabilities after the empty context."""
+        """The probabilities (vocabulary,) after the empty context."""
         result = (self.rest[:1] / self.vocabulary_size).repeat(self.vocabulary_size)
         size = int(torch.searchsorted(self.ngrams, self.vocabulary_size))  # their keys are the tokens
         result[self.ngrams[:size]] += self.given[:size]
         return result
 
     def _write_probabilities(self, found: Tensor, unigrams: Tensor, result: Tensor) -> None:
-        """Into (P, vocabulary), after the contexts (order, P): what each gives, of what the longer ones leave to it."""
+        """Write the probabilities after the contexts `found` (order, P) into `result` (P, vocabulary).
+
+        Every context contributes its first term, weighted by the factors of all longer contexts.
+        """
         rest = torch.where(found >= 0, self.rest[found], 1.0)
-        left = [torch.ones_like(rest[0])]
+        weights = [torch.ones_like(rest[0])]
         for length in range(self.order - 1, 0, -1):
-            left.append(left[-1] * rest[length])
-        torch.mul(left.pop()[:, None], unigrams, out=result)
-        for contexts, share in zip(found[1:], reversed(left), strict=True):
-            # there are many: index_select is four times as fast as [] on a CPU
+            weights.append(weights[-1] * rest[length])
+        torch.mul(weights.pop()[:, None], unigrams, out=result)
+        for contexts, weight in zip(found[1:], reversed(weights), strict=True):
+            # index_select is four times as fast as [] on a CPU
             rows, places = self._followers(contexts)
             shifts = (torch.arange(len(contexts), device=rows.device) - contexts) * self.vocabulary_size
             cells = self.ngrams.index_select(0, places) + shifts.index_select(0, rows)  # row * vocabulary + token
-            result.view(-1).index_add_(0, cells, self.given.index_select(0, places) * share.index_select(0, rows))
+            result.view(-1).index_add_(0, cells, self.given.index_select(0, places) * weight.index_select(0, rows))
 
     def _followers(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
-        """Of all n-grams of contexts (P,), one context after the other: its row 0 .. P - 1, its place in `ngrams`."""
+        """All n-grams of the contexts (P,), context by context: their rows 0 .. P - 1 and their indices in `ngrams`."""
         first, last = (torch.searchsorted(self.ngrams, (contexts + end) * self.vocabulary_size) for end in (0, 1))
         sizes = last - first
         rows = torch.arange(len(contexts), device=contexts.device).repeat_interleave(sizes)
@@ -133,44 +140,44 @@ class Ngram(nn.Module):
 
     @torch.no_grad()
     def learn(self, inputs: Tensor, targets: Tensor, *, epoch: int) -> None:
-        """Count a whole text (1, T), whose first input is what ends a line; what was counted before is forgotten."""
+        """Count a whole text (1, T), whose first input is the line end; earlier counts are discarded."""
         self.line_end = inputs[0, 0].clone()
         text = torch.cat([inputs.new_full((1, self.order - 1), -1), inputs], dim=1)
-        contexts = torch.zeros_like(targets[0])  # the number of each place's; -1 where the text does not reach so far
-        keys, numbers = self._number(contexts, targets[0])
+        contexts = torch.zeros_like(targets[0])  # indices; -1 where a context would begin before the text
+        keys, indices = self._index(contexts, targets[0])
         tables, ngrams, counts = [self.contexts[:1]], [keys], []
-        for tokens in self._back(text):
-            keys, contexts = self._number(contexts, tokens[0], first=sum(map(len, tables)))
+        for tokens in self._preceding(text):
+            keys, contexts = self._index(contexts, tokens[0], first=sum(map(len, tables)))
             tables.append(keys)
-            keys, longer = self._number(contexts, targets[0])
-            counts.append(_continuations(numbers, longer))
+            keys, longer = self._index(contexts, targets[0])
+            counts.append(_continuations(indices, longer))
             ngrams.append(keys)
-            numbers = longer
-        counts.append(torch.bincount(numbers[numbers >= 0]))
+            indices = longer
+        counts.append(torch.bincount(indices[indices >= 0]))
         self.contexts, self.ngrams = torch.cat(tables), torch.cat(ngrams)
         self.counts = nn.Parameter(torch.cat(counts).int(), requires_grad=False)
         self.discounts.copy_(self.discounts.new_tensor([estimate_discounts(level) for level in counts]))
-        self._weigh()
+        self._derive_weights()
 
-    def _number(self, contexts: Tensor, tokens: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
-        """The keys of all that there are of these pairs, and the number of each pair from `first` on, -1 for none."""
-        there = (contexts >= 0) & (tokens >= 0)
-        keys, numbers = _different((contexts * self.vocabulary_size + tokens)[there])
-        return keys, torch.full_like(contexts, -1).masked_scatter_(there, numbers + first)
+    def _index(self, contexts: Tensor, tokens: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+        """The distinct keys of these pairs, and the index of each pair, counted from `first`; -1 where one is -1."""
+        valid = (contexts >= 0) & (tokens >= 0)
+        keys, indices = unique_keys((contexts * self.vocabulary_size + tokens)[valid])
+        return keys, torch.full_like(contexts, -1).masked_scatter_(valid, indices + first)
 
     @torch.no_grad()
-    def _weigh(self) -> None:
-        """Fill `given` and `rest` from the counts."""
+    def _derive_weights(self) -> None:
+        """Compute `given` and `rest` from the counts."""
         owners, counts = self.ngrams // self.vocabulary_size, self.counts.long()
         lengths, kinds = self._lengths(), counts.clamp(max=3) - 1
-        # whole numbers, whose sums do not depend on the order in which a GPU adds
+        # integers, whose sums do not depend on the order in which a GPU adds
         totals = torch.zeros_like(self.contexts).index_add_(0, owners, counts)
         of_kind = torch.bincount(3 * owners + kinds, minlength=3 * len(totals)).view(-1, 3)
         self.given = (counts - self.discounts[lengths[owners], kinds]) / totals[owners]
         self.rest = torch.where(totals > 0, (of_kind * self.discounts[lengths]).sum(1) / totals, 1.0)
 
     def _lengths(self) -> Tensor:
-        """How many tokens each context has: as many as the one that its key is made of, and one more."""
+        """The number of tokens of each context: one more than the context in its key."""
         ends = [0, 1]  # of the contexts of each length
         for _ in range(self.order - 1):
             ends.append(int(torch.searchsorted(self.contexts, ends[-1] * self.vocabulary_size)))
@@ -180,21 +187,24 @@ class Ngram(nn.Module):
         return torch.arange(self.order, device=sizes.device).repeat_interleave(sizes)
 
 
-def _different(keys: Tensor) -> tuple[Tensor, Tensor]:
-    """The different ones of many keys, sorted, and the place of each key among them."""
+def unique_keys(keys: Tensor, *, dense: int = DENSE) -> tuple[Tensor, Tensor]:
+    """The distinct keys, sorted, and the index of each key among them.
+
+    A table of all possible keys is used if there are at most `dense` times as many of them as keys.
+    """
     low, high = (int(end) for end in keys.aminmax()) if len(keys) else (0, 0)
-    if high - low > DENSE * len(keys):
+    if high - low > dense * len(keys):
         return torch.unique(keys, return_inverse=True)
-    # in a list of all that there could be, without sorting: of characters in a fifth of the time
+    # a table of all possible keys avoids sorting: for characters five times as fast
     present = torch.zeros(high - low + 1, dtype=torch.bool, device=keys.device)
     present[keys - low] = True
     return present.nonzero()[:, 0] + low, (present.cumsum(0) - 1)[keys - low]
 
 
 def _continuations(ngrams: Tensor, longer: Tensor) -> Tensor:
-    """After how many different tokens each n-gram stood, from the numbers of it and of the longer one at every place.
+    """The number of different tokens before each n-gram, from the indices of it and of the longer one at each position.
 
-    Where the text reaches no further back, there is no longer one, and every time counts.
+    Where the n-gram begins the text or a line, there is no longer one, and every occurrence counts.
     """
     inner = longer >= 0
     shorter = longer.new_empty(int(longer.max()) + 1)
@@ -203,9 +213,9 @@ def _continuations(ngrams: Tensor, longer: Tensor) -> Tensor:
 
 
 def estimate_discounts(counts: Tensor) -> tuple[float, ...]:
-    """What is taken from counts of 1, 2, and 3 or more, from the numbers n of counts of 1 to 4 (Chen and Goodman 1999).
+    """The discounts for counts of 1, 2, and 3 or more, where n[k] n-grams have the count k (Chen and Goodman 1999).
 
-    k - (k + 1) n[k + 1] / n[k] * n[1] / (n[1] + 2 n[2]), or DISCOUNTS if one of the n is 0 or a discount not above 0.
+    k - (k + 1) n[k + 1] / n[k] * n[1] / (n[1] + 2 n[2]), or DISCOUNTS if an n is 0 or a discount is not positive.
     """
     n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))
     if not n1 * n2 * n3 * n4:
@@ -215,14 +225,14 @@ def estimate_discounts(counts: Tensor) -> tuple[float, ...]:
     return found if min(found) > 0 else DISCOUNTS
 
 
-def _make_room(network: Ngram, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Tables as large as those that are about to be loaded: only the text has decided their sizes."""
+def _resize_before_loading(network: Ngram, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Give the tables the sizes of those about to be loaded, which depend on the training text."""
     tables = {"contexts": network.contexts, "ngrams": network.ngrams, "counts": network.counts}
     for name, table in tables.items():
         if prefix + name in state:
-            room = table.data.new_empty(state[prefix + name].shape)
-            setattr(network, name, nn.Parameter(room, requires_grad=False) if name == "counts" else room)
+            empty = table.data.new_empty(state[prefix + name].shape)
+            setattr(network, name, nn.Parameter(empty, requires_grad=False) if name == "counts" else empty)
 
 
-def _weigh_loaded(network: Ngram, _: Any) -> None:
-    network._weigh()
+def _derive_after_loading(network: Ngram, _: Any) -> None:
+    network._derive_weights()
