@@ -70,6 +70,7 @@ def run_training(
     named: tuple[str, dict[str, Any]] | None = None,
     model: dict[str, Any] | None = None,
     options: Train | None = None,
+    devices: int = 1,
     **changes: Any,
 ) -> Trained:
     """Train as the stage does and save the network in `folder`.
@@ -87,7 +88,8 @@ def run_training(
     room = SimpleNamespace(Task=wrap(room.Task), GradientFreeTask=wrap(room.GradientFreeTask))
     options = options or make_options(half, **changes)
     task = trainer.make_task(room, network, options, folder=data, seed=seed)
-    fitted = trainer.fit(task, run="mine", resume=resume or folder / "resume", logger=EpochLogger(write))
+    logger, state = EpochLogger(write), resume or folder / "resume"
+    fitted = trainer.fit(task, run="mine", resume=state, logger=logger, devices=devices)
     networks.save(folder, network, config)
     return Trained(fitted, networks.load(folder)[0], (folder / networks.WEIGHTS).read_bytes())
 

@@ -1,0 +1,87 @@
+"""Training in two processes on the CPU: metrics are those of one process, and only the main process writes."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cvnlp import files
+from cvnlp.training.distributed import is_main_process
+from make_trainings import Trained
+from training.distributed_worker import TRAININGS
+
+WORKER = Path(__file__).with_name("distributed_worker.py")
+TESTS = WORKER.parents[1]
+TIMEOUT = 300  # seconds
+
+
+@pytest.fixture(scope="module")
+def two_processes(vision_data: Path, language_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which two processes have done all TRAININGS together; their output is in 0.txt and 1.txt."""
+    folder = tmp_path_factory.mktemp("distributed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])
+    environment = {"PYTHONPATH": path, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(WORKER), str(vision_data), str(language_data), str(folder)]
+    processes = []
+    for rank in ("0", "1"):
+        with (folder / f"{rank}.txt").open("w") as output:
+            variables = os.environ | environment | {"LOCAL_RANK": rank}
+            processes.append(subprocess.Popen(command, env=variables, stdout=output, stderr=subprocess.STDOUT))
+    try:
+        codes = [process.wait(TIMEOUT) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert codes == [0, 0], (folder / "0.txt").read_text() + (folder / "1.txt").read_text()
+    return folder
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_metrics_are_those_of_one_process(name: str, two_processes: Path, train: Callable[..., Trained]) -> None:
+    half, options = TRAININGS[name]
+    single = train(half, **options).fitted
+    rows = files.read_json(two_processes / f"{name}-0.json")
+    assert len(rows) == len(single.history) == 2
+    for row, expected in zip(rows, single.history, strict=True):
+        assert row == pytest.approx({key: expected[key] for key in row}, rel=1e-4)
+    for rank in (0, 1):
+        result = files.read_json(two_processes / f"{name}-result-{rank}.json")
+        assert result == {"examples": single.examples, "best_epoch": single.best_epoch}
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_both_processes_end_with_the_same_weights(name: str, two_processes: Path) -> None:
+    first, second = ((two_processes / f"{name}-model-{rank}/model.safetensors").read_bytes() for rank in (0, 1))
+    assert first == second
+
+
+def test_only_the_main_process_logs_metrics_and_prints_lines(two_processes: Path) -> None:
+    assert not [name for name in TRAININGS if (two_processes / f"{name}-1.json").exists()]
+    lines = [(two_processes / f"{rank}.txt").read_text().count("train mine: epoch") for rank in (0, 1)]
+    assert lines == [2 * len(TRAININGS), 0]
+
+
+@pytest.mark.parametrize(
+    ("variables", "main"),
+    [
+        ({}, True),
+        ({"RANK": "0", "LOCAL_RANK": "0"}, True),
+        ({"RANK": "2", "LOCAL_RANK": "0"}, False),  # the first process of another machine
+        ({"LOCAL_RANK": "1"}, False),
+    ],
+)
+def test_the_main_process_is_the_one_of_rank_zero(
+    variables: dict[str, str], main: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_main_process() is main
