@@ -5,11 +5,13 @@ STAMP  := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+# as the stages in dvc.yaml
+export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
 MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlflow.db
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check format ui bench benchmarks lock clean
+.PHONY: help setup repro test check format ui bench timings benchmarks lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +49,9 @@ ui: $(STAMP)  ## browse the runs in MLflow: http://127.0.0.1:5000 (PORT=... for 
 
 bench: $(STAMP)  ## measure speed, as ratios against a baseline in the same run
 	python benchmarks/speed.py
+
+timings: $(STAMP)  ## measure missing seconds per epoch for the table of benchmarks/ (ARGUMENTS=... for more options)
+	python benchmarks/timing.py $(ARGUMENTS)
 
 benchmarks: $(STAMP)  ## train and compare all networks on whole data sets: hours (see benchmarks/README.md)
 	@test -e .git || (cd benchmarks && dvc config core.no_scm true)

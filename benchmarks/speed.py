@@ -30,7 +30,7 @@ from cvnlp.data import prepared
 from cvnlp.language import batches
 from cvnlp.params import read_params
 from cvnlp.params.runs import LanguageTrain, VisionTrain
-from cvnlp.training import malloc, trainer
+from cvnlp.training import trainer
 from cvnlp.training.callbacks import EpochLogger
 from cvnlp.vision.batches import train_batches
 from cvnlp.vision.training import Task
@@ -131,7 +131,6 @@ def compare(title: str, ours: Callable[[], None], baseline: Callable[[], None], 
 
 
 if __name__ == "__main__":
-    malloc.keep_freed()  # as the stages do
     try:
         for data in (PICTURES, TEXT):
             prepared.read_facts(data)

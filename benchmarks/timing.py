@@ -1,7 +1,7 @@
 """Seconds per epoch of the networks of benchmarks/params.yaml, on an idle machine, into reports/timings.json.
 
-    python benchmarks/timing.py                        # those that are not measured yet
-    python benchmarks/timing.py --runs cnn_mnist --again
+    make timings                                       # those that are not measured yet
+    make timings ARGUMENTS="--runs cnn_mnist --again"
 
 Each is trained for two epochs (a network that learns a stage in each: for all of its stages), and the result thrown
 away. The first epoch warms up and is not counted; an epoch is the training split once, or what epoch_tokens says of it,
@@ -20,7 +20,7 @@ from cvnlp.benchmark import build
 from cvnlp.data import prepared
 from cvnlp.params import Params, pick, read_params
 from cvnlp.report import aggregate
-from cvnlp.training import malloc, trainer
+from cvnlp.training import trainer
 from cvnlp.training.callbacks import EpochLogger
 
 FOLDER = Path(__file__).parent
@@ -34,7 +34,6 @@ def main() -> None:
     parser.add_argument("--timings", type=Path, default=FOLDER / "reports/timings.json", help="what is written")
     parser.add_argument("--runs", nargs="+", help="these alone, by their names in the table: without the seed's number")
     parser.add_argument("--again", action="store_true", help="measure also what is measured already")
-    malloc.keep_freed()  # as the stages do
     try:
         measure_all(**vars(parser.parse_args()))
     except (ValueError, OSError) as error:

@@ -25,7 +25,7 @@ from cvnlp.language.training import Task
 from cvnlp.params.language_networks import LstmOptions
 from cvnlp.params.network_config import NetworkConfig
 from cvnlp.params.runs import LanguageTrain
-from cvnlp.training import malloc, trainer
+from cvnlp.training import trainer
 from cvnlp.training.callbacks import EpochLogger
 
 SEED = 1
@@ -109,7 +109,6 @@ def run_whole(name: str, data: Path, tokens: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    malloc.keep_freed()  # as the stages do
     what, data, name, amount, last = sys.argv[1:]
     if what == "rounds":
         run_rounds(name, Path(data), int(amount), int(last))

@@ -26,7 +26,6 @@ NO_DEP = {
     "*": {
         "stages.command_line": "parses the arguments of a stage and words its errors",
         "paths": "names the files of a stage: a test compares them with dvc.yaml, and a missing output fails the stage",
-        "training.malloc": "decides whether freed memory stays with the process",
     },
     "train": {
         "tracking": "shows the training in MLflow, which returns nothing and may be down",
@@ -260,7 +259,7 @@ def test_command_runs_the_stage_on_its_block(name: str) -> None:
     place = words.index("-m")
     stage = kind.removesuffix("_own")
     item = {"": [], "datasets": ["--dataset", key], "own": ["--dataset", key], "runs": ["--run", key]}
-    assert words[:place] == ["PYTHONPATH=src", "python"]
+    assert words[0] == "PYTHONPATH=src" and words[place - 1] == "python"
     assert words[place + 1 :] == [f"cvnlp.stages.{stage}", *item[table_of(kind) if key else ""]]
 
 
