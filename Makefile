@@ -1,4 +1,4 @@
-# Everything runs in .venv, made once from requirements.lock. `make help` lists the targets.
+# Everything runs in .venv, created from requirements.lock by the first target that needs it. `make help` lists them.
 PYTHON ?= python3
 VENV   := .venv
 STAMP  := $(VENV)/.installed
@@ -18,8 +18,8 @@ help:  ## list the targets
 
 setup: $(STAMP)  ## create .venv and install the pinned requirements
 
-# Byte code is compiled once here: without it every stage would compile torch and mlflow anew where
-# PYTHONDONTWRITEBYTECODE is set, and take four times as long to start.
+# Bytecode is compiled here, once: where PYTHONDONTWRITEBYTECODE is set, every stage would otherwise compile torch and
+# mlflow again and take four times as long to start.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cvnlp needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
@@ -28,39 +28,41 @@ $(STAMP): requirements.lock pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
-repro: $(STAMP)  ## run the pipeline: prepare, train, evaluate, attack, report
+repro: $(STAMP)  ## run the pipeline: check, prepare, train, evaluate, attack, insight, report
 	@test -e .git || dvc config core.no_scm true
 	dvc repro
 
-test: $(STAMP)  ## run the tests
-	python -m pytest
+# --dist loadfile: a clone of the project serves all tests of its file. Each process has torch in memory: at most four.
+test: $(STAMP)  ## run the tests on all processors
+	python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## lint, format and type checks
 	ruff check .
 	ruff format --check .
 	mypy
 
-format: $(STAMP)  ## mend what ruff can mend
+format: $(STAMP)  ## fix what ruff can fix
 	ruff check --fix .
 	ruff format .
 
-ui: $(STAMP)  ## browse the runs in MLflow: http://127.0.0.1:5000 (PORT=... for another)
+ui: $(STAMP)  ## show the runs in MLflow: http://127.0.0.1:5000 (PORT=... for another)
 	mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri "$(MLFLOW_TRACKING_URI)"
 
-bench: $(STAMP)  ## measure speed, as ratios against a baseline in the same run
+bench: $(STAMP)  ## measure speed as ratios to a baseline in the same run
 	python benchmarks/speed.py
 
 timings: $(STAMP)  ## measure missing seconds per epoch for the table of benchmarks/ (ARGUMENTS=... for more options)
 	python benchmarks/timing.py $(ARGUMENTS)
 
-benchmarks: $(STAMP)  ## train and compare all networks on whole data sets: hours (see benchmarks/README.md)
+benchmarks: $(STAMP)  ## train and compare all networks on whole data sets: takes hours (see benchmarks/README.md)
 	@test -e .git || (cd benchmarks && dvc config core.no_scm true)
 	cd benchmarks && dvc repro
 
-lock: $(STAMP)  ## resolve requirements.in anew into requirements.lock
+lock: $(STAMP)  ## resolve requirements.in into requirements.lock, with the newest versions
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command 'make lock' --upgrade requirements.in --output-file requirements.lock
 
-clean:  ## remove the environment, caches, MLflow's database, prepared data and models (fetched files stay)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache mlflow mlflow.db* mlruns dvc_plots .dvc/cache .dvc/tmp data/prepared data/models data/evaluations data/attacks data/resume
+clean:  ## remove the environment, caches, MLflow's database and all data except data/raw and data/own
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache mlflow mlflow.db* mlruns dvc_plots .dvc/cache .dvc/tmp
+	find data -mindepth 1 -maxdepth 1 ! -name raw ! -name own ! -name README.md -exec rm -rf {} +
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

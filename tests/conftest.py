@@ -1,4 +1,4 @@
-"""Small made data for every test: no network, no real data set, the same each time."""
+"""Small synthetic data for all tests, the same each time: no network, no published data set."""
 
 import os
 import zipfile
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-os.environ["OMP_NUM_THREADS"] = "1"  # small work is faster on one thread, and two test runs do not starve each other
+os.environ["OMP_NUM_THREADS"] = "1"  # small work is faster on one thread, and test processes do not compete
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,8 +121,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     plt.close("all")
 
 
+SLOW_FILES = ("test_pipeline.py", "test_own_data.py", "test_benchmarks.py")  # each runs the pipeline in a clone
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the published data sets are skipped where there is no mirror with them."""
+    """Skip tests of the published data sets if there is no mirror; with pytest-xdist start the slow files first."""
     for item in items:
         if item.get_closest_marker("mirror") and not os.environ.get("CVNLP_MIRROR"):
             item.add_marker(pytest.mark.skip(reason="CVNLP_MIRROR names no folder with the published data sets"))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.path.name not in SLOW_FILES)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from cvnlp.catalogue import SOURCES
 from cvnlp.params.base import Name, Strict
