@@ -61,8 +61,8 @@ class Ngram(nn.Module):
         # derived from the counts: the first term for every n-gram, and the factor of p(w | h') for every context
         self.register_buffer("given", torch.empty(0), persistent=False)
         self.register_buffer("rest", torch.ones(1), persistent=False)
-        self.register_load_state_dict_pre_hook(_resize_before_loading)
-        self.register_load_state_dict_post_hook(_derive_after_loading)
+        self.register_load_state_dict_pre_hook(_resize_before_loading)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_derive_after_loading)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def forward(self, tokens: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:

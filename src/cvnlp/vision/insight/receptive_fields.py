@@ -73,7 +73,7 @@ class _Following(TorchDispatchMode):
     """Keeps the fields of every tensor that is computed from the picture."""
 
     def __init__(self, images: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.known: dict[int, tuple[Tensor, Fields | None]] = {id(images): (images, (Field(), Field()))}
 
     @classmethod
