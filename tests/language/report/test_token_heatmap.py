@@ -2,7 +2,10 @@
 
 import math
 
-from cvnlp.language.report.token_heatmap import LINE_END, LINE_WIDTH, lay_out, visible
+import numpy as np
+
+from cvnlp.language.report.token_heatmap import LINE_END, LINE_WIDTH, draw, lay_out, visible
+from cvnlp.report import plots
 
 
 def letters(lines):
@@ -24,6 +27,16 @@ def test_words_are_separated_by_gaps_without_a_number():
 def test_a_long_line_is_broken():
     lines = lay_out(list("x" * (2 * LINE_WIDTH + 3)), [1.0] * (2 * LINE_WIDTH + 3), "characters", "\n")
     assert [len(line) for line in lines] == [LINE_WIDTH, LINE_WIDTH, 3]
+
+
+def test_letters_are_drawn_on_their_numbers_which_end_at_the_colour_bar():
+    figure, (axis,) = plots.panels(1, title="Text")
+    draw(axis, [[("a", 0.5), ("b", 7.0)], [("c", math.nan)]], low=0, high=2, cmap="Blues", label="nats")
+    assert [text.get_text() for text in axis.texts] == ["a", "b", "c"]
+    np.testing.assert_array_equal(axis.images[0].get_array().filled(np.nan), [[0.5, 2.0], [np.nan, np.nan]])
+    bar = figure.axes[1]
+    assert bar.get_ylim() == (0, 2) and bar.get_ylabel() == "nats"
+    plots.plt.close(figure)
 
 
 def test_white_space_is_shown_by_its_name():

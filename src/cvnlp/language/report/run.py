@@ -18,6 +18,7 @@ from cvnlp.report.comparison import LearningCurves, Robustness
 from cvnlp.report.elements import Element, Figure, Number, Numbers, SampleText, Text, single_figure
 
 TITLE = "Language modelling"
+LARGE_LOSS = 10  # nats: where the colours of the losses end
 LEARNING = LearningCurves(
     metric="validation_nll",
     label="validation loss, nats per token",
@@ -58,12 +59,14 @@ def _excerpt(excerpt: dict[str, Any], path: Path) -> Figure:
     width, height = token_heatmap.size(lines, margin=0.3)
     title = "Loss of each token of a test text"
     drawing, (axis,) = plots.panels(1, title=title, width=width, height=height)
-    picture = token_heatmap.draw_letters(axis, lines, cmap="Oranges", vmin=0, vmax=8)
-    drawing.colorbar(picture, label="nats", extend="max", pad=0.01)
+    token_heatmap.draw(axis, lines, low=0, high=LARGE_LOSS, cmap="Oranges", label="nats")
     plots.save(drawing, path)
-    caption = "Negative log-likelihood of each token given all tokens before it. Dark tokens are hard to predict."
+    caption = (
+        "Negative log-likelihood of each token given all tokens before it, "
+        f"up to {LARGE_LOSS} nats. Dark tokens are hard to predict."
+    )
     return single_figure(
-        title, caption, path, "A text whose letters have backgrounds from white (0 nats) to dark orange (8 nats)"
+        title, caption, path, "A text on a background that is the darker, the larger the loss of a token"
     )
 
 

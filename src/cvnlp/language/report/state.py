@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from cvnlp import files
 from cvnlp.language.report import token_heatmap
@@ -51,7 +50,7 @@ def _losses(positions: pd.DataFrame, frequencies: pd.DataFrame, path: Path) -> F
 
 def _gates(strip: dict[str, Any], path: Path) -> Figure:
     title = "Gates of the last layer along a text"
-    _draw_strips({f"{name} gate": values for name, values in strip["gates"].items()}, strip, title, path)
+    _draw_strips({f"{name} gate": values for name, values in strip["gates"].items()}, strip, title, "opening", path)
     caption = "Mean opening of each gate over the units of the last layer, after each token. Dark is open."
     return single_figure(
         title, caption, path, f"The same text {len(strip['gates'])} times, coloured by the opening of a gate"
@@ -77,7 +76,7 @@ def _units(strip: dict[str, Any], units: pd.DataFrame, path: Path) -> Figure:
     rows = {row.feature: row for row in units.itertuples()}
     strips = {_title(rows[feature]): values for feature, values in strip["units"].items()}
     title = "Activations of units that track a quantity"
-    _draw_strips(strips, strip, title, path)
+    _draw_strips(strips, strip, title, "activation", path)
     caption = "The activation of each clear unit after each token of a validation text."
     return single_figure(
         title, caption, path, f"The same text {len(strips)} times, coloured by the activation of a unit"
@@ -88,8 +87,10 @@ def _title(row: Any) -> str:
     return f"unit {row.unit} of layer {row.layer}: {row.feature} (r = {row.judged:.2f})"
 
 
-def _draw_strips(strips: Mapping[str, list[float]], text: Mapping[str, Any], title: str, path: Path) -> None:
-    """The same text once for each strip, coloured by its numbers."""
+def _draw_strips(
+    strips: Mapping[str, list[float]], text: Mapping[str, Any], title: str, label: str, path: Path
+) -> None:
+    """The same text once for each strip, coloured by its numbers; outliers have the colours of the ends."""
     laid = {
         name: token_heatmap.lay_out(text["tokens"], values, text["token_kind"], text["line_end"])
         for name, values in strips.items()
@@ -97,15 +98,7 @@ def _draw_strips(strips: Mapping[str, list[float]], text: Mapping[str, Any], tit
     width, height = token_heatmap.size(next(iter(laid.values())), margin=0.5)
     drawing, axes = plots.stack(len(laid), title=title, width=width, height=height)
     for axis, (name, lines) in zip(axes, laid.items(), strict=True):
-        _draw_strip(axis, name, lines, strips[name])
+        low, high = np.quantile(strips[name], [OUTLIERS, 1 - OUTLIERS])
+        token_heatmap.draw(axis, lines, low=low, high=high, cmap="Blues", label=label)
+        axis.set_title(name, loc="left", fontsize=9)
     plots.save(drawing, path)
-
-
-def _draw_strip(axis: Axes, name: str, lines: list[list[token_heatmap.Cell]], values: list[float]) -> None:
-    low, high = np.quantile(values, [OUTLIERS, 1 - OUTLIERS])
-    # the darkest colours are left out: dark letters would not be readable on them
-    picture = token_heatmap.draw_letters(axis, lines, cmap="Blues", vmin=low, vmax=high + 0.6 * (high - low))
-    axis.set_title(name, loc="left", fontsize=9)
-    bar = axis.figure.colorbar(picture, ax=axis, pad=0.01)
-    bar.ax.set_ylim(low, high)
-    bar.ax.tick_params(labelsize=7)

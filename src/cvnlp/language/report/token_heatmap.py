@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
 
 LINE_WIDTH = 72  # letters
 LETTER_WIDTH, LETTER_HEIGHT = 0.115, 0.2  # inches
 NARROWEST = 5.0  # inches, of the whole: a title needs room
+DARKEST = 0.6  # length of the colours left out, relative to those shown
 LETTER: dict[str, Any] = {"ha": "center", "va": "center", "family": "monospace", "fontsize": 8}
 LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
@@ -34,8 +34,11 @@ def size(lines: list[list[Cell]], *, margin: float) -> tuple[float, float]:
     return max(LETTER_WIDTH * max(map(len, lines)) + 1.2, NARROWEST), LETTER_HEIGHT * len(lines) + margin
 
 
-def draw_letters(axis: Axes, lines: list[list[Cell]], **colours: Any) -> AxesImage:
-    """The lines as letters; `colours` are imshow's keyword arguments, such as `cmap`, `vmin` and `vmax`."""
+def draw(axis: Axes, lines: list[list[Cell]], *, low: float, high: float, cmap: str, label: str) -> None:
+    """Draw the lines as letters with a colour bar from `low` to `high`; numbers beyond have the colours of the ends.
+
+    The darkest colours of `cmap` are left out: the letters would not be readable on them.
+    """
     ground = np.full((len(lines), max(map(len, lines))), np.nan)
     for row, line in enumerate(lines):
         ground[row, : len(line)] = [number for _, number in line]
@@ -43,7 +46,13 @@ def draw_letters(axis: Axes, lines: list[list[Cell]], **colours: Any) -> AxesIma
             # excluded from the layout: all letters are within the image, and measuring them takes long
             axis.text(place, row, letter, **LETTER, in_layout=False)
     axis.axis("off")
-    return axis.imshow(ground, aspect="auto", **colours)
+    high = high if high > low else low + 1
+    clipped = ground.clip(low, high)
+    image = axis.imshow(clipped, aspect="auto", cmap=cmap, vmin=low, vmax=high + DARKEST * (high - low))
+    bar = axis.figure.colorbar(image, ax=axis, pad=0.01)
+    bar.set_label(label, fontsize=8)
+    bar.ax.set_ylim(low, high)
+    bar.ax.tick_params(labelsize=7)
 
 
 def visible(token: str) -> str:

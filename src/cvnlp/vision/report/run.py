@@ -95,7 +95,7 @@ def _draw_calibration(table: pd.DataFrame, path: Path) -> None:
     sizes = 12 + 160 * np.sqrt(table["pictures"] / table["pictures"].sum())
     label = "bins (the larger, the more images)"
     axis.scatter(table["confidence"], table["accuracy"], s=sizes, color=plots.COLOURS[0], label=label)
-    axis.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.05))
+    axis.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1.04), ylim=(-0.02, 1.05))
     drawing.legend(loc="outside lower center")
     plots.save(drawing, path)
 
