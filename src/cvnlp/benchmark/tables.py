@@ -155,7 +155,8 @@ def _score_against_cost(entries: list[Entry], compared: Compared, dataset: str, 
         axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     plots.save(drawing, path)
     caption = (
-        f"{label} of each run, with the standard deviation over seeds, against the cost of inference and of training."
+        f"Score ({label}) of each run against the cost of inference (left) and of training (right), on logarithmic "
+        "axes. Error bars are standard deviations over seeds."
     )
     return single_figure(title, caption, path, f"Scatter plots of {', '.join(entry.row.name for entry in entries)}")
 

@@ -1,7 +1,6 @@
 """The look of all figures, and grids of pictures. The same numbers give the same bytes."""
 
 import itertools
-import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter
 
 # the palette of Okabe and Ito, distinguishable with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -90,21 +89,22 @@ def line_styles(names: Iterable[str]) -> Styles:
 
 
 def label_log_axis(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers, also at 2 and 5 where it covers less than two powers of ten.
+    """Label a logarithmic axis with plain numbers, not with powers; call it once everything is drawn.
 
-    Call it once everything is drawn.
+    An axis of less than two powers of ten also has labels at 2 and 5, one of less than a power of ten also at 3 and 7.
     """
     low, high = sorted(axis.get_view_interval())
+    labelled = "12357" if high < 10 * low else "25" if high < 100 * low else ""
     axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
-    if low > 0 and high < 100 * low:
-        axis.set_minor_formatter(FuncFormatter(lambda value, _: _plain(value) if f"{value:e}"[0] in "25" else ""))
-    else:
-        axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(FuncFormatter(lambda value, _: _plain(value) if f"{value:e}"[0] in labelled else ""))
 
 
 def _plain(value: float) -> str:
-    """`1e-6` instead of `1e-06`."""
-    return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:g}")
+    """`0.001`, `2000`, and from 100,000 on or below 0.0001 `1e6`, `2.5e-8`."""
+    if value == 0 or 1e-4 <= abs(value) < 1e5:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def draw_pictures(
