@@ -13,7 +13,8 @@ from cvnlp.vision.models import MODELS
 from make_networks import image_format
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = [ROOT, ROOT / "data", ROOT / "benchmarks"]
+DOCUMENTS = [*(folder / "README.md" for folder in FOLDERS), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def named_tests() -> list[tuple[str, str]]:
@@ -36,20 +37,20 @@ def test_named_test_exists(file: str, test: str) -> None:
     assert test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_row_of_a_table_has_the_columns_of_its_head(document: Path) -> None:
     rows = re.findall(r"(?:^\|.*\|\n)+", document.read_text(encoding="utf-8"), re.MULTILINE)
     for table in rows:
         assert len({line.count("|") - line.count(r"\|") for line in table.splitlines()}) == 1, table
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files(document: Path) -> None:
     for link in re.findall(r"\]\((?!http)([^)#]+)", document.read_text(encoding="utf-8")):
         assert (document.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_to_a_heading_lead_to_one(document: Path) -> None:
     for file, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)", document.read_text(encoding="utf-8")):
         target = document.parent / file if file else document
