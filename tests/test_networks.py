@@ -1,4 +1,4 @@
-"""Saved networks: equal after loading, whole or refused. Every network of both halves, as the tables name them."""
+"""Saved networks of both halves: loading gives the same network; incomplete files are refused."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from cvnlp import domains, networks
 from cvnlp.params.network_config import NetworkConfig
 from make_networks import make_config
 
-WITHOUT_CHANCE = ("rules", "ngram")  # whose first weights are none, or always the same
+NOT_RANDOM = ("rules", "ngram")  # without initial weights, or always with the same
 NAMES = [(half, name) for half in domains.HALVES for name in sorted(domains.DOMAINS[half].models.MODELS)]
 
 
@@ -31,7 +31,7 @@ def config(request: pytest.FixtureRequest) -> NetworkConfig:
     return make_config(*request.param)
 
 
-def test_a_loaded_network_has_the_bits_of_the_saved_one(config: NetworkConfig, tmp_path: Path) -> None:
+def test_a_loaded_network_equals_the_saved_one(config: NetworkConfig, tmp_path: Path) -> None:
     network = networks.build(config)
     networks.save(tmp_path, network, config)
     loaded, _ = networks.load(tmp_path)
@@ -49,14 +49,14 @@ def test_a_loaded_network_is_ready_to_evaluate(config: NetworkConfig, tmp_path: 
     assert all(tensor.device.type == networks.device().type for tensor in loaded.state_dict().values())
 
 
-def test_the_config_on_disk_is_the_config_given(config: NetworkConfig, tmp_path: Path) -> None:
+def test_the_saved_config_is_the_given_one(config: NetworkConfig, tmp_path: Path) -> None:
     networks.save(tmp_path, networks.build(config), config)
     assert json.loads((tmp_path / networks.CONFIG).read_text()) == config.to_json()
     assert networks.load(tmp_path)[1] == config
     assert {path.name for path in tmp_path.iterdir()} == {networks.CONFIG, networks.WEIGHTS}
 
 
-def test_the_seed_alone_decides_the_first_weights(config: NetworkConfig) -> None:
+def test_the_seed_alone_determines_the_initial_weights(config: NetworkConfig) -> None:
     def build(seed: int) -> dict[str, Tensor]:
         torch.manual_seed(seed)
         network = networks.build(config)
@@ -65,7 +65,7 @@ def test_the_seed_alone_decides_the_first_weights(config: NetworkConfig) -> None
     first, again, other = build(1), build(1), build(2)
     assert all(torch.equal(first[name], again[name]) for name in first)
     alike = all(torch.equal(first[name], other[name]) for name in first)
-    assert alike == (config.options.name in WITHOUT_CHANCE)
+    assert alike == (config.options.name in NOT_RANDOM)
 
 
 def test_saving_twice_gives_the_same_bytes(config: NetworkConfig, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_parameters_are_counted_once_each() -> None:
     assert networks.parameter_count(free) == networks.parameter_count(tied) + 11 * 8
 
 
-def test_a_folder_without_a_config_holds_no_model(tmp_path: Path) -> None:
+def test_a_folder_without_a_config_is_refused(tmp_path: Path) -> None:
     config = make_config("vision", "mlp")
     networks.save(tmp_path, networks.build(config), config)
     (tmp_path / networks.CONFIG).unlink()
@@ -105,7 +105,7 @@ def test_a_folder_without_a_config_holds_no_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
-def test_cut_weights_are_refused_by_path(share: float, tmp_path: Path) -> None:
+def test_truncated_weights_are_refused_by_path(share: float, tmp_path: Path) -> None:
     config = make_config("vision", "mlp")
     networks.save(tmp_path, networks.build(config), config)
     path = tmp_path / networks.WEIGHTS
@@ -142,7 +142,7 @@ def test_the_weights_of_another_network_are_refused_by_path(
         networks.load(tmp_path / "mine")
 
 
-def test_a_cut_config_is_refused_by_path(tmp_path: Path) -> None:
+def test_a_truncated_config_is_refused_by_path(tmp_path: Path) -> None:
     config = make_config("vision", "mlp")
     networks.save(tmp_path, networks.build(config), config)
     path = tmp_path / networks.CONFIG

@@ -1,4 +1,4 @@
-"""Dropout by place and kind: masks that hold for a window, whole words, recurrent matrices."""
+"""Dropout at every place: masks for a whole window, whole words, recurrent matrices."""
 
 from typing import Any
 
@@ -25,21 +25,21 @@ def make_tokens() -> Tensor:
     return torch.randint(0, VOCABULARY, (4, 9), generator=torch.Generator().manual_seed(1))
 
 
-def test_a_number_stands_for_the_three_ordinary_places() -> None:
+def test_one_rate_applies_to_input_between_and_output() -> None:
     expected = {"input": 0.3, "between": 0.3, "output": 0.3, "embedding": 0.0, "weight": 0.0}
     assert LstmOptions(dropout=0.3).dropout_rates.model_dump() == expected
     assert LstmOptions(dropout={"weight": 0.5}).dropout_rates == DropoutRates(weight=0.5)
 
 
 @pytest.mark.parametrize("locked", [False, True])
-def test_what_is_left_is_scaled_so_that_the_mean_stays(locked: bool) -> None:
+def test_kept_values_are_scaled_to_preserve_the_mean(locked: bool) -> None:
     torch.manual_seed(1)
     found = Dropout(0.25, locked=locked)(torch.ones(200, 3, 400))
     assert found.unique().tolist() == pytest.approx([0.0, 4 / 3])
     assert found.mean().item() == pytest.approx(1.0, abs=0.01)
 
 
-def test_a_locked_mask_is_one_for_all_steps_and_another_for_every_text() -> None:
+def test_a_locked_mask_is_the_same_at_all_steps_but_not_for_all_texts() -> None:
     torch.manual_seed(1)
     found = Dropout(0.5, locked=True)(torch.ones(4, 9, 50))
     assert (found == found[:, :1]).all()
@@ -50,7 +50,7 @@ def test_a_locked_mask_is_one_for_all_steps_and_another_for_every_text() -> None
 
 
 @pytest.mark.parametrize("locked", [False, True])
-def test_nothing_is_dropped_where_nothing_is_asked(locked: bool) -> None:
+def test_nothing_is_dropped_at_rate_0_or_in_evaluation(locked: bool) -> None:
     values, state = torch.ones(4, 9, 50), torch.random.get_rng_state()
     assert torch.equal(Dropout(0.0, locked=locked)(values), values)
     assert torch.equal(Dropout(0.5, locked=locked).eval()(values), values)
@@ -70,8 +70,8 @@ def test_a_dropped_word_is_dropped_everywhere() -> None:
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_a_recurrent_matrix_is_dropped_once_for_all_steps(name: str) -> None:
-    """As the layer whose matrix has those zeros, gradients too: what is dropped gets none."""
+def test_the_same_recurrent_weights_are_dropped_at_all_steps(name: str) -> None:
+    """Outputs and gradients equal those of a layer whose matrix has these zeros; dropped weights have no gradient."""
     layer: Any = build(name).recurrent[0]
     values = torch.randn(4, 9, 6, generator=torch.Generator().manual_seed(3))
     torch.manual_seed(5)
@@ -97,7 +97,7 @@ def test_a_recurrent_matrix_is_dropped_once_for_all_steps(name: str) -> None:
 @pytest.mark.parametrize("place", DropoutRates.model_fields)
 @pytest.mark.parametrize("locked", [False, True])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_every_place_acts_in_training_alone_and_by_the_seed(name: str, locked: bool, place: str) -> None:
+def test_dropout_is_active_only_in_training_and_follows_the_seed(name: str, locked: bool, place: str) -> None:
     network, plain = build(name, dropout={place: 0.5}, locked=locked), build(name).eval()
     tokens = make_tokens()
     torch.manual_seed(1)
@@ -110,8 +110,8 @@ def test_every_place_acts_in_training_alone_and_by_the_seed(name: str, locked: b
 
 @pytest.mark.parametrize("locked", [False, True])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_the_places_are_where_they_are_said_to_be(name: str, locked: bool) -> None:
-    """Layer by layer by hand, with the masks of the same random numbers."""
+def test_dropout_is_applied_at_the_documented_places(name: str, locked: bool) -> None:
+    """Compared with a computation layer by layer, with masks from the same random numbers."""
     network: Any = build(name, dropout={"input": 0.2, "between": 0.3, "output": 0.4}, locked=locked)
     tokens = make_tokens()
     torch.manual_seed(8)
@@ -129,7 +129,7 @@ def test_the_places_are_where_they_are_said_to_be(name: str, locked: bool) -> No
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_weights_that_are_dropped_are_learned_all_the_same(name: str) -> None:
+def test_dropped_weights_are_still_learned(name: str) -> None:
     network = build(name, dropout={"weight": 0.5})
     before = [layer.weight_hh_l0.detach().clone() for layer in network.recurrent]
     optimiser = torch.optim.SGD(network.parameters(), lr=1.0)

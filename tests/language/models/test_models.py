@@ -1,4 +1,4 @@
-"""Every recurrent network in the table MODELS: shapes, state, gradients, learning, and references by torch and hand."""
+"""Every recurrent network in MODELS: shapes, state, gradients, learning; compared with torch and with the formulas."""
 
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,7 @@ def loss_of(network: Recurrent, tokens: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("options", SHAPES)
 @pytest.mark.parametrize("name", RECURRENT)
-def test_every_token_gets_logits_for_the_next(name: str, options: dict[str, Any]) -> None:
+def test_every_token_has_logits_for_the_next(name: str, options: dict[str, Any]) -> None:
     network = build(name, **options)
     logits, state = network(make_tokens())
     assert logits.shape == (4, 9, VOCABULARY)
@@ -62,7 +62,7 @@ def test_every_token_gets_logits_for_the_next(name: str, options: dict[str, Any]
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cut", [1, 4, 8])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_a_text_in_two_windows_is_the_text_at_once(name: str, cut: int, layers: int) -> None:
+def test_windows_do_not_change_the_output(name: str, cut: int, layers: int) -> None:
     network = build(name, layers=layers).eval()
     tokens = make_tokens()
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_a_text_in_two_windows_is_the_text_at_once(name: str, cut: int, layers: 
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_the_future_is_not_read(name: str) -> None:
+def test_outputs_do_not_depend_on_later_tokens(name: str) -> None:
     network = build(name).eval()
     tokens = make_tokens()
     changed = tokens.clone()
@@ -87,7 +87,7 @@ def test_the_future_is_not_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_texts_of_a_batch_do_not_mix(name: str) -> None:
+def test_texts_of_a_batch_are_independent(name: str) -> None:
     network = build(name).eval()
     tokens = make_tokens()
     with torch.no_grad():
@@ -116,7 +116,7 @@ def test_gradients_reach_every_parameter(name: str, options: dict[str, Any]) -> 
     ],
 )
 @pytest.mark.parametrize("name", RECURRENT)
-def test_one_batch_is_learnt_by_heart(name: str, options: dict[str, Any]) -> None:
+def test_one_batch_can_be_overfitted(name: str, options: dict[str, Any]) -> None:
     network = build(name, embedding_size=32, hidden_size=32, **options)
     tokens = make_tokens()
     tokens[:, 0] = torch.arange(len(tokens))  # texts that begin alike could not be told apart
@@ -131,7 +131,7 @@ def test_one_batch_is_learnt_by_heart(name: str, options: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("options", SHAPES)
 @pytest.mark.parametrize("name", RECURRENT)
-def test_nats_logits_and_hidden_agree_with_the_distribution(name: str, options: dict[str, Any]) -> None:
+def test_nats_logits_and_hidden_agree(name: str, options: dict[str, Any]) -> None:
     network, tokens = build(name, **options).eval(), make_tokens()
     targets = tokens.roll(1, 1)
     targets[0, 3] = IGNORED
@@ -149,7 +149,7 @@ def test_nats_logits_and_hidden_agree_with_the_distribution(name: str, options: 
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_plain_and_chunked_are_one_network(name: str) -> None:
+def test_plain_and_chunked_are_the_same_model(name: str) -> None:
     plain, chunked = build(name, **TIED), build(name, **TIED, output="chunked")
     chunked.load_state_dict(plain.state_dict())
     for network in (plain, chunked):
@@ -169,7 +169,7 @@ def test_tied_weights_share_their_memory(name: str) -> None:
 
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_first_weights_are_within_the_initial_range(name: str, tied: bool) -> None:
+def test_initial_weights_are_within_the_initial_range(name: str, tied: bool) -> None:
     network = build(name, embedding_size=16, hidden_size=16, initial_range=0.05, tied=tied)
     for path, parameter in network.named_parameters():
         if "bias" not in path and "weight_hh" not in path:  # those a kind of cell may choose for itself
@@ -178,7 +178,7 @@ def test_first_weights_are_within_the_initial_range(name: str, tied: bool) -> No
 
 @pytest.mark.parametrize("output", ["plain", "adaptive"])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_embedding_range_is_that_of_the_first_embedding_and_output_alone(name: str, output: str) -> None:
+def test_embedding_range_applies_to_embedding_and_output_alone(name: str, output: str) -> None:
     network = build(name, embedding_size=64, hidden_size=64, embedding_range=0.05, output=output)
     for path, parameter in network.named_parameters():
         if path.startswith("recurrent"):
@@ -191,7 +191,7 @@ def test_embedding_range_is_that_of_the_first_embedding_and_output_alone(name: s
 
 @pytest.mark.parametrize("kind", ["zero", "frequencies"])
 @pytest.mark.parametrize("output", ["plain", "chunked"])
-def test_an_output_bias_that_is_not_drawn_starts_at_0_and_all_else_as_it_does(output: str, kind: str) -> None:
+def test_output_bias_zero_changes_no_other_initial_weight(output: str, kind: str) -> None:
     drawn = build("lstm", initial_range=0.1, output=output).state_dict()
     for path, tensor in build("lstm", initial_range=0.1, output=output, output_bias=kind).state_dict().items():
         assert torch.equal(tensor, drawn[path] * (path != "output.bias")), path
@@ -199,7 +199,7 @@ def test_an_output_bias_that_is_not_drawn_starts_at_0_and_all_else_as_it_does(ou
 
 @pytest.mark.parametrize("output", ["plain", "chunked", "grouped"])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_begun_at_counts_it_predicts_their_shares_where_nothing_is_read(name: str, output: str) -> None:
+def test_the_output_bias_predicts_token_frequencies(name: str, output: str) -> None:
     network = build(name, output_bias="frequencies", output=output)
     counts = torch.randint(2, 100, (VOCABULARY,), generator=torch.Generator().manual_seed(2))
     counts[3] = 0
@@ -210,7 +210,7 @@ def test_begun_at_counts_it_predicts_their_shares_where_nothing_is_read(name: st
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_embedding_scale_multiplies_what_is_read_and_nothing_else(name: str) -> None:
+def test_embedding_scale_multiplies_only_the_embedded_tokens(name: str) -> None:
     options = {"embedding_size": 8, "hidden_size": 8, "tied": True}
     plain, scaled = build(name, **options), build(name, **options, embedding_scale=3.0)
     tokens = make_tokens()
@@ -220,7 +220,7 @@ def test_embedding_scale_multiplies_what_is_read_and_nothing_else(name: str) -> 
 
 
 @pytest.mark.parametrize("initial_range", [None, 0.1])
-def test_the_two_biases_of_the_forget_gate_add_up_to_1(initial_range: float | None) -> None:
+def test_the_biases_of_the_forget_gate_sum_to_1(initial_range: float | None) -> None:
     recurrent = build("lstm", hidden_size=6, layers=2, initial_range=initial_range, forget_bias=1.0).recurrent
     for layer in range(2):
         biases = recurrent[layer].bias_ih_l0 + recurrent[layer].bias_hh_l0
@@ -230,7 +230,7 @@ def test_the_two_biases_of_the_forget_gate_add_up_to_1(initial_range: float | No
 
 
 @pytest.mark.parametrize("initial_range", [None, 0.1])
-def test_the_first_recurrence_of_the_rnn_keeps_the_length_of_a_state(initial_range: float | None) -> None:
+def test_the_initial_recurrent_matrix_of_the_rnn_preserves_norms(initial_range: float | None) -> None:
     recurrent = build("rnn", hidden_size=6, layers=2, initial_range=initial_range).recurrent
     for layer in range(2):
         weight = recurrent[layer].weight_hh_l0
@@ -239,7 +239,7 @@ def test_the_first_recurrence_of_the_rnn_keeps_the_length_of_a_state(initial_ran
 
 @pytest.mark.parametrize("options", [*SHAPES, {"dropout": {"input": 0.1, "weight": 0.4}, "locked": True, "layers": 2}])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_a_saved_network_is_itself(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+def test_a_loaded_network_equals_the_saved_one(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     config = make_config("language", name, {"vocabulary_size": VOCABULARY}, **options)
     network = networks.build(config, seed=1).eval()
     networks.save(tmp_path, network, config)
@@ -248,7 +248,7 @@ def test_a_saved_network_is_itself(name: str, options: dict[str, Any], tmp_path:
     assert networks.parameter_count(loaded) == networks.parameter_count(network)
 
 
-def test_a_relu_network_begins_by_adding_up() -> None:
+def test_a_relu_rnn_starts_with_the_identity() -> None:
     network = build("rnn", hidden_size=6, layers=2, activation="relu")
     for layer in network.recurrent:
         assert torch.equal(layer.weight_hh_l0, torch.eye(6))
@@ -267,8 +267,8 @@ def test_a_relu_network_begins_by_adding_up() -> None:
         ("lstm", {}, nn.LSTM),
     ],
 )
-def test_layers_are_torch_s(name: str, options: dict[str, Any], reference: Any, layers: int) -> None:
-    """One network of torch with all layers, and the same weights: outputs, states and gradients."""
+def test_layers_equal_those_of_torch(name: str, options: dict[str, Any], reference: Any, layers: int) -> None:
+    """Outputs, states and gradients, compared with one network of torch with all layers and the same weights."""
     network = build(name, layers=layers, embedding_size=5, hidden_size=7, **options)
     twin = reference(5, 7, layers, batch_first=True)
     twin.load_state_dict(
@@ -314,7 +314,7 @@ STEPS = {"rnn": rnn_step, "gru": gru_step, "lstm": lstm_step}
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_a_network_is_the_loop_of_its_formula(name: str, layers: int) -> None:
+def test_a_network_equals_its_formula_step_by_step(name: str, layers: int) -> None:
     torch.manual_seed(5)
     network = language_model(name, VOCABULARY, embedding_size=3, hidden_size=4, layers=layers, embedding_scale=2.0)
     network, tokens = network.double().eval(), make_tokens(count=2, length=6)

@@ -1,4 +1,4 @@
-"""The n-gram model against a slow one in plain Python, by its sums, and through the whole pipeline."""
+"""The n-gram model: compared with a slow one in plain Python, and through the whole pipeline."""
 
 import itertools
 import os
@@ -39,7 +39,7 @@ SHAPES = [(order, across) for order in (1, 2, 3, 5, 8) for across in (True, Fals
 
 
 def make_text(length: int = 400, seed: int = 1) -> np.ndarray:
-    """Tokens 1 .. 8 that repeat themselves in part, with a line end now and then."""
+    """Tokens 1 to 8 with repetitions, and occasional line ends."""
     generator = np.random.default_rng(seed)
     tokens = [1, 2]
     while len(tokens) < length:
@@ -49,7 +49,7 @@ def make_text(length: int = 400, seed: int = 1) -> np.ndarray:
 
 
 def learned(text: np.ndarray, dtype: torch.dtype = torch.float64, **options: Any) -> Ngram:
-    """After reading `text`, which begins after a line end."""
+    """An n-gram model that has learned `text`, which begins after a line end."""
     network = language_model("ngram", VOCABULARY, **options).to(dtype)
     targets = torch.from_numpy(text)[None]
     network.learn(torch.cat([torch.tensor([[LINE_END]]), targets[:, :-1]], dim=1), targets, epoch=0)
@@ -64,7 +64,7 @@ def after(network: Ngram, history: list[int]) -> np.ndarray:
 
 
 class Slow:
-    """Modified Kneser-Ney as it is defined, in fractions, with dictionaries of what stood where."""
+    """Modified Kneser-Ney by its definition, with exact fractions and dictionaries."""
 
     def __init__(self, text: list[int], order: int, across_lines: bool) -> None:
         self.order, self.across_lines = order, across_lines
@@ -72,14 +72,14 @@ class Slow:
         self.discounts = [self._discounts(counts) for counts in self.counts]
 
     def visible(self, history: list[int]) -> tuple[int, ...]:
-        """The last tokens that a context may hold."""
+        """The longest context that ends `text`."""
         seen = history[max(0, len(history) - self.order + 1) :]
         if not self.across_lines and LINE_END in seen:
             seen = seen[len(seen) - 1 - seen[::-1].index(LINE_END) :]
         return tuple(seen)
 
     def _count(self, text: list[int], length: int) -> dict[tuple[int, ...], Counter[int]]:
-        """By context of `length`: how often a token followed, or after how many different tokens and line starts."""
+        """Counts of tokens by context of this length, or numbers of different preceding tokens and line starts."""
         counts: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
         before: set[tuple[int, ...]] = set()
         whole = [LINE_END, *text]
@@ -118,7 +118,7 @@ class Slow:
 
 @pytest.mark.parametrize("length", [1, 3, 30, 400])
 @pytest.mark.parametrize(("order", "across"), SHAPES)
-def test_probabilities_are_those_of_the_definition(order: int, across: bool, length: int) -> None:
+def test_probabilities_equal_the_definition(order: int, across: bool, length: int) -> None:
     text = make_text(length)
     slow, network = Slow(text.tolist(), order, across), learned(text, order=order, across_lines=across)
     assert network.discounts.numpy() == pytest.approx(np.array(slow.discounts, dtype=float), rel=1e-12)
@@ -142,7 +142,7 @@ def test_a_bigram_worked_by_hand() -> None:
     assert network.counts.tolist() == [1, 2, 2, 2, 1]
 
 
-def test_an_order_of_1_knows_no_context() -> None:
+def test_order_1_ignores_the_context() -> None:
     text = make_text()
     network = learned(text, order=1)
     counts = np.bincount(text, minlength=VOCABULARY)
@@ -161,13 +161,13 @@ def test_discounts_worked_by_hand() -> None:
 
 
 @pytest.mark.parametrize("missing", [1, 2, 3, 4])
-def test_a_missing_count_of_counts_gives_the_discounts_of_none(missing: int) -> None:
+def test_default_discounts_are_used_if_a_count_of_counts_is_0(missing: int) -> None:
     present = [count for count in (1, 1, 1, 1, 2, 2, 3, 4) if count != missing]
     assert estimate_discounts(torch.tensor(present)) == DISCOUNTS
     assert estimate_discounts(torch.tensor([], dtype=torch.int64)) == DISCOUNTS
 
 
-def test_a_discount_below_0_is_not_taken() -> None:
+def test_default_discounts_are_used_if_a_discount_is_negative() -> None:
     assert estimate_discounts(torch.tensor([1] * 8 + [2] * 4 + [3] + [4] * 9)) == DISCOUNTS
 
 
@@ -187,25 +187,25 @@ def test_probabilities_are_positive_and_sum_to_1_after_seen_and_unseen_contexts(
     assert single.exp().sum(2).numpy() == pytest.approx(np.ones((1, 50)), abs=1e-6)
 
 
-def test_before_it_has_read_all_tokens_are_equally_likely() -> None:
+def test_before_learning_all_tokens_are_equally_likely() -> None:
     assert after(language_model("ngram", VOCABULARY), [1, 2, 3]) == pytest.approx(np.full(VOCABULARY, 1 / VOCABULARY))
 
 
-def test_an_unseen_context_says_what_its_seen_end_says() -> None:
+def test_an_unseen_context_backs_off_to_its_known_suffix() -> None:
     network = learned(make_text())
     assert np.array_equal(after(network, [0, 0, 0, 5]), after(network, [5]))
     assert np.array_equal(after(network, [0] * 30), after(network, [0]))
     assert not np.allclose(after(network, [1, 2, 4, 5]), after(network, [5]))
 
 
-def test_tokens_further_back_than_the_order_are_not_read() -> None:
+def test_tokens_beyond_the_order_are_ignored() -> None:
     network, text = learned(make_text(), order=3), make_text().tolist()
     assert np.array_equal(after(network, text[:20]), after(network, text[18:20]))
     assert not np.array_equal(after(network, text[18:20]), after(network, text[19:20]))
 
 
 @pytest.mark.parametrize("across", [True, False])
-def test_a_line_end_hides_what_stands_before_it_unless_contexts_go_across_lines(across: bool) -> None:
+def test_contexts_span_line_ends_only_with_across_lines(across: bool) -> None:
     text = make_text()
     network = learned(text, order=4, across_lines=across)
     place = int(np.flatnonzero(text == LINE_END)[3])
@@ -215,7 +215,7 @@ def test_a_line_end_hides_what_stands_before_it_unless_contexts_go_across_lines(
 
 @pytest.mark.parametrize("across", [True, False])
 @pytest.mark.parametrize("cut", [1, 2, 7, 19])
-def test_a_text_in_two_windows_is_the_text_at_once(cut: int, across: bool) -> None:
+def test_windows_do_not_change_the_output(cut: int, across: bool) -> None:
     network = learned(make_text(), across_lines=across)
     tokens = torch.from_numpy(np.stack([make_text(20), make_text(20, 5)]))
     whole, end = network(tokens)
@@ -226,7 +226,7 @@ def test_a_text_in_two_windows_is_the_text_at_once(cut: int, across: bool) -> No
     assert end.tolist() == tokens[:, -4:].tolist()
 
 
-def test_texts_of_a_batch_do_not_mix_and_the_future_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_independent_and_outputs_causal(monkeypatch: pytest.MonkeyPatch) -> None:
     network = learned(make_text())
     tokens = torch.from_numpy(make_text(60).reshape(4, 15))
     together = network(tokens)[0]
@@ -236,7 +236,7 @@ def test_texts_of_a_batch_do_not_mix_and_the_future_is_not_read(monkeypatch: pyt
     assert torch.equal(network(tokens)[0], together)
 
 
-def test_reading_twice_counts_once() -> None:
+def test_learning_again_discards_earlier_counts() -> None:
     text = torch.from_numpy(make_text())[None]
     once, twice = language_model("ngram", VOCABULARY), language_model("ngram", VOCABULARY)
     once.learn(text[:, :-1], text[:, 1:], epoch=0)
@@ -245,7 +245,7 @@ def test_reading_twice_counts_once() -> None:
     assert all(torch.equal(tensor, twice.state_dict()[name]) for name, tensor in once.state_dict().items())
 
 
-def test_tables_are_sorted_and_hold_every_ngram_once() -> None:
+def test_tables_are_sorted_without_repetition() -> None:
     text = make_text()
     network = learned(text, order=3)
     assert (network.ngrams.diff() > 0).all() and (network.contexts.diff() > 0).all()
@@ -269,7 +269,7 @@ def test_unique_keys_are_those_of_torch(keys: list[int], dense: int) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"order": 1}, {"order": 3, "across_lines": False}])
-def test_a_loaded_model_has_the_same_bits(options: dict[str, Any], tmp_path: Path) -> None:
+def test_a_loaded_model_equals_the_saved_one(options: dict[str, Any], tmp_path: Path) -> None:
     network = learned(make_text(), torch.float32, **options)
     config = make_config("language", "ngram", {"vocabulary_size": VOCABULARY}, **options)
     networks.save(tmp_path, network, config)
@@ -302,7 +302,7 @@ def make_options(**changes: Any) -> LanguageTrain:
 
 @pytest.fixture
 def train(language_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fitted, Path]]:
-    """Train as the stage does; the result, and the folder of the saved model."""
+    """Trains as the stage does; returns the result and the folder of the saved model."""
     count = iter(range(100))
 
     def run(resume: str | None = None, wrap: Wrap = lambda task: task, **changes: Any) -> tuple[trainer.Fitted, Path]:
@@ -343,13 +343,13 @@ def test_training_counts_the_text_once(train: Callable[..., Any], language_data:
     assert row["validation_nll"] == pytest.approx(torch.cat(nats).mean().item(), rel=1e-5)
 
 
-def test_neither_batch_size_nor_window_nor_seed_change_a_count(train: Callable[..., Any]) -> None:
+def test_batch_size_window_and_seed_do_not_change_counts(train: Callable[..., Any]) -> None:
     first = train()[1]
     for changes in ({"batch_size": 3, "window": 7}, {"batch_size": 10**6}, {"patience": 1, "clip": 0.1, "lr": 9.0}):
         assert weights(train(**changes)[1]) == weights(first)
 
 
-def test_mixed_precision_counts_alike(train: Callable[..., Any]) -> None:
+def test_mixed_precision_gives_the_same_counts(train: Callable[..., Any]) -> None:
     whole, mixed = train(), train(precision="bf16")
     assert weights(mixed[1]) == weights(whole[1])
     assert mixed[0].history == whole[0].history
@@ -372,7 +372,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(train: Callable[..., Any
         assert weights(again) == weights(folder)
 
 
-def test_its_parameters_are_the_counts_and_the_discounts(train: Callable[..., Any], language_data: Path) -> None:
+def test_parameters_include_the_counts_and_discounts(train: Callable[..., Any], language_data: Path) -> None:
     network, text = networks.load(train()[1])[0], prepared.load_array(language_data, "train")
     ends = range(1, len(text) + 1)
     grams = {tuple(text[max(0, end - size) : end].tolist()) for size in (1, 2, 3, 4) for end in ends}
@@ -380,7 +380,7 @@ def test_its_parameters_are_the_counts_and_the_discounts(train: Callable[..., An
     assert multiply_adds(network) == 0
 
 
-def test_no_epochs_leave_it_empty(train: Callable[..., Any]) -> None:
+def test_without_epochs_it_has_no_counts(train: Callable[..., Any]) -> None:
     fitted, folder = train(epochs=0)
     assert not fitted.history
     assert not len(networks.load(folder)[0].ngrams)
@@ -394,7 +394,7 @@ def test_no_epochs_leave_it_empty(train: Callable[..., Any]) -> None:
         ({"average": "ema"}, r"train\.average: ema .*take none"),
     ],
 )
-def test_what_only_gradients_need_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_options_for_gradient_descent_are_refused(changes: dict[str, Any], message: str) -> None:
     network = language_model("ngram", VOCABULARY)
     with pytest.raises(ValueError, match=message):
         GradientFreeTask(network, make_options(**changes), folder=Path(), seed=1)
@@ -413,7 +413,7 @@ def test_the_window_changes_no_score(trained: Ngram, language_data: Path) -> Non
         assert torch.equal(token_nats(trained, text[:, :-1], text[:, 1:], window=window), whole)
 
 
-def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
+def test_it_is_evaluated_attacked_and_reported(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
     facts = prepared.read_facts(language_data)
     options = LanguageEvaluate(samples=2, sample_tokens=30)
     scores = evaluate(trained, language_data, facts, options, tmp_path / "details")
@@ -429,7 +429,7 @@ def test_it_is_evaluated_attacked_explained_and_drawn(trained: Ngram, language_d
     assert any("HotFlip needs the gradient" in text for text in texts(section))
 
 
-def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
+def test_its_insight_covers_contexts_but_not_gradients(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
     facts, options = prepared.read_facts(language_data), LanguageInsight(excerpts=20, length=20)
     fresh = language_model("ngram", facts.vocabulary_size, order=4).to(networks.device())
     scores = analyse(trained, fresh, language_data, facts, options, tmp_path / "in")
@@ -440,7 +440,7 @@ def test_its_insight_is_what_the_context_tells(trained: Ngram, language_data: Pa
     assert "context.png" in figure_names(insight_section(tmp_path / "in", tmp_path / "out"))
 
 
-def test_serving_says_the_probabilities(trained: Ngram, language_data: Path) -> None:
+def test_served_probabilities_equal_the_model(trained: Ngram, language_data: Path) -> None:
     config = make_config("language", "ngram", input_format(prepared.read_facts(language_data)))
     texts = np.array(prepared.load_array(language_data, "test")[:12]).reshape(2, 6)
     expected = trained.cpu()(torch.from_numpy(texts.astype(np.int64)))[0][:, -1].exp()
@@ -453,7 +453,7 @@ def test_serving_says_the_probabilities(trained: Ngram, language_data: Path) -> 
 @pytest.mark.mirror
 @pytest.mark.parametrize(("across", "published"), [(False, 141.2), (True, 141.1)])
 def test_the_perplexity_of_the_penn_treebank(across: bool, published: float, tmp_path: Path) -> None:
-    """Mikolov and Zweig 2012 state 141.2 for 5-grams; each line was a text of its own there."""
+    """Mikolov and Zweig 2012 report 141.2 for 5-grams, with each line as a text of its own."""
     if not (Path(os.environ.get("CVNLP_MIRROR", "/nowhere")) / "ptb").is_dir():
         pytest.skip("CVNLP_MIRROR names no folder with ptb")
     options = LanguageDataset(domain="language", source="ptb", seed=1, tokens="whitespace")

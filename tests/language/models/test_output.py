@@ -1,4 +1,4 @@
-"""The output layers: one loss in three ways, its gradients, and what a distribution has to be."""
+"""Output layers: their nats, their gradients, and that they give distributions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,12 +24,12 @@ def build(kind: str, **options: Any) -> Any:
 
 
 def make_outputs(dtype: torch.dtype = torch.float32) -> Tensor:
-    """(3, 5, SIZE), what a last layer says."""
+    """Outputs of a last layer, (3, 5, SIZE)."""
     return torch.randn(3, 5, SIZE, generator=torch.Generator().manual_seed(1), dtype=dtype, requires_grad=True)
 
 
 def make_targets() -> Tensor:
-    """Of the frequent and of the rare tokens, two that are ignored, and some twice."""
+    """Frequent and rare tokens, some repeated, and two ignored ones."""
     targets = torch.randint(0, VOCABULARY, (3, 5), generator=torch.Generator().manual_seed(2))
     targets[0, :3] = torch.tensor([0, VOCABULARY - 1, 0])
     targets[1, 4] = targets[2, 0] = IGNORED
@@ -37,7 +37,7 @@ def make_targets() -> Tensor:
 
 
 def gradients(layer: Any, loss: Callable[[Tensor], Tensor], dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Of `loss` (of nats) by the outputs and every parameter."""
+    """The gradients of `loss(nats)` by the outputs and every parameter."""
     outputs = make_outputs(dtype)
     return list(torch.autograd.grad(loss(layer.nats(outputs, make_targets())), [outputs, *layer.parameters()]))
 
@@ -48,7 +48,7 @@ def twin_of(layer: Chunked) -> Plain:
     return twin
 
 
-def test_cross_entropy_leaves_out_what_is_ignored() -> None:
+def test_cross_entropy_skips_ignored_targets() -> None:
     logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1))
     nats = cross_entropy(logits, torch.tensor([[0, 1, IGNORED], [4, IGNORED, 2]]))
     assert nats.shape == (2, 3)
@@ -61,7 +61,7 @@ def test_cross_entropy_leaves_out_what_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nats_are_those_of_the_distribution(kind: str) -> None:
+def test_nats_equal_those_of_the_distribution(kind: str) -> None:
     layer, outputs, targets = build(kind), make_outputs(), make_targets()
     nats = layer.nats(outputs, targets)
     probabilities = layer(outputs).double().softmax(2)
@@ -80,7 +80,7 @@ def test_nats_are_the_same_with_and_without_gradients(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_window_of_ignored_targets_costs_and_teaches_nothing(kind: str) -> None:
+def test_ignored_targets_have_no_loss_and_no_gradient(kind: str) -> None:
     layer, outputs = build(kind), make_outputs()
     nats = layer.nats(outputs, torch.full((3, 5), IGNORED))
     assert not nats.any()
@@ -89,7 +89,7 @@ def test_a_window_of_ignored_targets_costs_and_teaches_nothing(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_positions_do_not_mix(kind: str) -> None:
+def test_positions_are_independent(kind: str) -> None:
     layer, outputs, targets = build(kind), make_outputs(), make_targets()
     whole = layer.nats(outputs, targets)
     for row in range(3):
@@ -133,7 +133,7 @@ def test_nats_may_have_different_weights(rows: int) -> None:
         assert torch.allclose(mine, other, atol=1e-6)  # the other's loss is computed in fp32
 
 
-def test_gradients_are_those_of_finite_differences() -> None:
+def test_gradients_equal_finite_differences() -> None:
     layer = build("chunked").double()
     inputs = (make_outputs(torch.float64).flatten(0, 1), layer.weight, layer.bias)
     targets = make_targets().flatten()
@@ -142,14 +142,14 @@ def test_gradients_are_those_of_finite_differences() -> None:
     )
 
 
-def test_gradients_can_be_asked_for_twice() -> None:
+def test_gradients_can_be_computed_twice() -> None:
     layer, outputs = build("chunked"), make_outputs()
     loss = layer.nats(outputs, make_targets()).sum()
     first = torch.autograd.grad(loss, layer.weight, retain_graph=True)[0]
     assert torch.equal(torch.autograd.grad(2 * loss, layer.weight)[0], 2 * first)
 
 
-def test_large_logits_neither_overflow_nor_vanish() -> None:
+def test_large_logits_neither_overflow_nor_underflow() -> None:
     layer = build("chunked")
     with torch.no_grad():
         layer.weight.mul_(1e4)
@@ -159,7 +159,7 @@ def test_large_logits_neither_overflow_nor_vanish() -> None:
     assert all(torch.isfinite(gradient).all() for gradient in gradients(layer, torch.sum))
 
 
-def test_reduced_products_are_as_near_as_bfloat16_is() -> None:
+def test_reduced_products_have_the_precision_of_bfloat16() -> None:
     layer = build("chunked", output_precision="bf16")
     found, expected = (gradients(one, torch.sum) for one in (layer, twin_of(layer)))
     nats, exact = (one.nats(make_outputs(), make_targets()) for one in (layer, twin_of(layer)))
@@ -169,7 +169,7 @@ def test_reduced_products_are_as_near_as_bfloat16_is() -> None:
         assert 0 < (mine - other).norm() < 0.01 * other.norm()
 
 
-def test_reduced_products_are_for_training_alone() -> None:
+def test_reduced_products_are_used_only_in_training() -> None:
     layer = build("chunked", output_precision="bf16").eval()
     exact = twin_of(layer).nats(make_outputs(), make_targets())
     assert torch.allclose(layer.nats(make_outputs(), make_targets()), exact, atol=1e-6)
@@ -207,7 +207,7 @@ def test_groups_make_a_distribution(kind: str, cutoffs: list[int] | None) -> Non
     assert (found < 0).all()
 
 
-def test_adaptive_is_the_product_of_group_and_word() -> None:
+def test_adaptive_probability_is_the_product_of_group_and_word() -> None:
     layer, outputs = build("adaptive", cutoffs=[10, 25]), make_outputs()
     groups, found = layer.groups, layer(outputs)
     head = groups.head(outputs).log_softmax(2)
@@ -217,8 +217,8 @@ def test_adaptive_is_the_product_of_group_and_word() -> None:
         assert torch.allclose(found[..., start:end], head[..., 10 + number, None] + tail, atol=1e-6)
 
 
-def test_grouped_is_torch_s_adaptive_softmax_where_that_is_not_narrowed() -> None:
-    """Torch's has a matrix more for each group and no biases of words; they are the identity and 0 here."""
+def test_grouped_equals_torchs_adaptive_softmax_without_division() -> None:
+    """Torch's has one more matrix per group, here the identity, and no biases of words, here 0."""
     layer, cutoffs = build("grouped", cutoffs=[10, 25]), [10, 25]
     twin = nn.AdaptiveLogSoftmaxWithLoss(SIZE, VOCABULARY, cutoffs, div_value=1, head_bias=True)
     frequent, *rarer = layer.weight.detach().split([10, 15, 15])
@@ -236,8 +236,8 @@ def test_grouped_is_torch_s_adaptive_softmax_where_that_is_not_narrowed() -> Non
     )
 
 
-def test_grouped_has_the_parameters_of_plain_and_one_vector_a_group() -> None:
-    """So that its words can be tied to the embedding."""
+def test_grouped_has_the_parameters_of_plain_and_one_vector_per_group() -> None:
+    """Therefore its words can be tied to the embedding."""
     plain, grouped = build("plain").state_dict(), build("grouped").state_dict()
     assert {name: tensor.shape for name, tensor in grouped.items()} == {
         **{name: tensor.shape for name, tensor in plain.items()},
@@ -246,7 +246,7 @@ def test_grouped_has_the_parameters_of_plain_and_one_vector_a_group() -> None:
     }
 
 
-def test_of_a_group_only_the_words_that_are_asked_for_learn() -> None:
+def test_only_the_groups_of_the_targets_have_gradients() -> None:
     layer = build("grouped", cutoffs=[10, 25])
     layer.nats(make_outputs(), torch.full((3, 5), 12)).sum().backward()
     assert layer.weight.grad[:25].any(dim=1).all()
@@ -264,14 +264,14 @@ def test_matrix_products_of_a_group_have_few_sizes() -> None:
     assert {shape[0] for shape in seen.shapes if shape[1:] == (VOCABULARY - 10,)} - {SIZE} == {0, ROW_MULTIPLE}
 
 
-def test_groups_begin_by_default_at_a_tenth_and_two_fifths() -> None:
+def test_default_cutoffs_are_a_tenth_and_two_fifths() -> None:
     assert build("adaptive").groups.cutoffs == [4, 16, VOCABULARY]
     assert make_output(64, 10_000, LstmOptions(output="adaptive")).groups.cutoffs == [1000, 4000, 10_000]
     assert make_output(SIZE, 10_000, LstmOptions(output="grouped")).sizes == [1000, 3000, 6000]
     assert make_output(SIZE, 3, LstmOptions(output="adaptive"))(make_outputs()).shape == (3, 5, 3)
 
 
-def test_a_frequent_target_needs_no_group_of_rare_ones() -> None:
+def test_frequent_targets_do_not_need_the_groups() -> None:
     layer = build("adaptive", cutoffs=[10])
     layer.groups.tail.register_module("0", nn.Module())  # which cannot be called
     assert layer.nats(make_outputs(), torch.full((3, 5), 9)).all()
@@ -292,5 +292,5 @@ def test_cutoffs_that_do_not_fit_the_vocabulary_or_the_layer_are_refused(
         build(kind, **options)
 
 
-def test_kinds_are_classes() -> None:
+def test_every_kind_has_its_class() -> None:
     assert [type(build(kind)) for kind in KINDS] == [Plain, Chunked, Grouped, Adaptive]

@@ -1,4 +1,4 @@
-"""AlexNet: that of torchvision in the large form, the same order of layers in the small one."""
+"""AlexNet: the large form equals that of torchvision; the small form has the same order of layers."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_both_forms_have_the_same_order_of_layers(form: str) -> None:
 
 @pytest.mark.parametrize(("size", "left"), [(28, 4), (32, 4), (48, 6), (64, 8)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_small_form_halves_the_picture_three_times(size: int, left: int, channels: int) -> None:
+def test_small_form_halves_the_size_three_times(size: int, left: int, channels: int) -> None:
     network = build(size, channels=channels, width=0.25)
     linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     assert [layer.in_features for layer in linear] == [left * left * 32, 256, 256]
@@ -56,16 +56,16 @@ def test_width_multiplies_the_filters(width: float, filters: list[int]) -> None:
     assert [layer.out_channels for layer in convolutions] == filters
 
 
-def test_dropout_is_of_the_fully_connected_layers() -> None:
+def test_dropout_is_applied_to_the_fully_connected_layers() -> None:
     assert [layer.p for layer in build(28).modules() if isinstance(layer, nn.Dropout)] == [0.5, 0.5]
     assert [layer.p for layer in build(28, dropout=0.1).modules() if isinstance(layer, nn.Dropout)] == [0.1, 0.1]
 
 
 @pytest.mark.parametrize(("size", "layer"), [(6, "convolution 1"), (28, "pooling after 2"), (62, "pooling after 5")])
-def test_large_form_refuses_small_pictures(size: int, layer: str) -> None:
+def test_large_form_refuses_small_images(size: int, layer: str) -> None:
     with pytest.raises(ValueError, match=rf"model\.form: {layer}: windows of .* do not fit.*{size}x{size}"):
         build(size, form="imagenet")
 
 
-def test_large_form_takes_the_smallest_picture_that_fits() -> None:
+def test_large_form_accepts_the_smallest_image_that_fits() -> None:
     assert build(63, form="imagenet", width=0.05)(torch.rand(2, 3, 63, 63)).shape == (2, 10)

@@ -1,4 +1,4 @@
-"""Convolutional networks from blocks: against torch's own layers, and refused where the sizes do not work out."""
+"""Convolutional networks from blocks: compared with torch's layers; impossible sizes are refused."""
 
 from typing import Any, get_args
 
@@ -25,7 +25,7 @@ def layer(network: nn.Module, name: str) -> nn.Module:
 
 
 def sizes(network: Cnn) -> dict[str, tuple[int, ...]]:
-    """The shape (C, H, W) of what every feature layer gives."""
+    """The shape (C, H, W) of the output of every feature layer."""
     found: dict[str, tuple[int, ...]] = {}
     for name, module in network.feature_layers():
         module.register_forward_hook(lambda _m, _i, output, name=name: found.update({name: tuple(output.shape[1:])}))
@@ -34,7 +34,7 @@ def sizes(network: Cnn) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def test_default_blocks_are_the_network_that_filters_and_pool_described_before() -> None:
+def test_blocks_equal_the_same_network_of_torch_layers() -> None:
     torch.manual_seed(3)
     network = classifier(
         "cnn",
@@ -67,7 +67,7 @@ def test_default_blocks_are_the_network_that_filters_and_pool_described_before()
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("padding", sorted(MODES))
-def test_borders_are_those_of_torch(padding: str, kernel_size: int, dilation: int) -> None:
+def test_padding_equals_that_of_torch(padding: str, kernel_size: int, dilation: int) -> None:
     size = {"kernel_size": kernel_size, "dilation": dilation}
     block = {"filters": 4, **size, "padding": padding, "pooling": "none"}
     network = build([block], (14, 17, 3))
@@ -81,7 +81,7 @@ def test_borders_are_those_of_torch(padding: str, kernel_size: int, dilation: in
 
 @pytest.mark.parametrize("padding", ["valid", *sorted(MODES)])
 @pytest.mark.parametrize(("kernel_size", "stride"), [(3, 2), (4, 2), (5, 3), (2, 4)])
-def test_a_stride_leaves_out_places(padding: str, kernel_size: int, stride: int) -> None:
+def test_a_stride_skips_positions(padding: str, kernel_size: int, stride: int) -> None:
     block = {"filters": 4, "kernel_size": kernel_size, "padding": padding, "pooling": "none"}
     dense, strided = build([block]), build([block | {"stride": stride}])
     images = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(1))
@@ -90,13 +90,13 @@ def test_a_stride_leaves_out_places(padding: str, kernel_size: int, stride: int)
 
 
 @pytest.mark.parametrize(("kernel_size", "dilation", "left"), [(1, 1, 28), (3, 1, 26), (4, 1, 25), (3, 4, 20)])
-def test_a_valid_convolution_takes_the_border_off(kernel_size: int, dilation: int, left: int) -> None:
+def test_a_valid_convolution_shrinks_the_map(kernel_size: int, dilation: int, left: int) -> None:
     block = {"filters": 4, "kernel_size": kernel_size, "dilation": dilation, "padding": "valid", "pooling": "none"}
     assert sizes(build([block]))["block1.convolution"] == (4, left, left)
 
 
 @pytest.mark.parametrize("border", [(1, 1, 1, 1), (0, 1, 0, 1), (3, 2, 1, 0), (6, 6, 4, 4)])
-def test_reflected_border_and_its_gradient_are_those_of_torch(border: tuple[int, int, int, int]) -> None:
+def test_reflection_padding_and_its_gradient_equal_those_of_torch(border: tuple[int, int, int, int]) -> None:
     images = torch.rand(2, 3, 5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     weights = torch.rand(2, 3, 5 + sum(border[2:]), 7 + sum(border[:2]), dtype=torch.float64)
     results: list[tuple[Tensor, Tensor]] = []
@@ -110,7 +110,7 @@ def test_reflected_border_and_its_gradient_are_those_of_torch(border: tuple[int,
     assert torch.allclose(results[0][1], results[1][1])
 
 
-def test_layers_of_a_block_stand_in_order() -> None:
+def test_layers_of_a_block_are_in_order() -> None:
     block = {"filters": 4, "padding": "reflect", "batch_norm": True, "dropout": 0.1}
     network = build([block, block | {"padding": "zero", "batch_norm": False, "pooling": "none", "dropout": 0.0}])
     order = ["border", "convolution", "batch_norm", "activation", "pooling", "dropout"]
@@ -119,13 +119,13 @@ def test_layers_of_a_block_stand_in_order() -> None:
     assert "block1.dropout" not in dict(network.feature_layers())
 
 
-def test_batch_normalisation_takes_the_place_of_the_bias() -> None:
+def test_batch_normalisation_replaces_the_bias() -> None:
     block = {"filters": 4, "pooling": "none"}
     with_it, without = (build([block | {"batch_norm": given}], hidden=[]) for given in (True, False))
     assert parameter_count(with_it) - parameter_count(without) == 2 * 4 - 4
 
 
-def test_batch_normalisation_bears_a_batch_of_one_value() -> None:
+def test_batch_normalisation_accepts_a_single_value_per_channel() -> None:
     torch.manual_seed(0)
     mine, reference = BatchNorm(4), nn.BatchNorm2d(4)
     for count in (6, 1):
@@ -141,13 +141,13 @@ def test_batch_normalisation_bears_a_batch_of_one_value() -> None:
     ("pooling", "kind", "expected"),
     [("max", nn.MaxPool2d, (4, 9, 4)), ("average", nn.AvgPool2d, (4, 9, 4)), ("none", None, (4, 27, 13))],
 )
-def test_pooling_is_of_the_kind_named(pooling: str, kind: Any, expected: tuple[int, ...]) -> None:
+def test_pooling_is_of_the_given_kind(pooling: str, kind: Any, expected: tuple[int, ...]) -> None:
     network = build([{"filters": 4, "pooling": pooling, "pool": 3}], (27, 13, 1))
     assert list(sizes(network).values())[-1] == expected
     assert kind is None or isinstance(layer(network, "block1.pooling"), kind)
 
 
-def test_stride_in_place_of_pooling_makes_the_same_size_with_the_same_parameters() -> None:
+def test_a_stride_instead_of_pooling_gives_the_same_size_and_parameters() -> None:
     pooled, strided = (build([{"filters": 4, "pooling": kind, "pool": 2}]) for kind in ("max", "stride"))
     assert list(sizes(pooled).values())[-1] == list(sizes(strided).values())[-1] == (4, 14, 14)
     assert "block1.pooling" not in dict(strided.feature_layers())
@@ -157,22 +157,22 @@ def test_stride_in_place_of_pooling_makes_the_same_size_with_the_same_parameters
 
 
 @pytest.mark.parametrize("activation", get_args(Activation))
-def test_every_activation_of_the_options_is_there(activation: str) -> None:
+def test_every_activation_of_the_options_is_implemented(activation: str) -> None:
     network = build([{"filters": 4, "activation": activation}])
     assert isinstance(layer(network, "block1.activation"), ACTIVATIONS[activation])
 
 
-def test_there_is_no_other_activation_than_those_of_the_options() -> None:
+def test_no_other_activation_is_implemented() -> None:
     assert set(ACTIVATIONS) == set(get_args(Activation))
 
 
-def test_options_left_out_are_those_of_the_block() -> None:
+def test_omitted_options_have_the_defaults_of_the_block() -> None:
     given = Block(filters=4).model_dump()
     assert str(build([{"filters": 4}])) == str(build([given]))
 
 
 @pytest.mark.parametrize("hidden", [[], [7], [7, 6, 5]])
-def test_head_has_a_layer_for_each_number(hidden: list[int]) -> None:
+def test_head_has_one_layer_per_number(hidden: list[int]) -> None:
     network = build([{"filters": 4}], (8, 12, 3), hidden=hidden, dropout=0.2)
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
     assert [module.in_features for module in linear] == [4 * 4 * 6, *hidden]
@@ -194,7 +194,7 @@ def test_head_has_a_layer_for_each_number(hidden: list[int]) -> None:
         ([{"padding": "reflect"}, {"padding": "zero"}], {"block2.convolution": 8, "block2.pooling": 10}),
     ],
 )
-def test_a_cell_sees_as_much_as_the_windows_add_up_to(blocks: list[dict[str, Any]], expected: dict[str, int]) -> None:
+def test_the_receptive_field_has_the_expected_size(blocks: list[dict[str, Any]], expected: dict[str, int]) -> None:
     network = build([{"filters": 3, "activation": "sigmoid", **block} for block in blocks], (40, 40, 1))
     for name, module in network.feature_layers():
         if name not in expected:
@@ -243,7 +243,7 @@ VALID = {"filters": 4, "padding": "valid"}
         ),
     ],
 )
-def test_sizes_that_do_not_work_out_are_refused_with_the_way_there(
+def test_impossible_sizes_are_refused_with_all_sizes_so_far(
     blocks: list[dict[str, Any]], shape: tuple[int, int, int], parts: list[str]
 ) -> None:
     with pytest.raises(ValueError) as caught:
@@ -252,12 +252,12 @@ def test_sizes_that_do_not_work_out_are_refused_with_the_way_there(
     assert "\n" not in str(caught.value)
 
 
-def test_the_widest_border_that_can_be_reflected_is_taken() -> None:
+def test_the_widest_possible_reflection_is_accepted() -> None:
     assert sizes(build([{"filters": 4, "padding": "reflect", "kernel_size": 7, "pooling": "none"}], (4, 4, 1)))
     assert sizes(build([{"filters": 4, "padding": "replicate", "kernel_size": 9, "pooling": "none"}], (4, 4, 1)))
 
 
 @pytest.mark.parametrize("block", [{}, {"filters": 4, "kernel": 3}, {"filters": 4, "padding": "same"}])
-def test_a_wrong_block_is_refused_without_params_too(block: dict[str, Any]) -> None:
+def test_a_wrong_block_in_a_saved_config_is_refused(block: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         build([block])

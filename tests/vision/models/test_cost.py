@@ -1,4 +1,4 @@
-"""Multiply-adds, counted by hand and by the function."""
+"""Multiply-adds, compared with counts by hand."""
 
 import copy
 from typing import Any
@@ -35,11 +35,11 @@ BLOCK = {"filters": 4, "kernel_size": 5, "padding": "valid", "pooling": "none"}
     ],
     ids=["linear", "linear of another size", "mlp", "cnn", "strided cnn", "lenet5", "lenet5 with its table", "rules"],
 )
-def test_the_count_is_that_of_the_hand(network: Classifier, count: int) -> None:
+def test_the_count_equals_the_count_by_hand(network: Classifier, count: int) -> None:
     assert multiply_adds(network) == count
 
 
-def test_alexnet_costs_what_torchvision_states() -> None:
+def test_alexnet_has_the_multiply_adds_that_torchvision_states() -> None:
     with torch.device("meta"):
         network = build("alexnet", (224, 224, 3), classes=1000, form="imagenet")
     stated = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.meta["_ops"]  # billions
@@ -47,7 +47,7 @@ def test_alexnet_costs_what_torchvision_states() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_counting_changes_nothing(name: str) -> None:
+def test_counting_does_not_change_the_network(name: str) -> None:
     network = build(name, (12, 12, 1)).train()
     before, drawn = copy.deepcopy(network.state_dict()), torch.get_rng_state()
     multiply_adds(network)
@@ -59,7 +59,7 @@ def test_counting_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(MODELS) - {"rules"}))
-def test_every_network_that_has_layers_costs_something_for_each_picture(name: str) -> None:
+def test_every_network_with_layers_has_multiply_adds(name: str) -> None:
     count = multiply_adds(build(name, (12, 12, 1)))
     assert isinstance(count, int)
     assert count > 0

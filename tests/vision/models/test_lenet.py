@@ -1,4 +1,4 @@
-"""LeNet-5 as the paper has it: its sizes, its numbers of parameters, its table of connections."""
+"""LeNet-5 compared with the paper: sizes, numbers of parameters, table of connections."""
 
 from typing import Any
 
@@ -33,13 +33,13 @@ def counts(network: Lenet5) -> dict[str, int]:
     return {name: parameter_count(layer) for name, layer in layers if parameter_count(layer)}
 
 
-def test_parameters_are_as_many_as_in_the_paper() -> None:
+def test_the_number_of_parameters_equals_that_of_the_paper() -> None:
     paper = {"C1": 156, "S2": 12, "C3": 1516, "S4": 32, "C5": 48_120, "F6": 10_164}
     assert counts(build()) == paper | {"output": 84 * 10 + 10}
     assert sum(paper.values()) == 60_000
 
 
-def test_parameters_of_what_is_called_lenet_today() -> None:
+def test_the_number_of_parameters_of_the_modern_lenet() -> None:
     today = {"C1": 156, "C3": 2416, "C5": 48_120, "F6": 10_164, "output": 850}
     assert counts(build(**MODERN)) == today
     assert parameter_count(build((28, 28, 1), **MODERN)) == 61_706
@@ -47,7 +47,7 @@ def test_parameters_of_what_is_called_lenet_today() -> None:
 
 @pytest.mark.parametrize("options", [{}, MODERN, {"subsampling": "average"}])
 @pytest.mark.parametrize("shape", [(32, 32, 1), (28, 28, 1), (12, 28, 3)])
-def test_maps_are_of_the_sizes_of_the_paper(options: dict[str, Any], shape: tuple[int, int, int]) -> None:
+def test_maps_have_the_sizes_of_the_paper(options: dict[str, Any], shape: tuple[int, int, int]) -> None:
     network = build(shape, **options)
     sizes: dict[str, tuple[int, ...]] = {}
     for name, layer in network.feature_layers():
@@ -88,7 +88,7 @@ def test_table_of_connections_is_a_convolution_with_zeros() -> None:
     assert torch.equal(layer.weight.grad, reference.weight.grad[layer.outputs, layer.inputs])
 
 
-def test_first_weights_of_the_table_depend_on_the_inputs_of_a_map_as_those_of_torch() -> None:
+def test_initial_weights_of_the_table_have_the_range_of_torch() -> None:
     torch.manual_seed(0)
     layer = TableConvolution(TABLE, 6, 5)
     for number, inputs in enumerate(TABLE):
@@ -107,12 +107,12 @@ def test_subsampling_is_the_mean_times_a_weight_plus_a_bias() -> None:
     assert layer(maps).flatten().tolist() == [4 * 2 + 0.5, -4 + 3]
 
 
-def test_tanh_is_scaled_to_go_through_one() -> None:
+def test_scaled_tanh_passes_through_one() -> None:
     squash = ScaledTanh()
     assert squash(torch.tensor([1.0, -1.0, 0.0, 99.0])).tolist() == pytest.approx([1.0, -1.0, 0.0, 1.7159], abs=1e-4)
 
 
-def test_small_pictures_stand_in_black() -> None:
+def test_small_images_are_padded_with_black() -> None:
     network = build((28, 20, 3))
     seen: list[Tensor] = []
     network.layers.get_submodule("features.border").register_forward_hook(lambda _m, _i, output: seen.append(output))
@@ -122,7 +122,7 @@ def test_small_pictures_stand_in_black() -> None:
     assert torch.allclose(pixels, expected, atol=1e-6)
 
 
-def test_forward_is_the_one_written_down() -> None:
+def test_forward_equals_the_formula() -> None:
     network = build()
     state = {name.removeprefix("layers."): tensor for name, tensor in network.state_dict().items()}
 
@@ -149,7 +149,7 @@ def test_forward_is_the_one_written_down() -> None:
 
 
 @pytest.mark.parametrize(("shape", "inputs"), [((40, 32, 1), 16 * 7 * 5), ((64, 64, 3), 16 * 13 * 13)])
-def test_of_larger_pictures_c5_sees_the_whole(shape: tuple[int, int, int], inputs: int) -> None:
+def test_c5_covers_all_of_larger_images(shape: tuple[int, int, int], inputs: int) -> None:
     network = build(shape)
     assert counts(network)["C5"] == 120 * (inputs + 1)
     assert network(torch.rand(2, shape[2], *shape[:2])).shape == (2, 10)

@@ -1,4 +1,4 @@
-"""Every classifier in the table MODELS: shapes, gradients, normalisation, learning."""
+"""Every classifier in MODELS: shapes, gradients, normalisation, learning."""
 
 from typing import Any
 
@@ -41,12 +41,12 @@ def test_a_batch_gives_finite_logits_for_every_class(name: str, shape: tuple[int
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_the_number_of_classes_is_free(name: str) -> None:
+def test_any_number_of_classes_is_possible(name: str) -> None:
     assert build(name, classes=7)(make_batch()[0]).shape == (20, 7)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_a_picture_is_read_by_itself(name: str) -> None:
+def test_images_of_a_batch_are_independent(name: str) -> None:
     images, _ = make_batch()
     network = build(name).eval()
     with torch.no_grad():
@@ -55,7 +55,7 @@ def test_a_picture_is_read_by_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_black_and_white_pictures_give_finite_logits(name: str) -> None:
+def test_black_and_white_images_give_finite_logits(name: str) -> None:
     assert torch.isfinite(build(name).eval()(torch.stack([torch.zeros(1, 12, 12), torch.ones(1, 12, 12)]))).all()
 
 
@@ -70,7 +70,7 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_gradients_reach_the_picture(name: str) -> None:
+def test_gradients_reach_the_image(name: str) -> None:
     images, labels = make_batch()
     images.requires_grad_()
     F.cross_entropy(build(name)(images), labels, reduction="sum").backward()
@@ -79,7 +79,7 @@ def test_gradients_reach_the_picture(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BY_GRADIENT)
-def test_one_batch_is_learnt_by_heart(name: str) -> None:
+def test_one_batch_can_be_overfitted(name: str) -> None:
     network = build(name, **({"dropout": 0.0} if name in WITH_DROPOUT else {}))
     images, labels = make_batch()
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.003)
@@ -95,7 +95,7 @@ def test_one_batch_is_learnt_by_heart(name: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_a_picture_of_the_mean_is_zero_after_normalisation(name: str, shape: tuple[int, int, int]) -> None:
+def test_an_image_equal_to_the_mean_is_zero_after_normalisation(name: str, shape: tuple[int, int, int]) -> None:
     network = build(name, shape)
     seen: list[Tensor] = []
     network.layers.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -106,19 +106,19 @@ def test_a_picture_of_the_mean_is_zero_after_normalisation(name: str, shape: tup
     assert torch.allclose(seen[1], torch.ones_like(picture), atol=1e-5)
 
 
-def test_the_scale_of_the_data_is_no_parameter_but_is_saved() -> None:
+def test_mean_and_std_are_saved_but_are_not_parameters() -> None:
     network = build("mlp")
     assert {"mean", "std"} <= set(network.state_dict())
     assert not {"mean", "std"} & {name for name, _ in network.named_parameters()}
 
 
-def test_a_channel_that_never_varies_divides_nothing_by_zero() -> None:
+def test_a_constant_channel_causes_no_division_by_zero() -> None:
     network = classifier("mlp", (4, 4, 1), 2, mean=0.5, std=0.0)
     assert torch.isfinite(network(torch.rand(2, 1, 4, 4))).all()
 
 
 @pytest.mark.parametrize("name", WITH_DROPOUT)
-def test_dropout_acts_in_training_alone(name: str) -> None:
+def test_dropout_is_active_only_in_training(name: str) -> None:
     network = build(name, dropout=0.5)
     images, _ = make_batch()
     assert not torch.equal(network(images), network(images))
@@ -144,7 +144,7 @@ def test_two_trainings_end_in_the_same_bits(name: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_the_order_of_pixels_in_memory_changes_nothing(name: str, shape: tuple[int, int, int]) -> None:
+def test_the_memory_format_does_not_change_the_output(name: str, shape: tuple[int, int, int]) -> None:
     network = build(name, shape).eval()
     images, _ = make_batch(shape, count=4)
     with torch.no_grad():
@@ -155,7 +155,7 @@ def test_the_order_of_pixels_in_memory_changes_nothing(name: str, shape: tuple[i
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", [name for name in MODELS if hasattr(MODELS[name], "feature_layers")])
-def test_feature_layers_give_maps_one_after_the_other(name: str, shape: tuple[int, int, int]) -> None:
+def test_feature_layers_give_maps_in_order(name: str, shape: tuple[int, int, int]) -> None:
     network = build(name, shape).eval()
     layers = network.feature_layers()
     seen: list[tuple[str, Tensor]] = []
@@ -167,7 +167,7 @@ def test_feature_layers_give_maps_one_after_the_other(name: str, shape: tuple[in
     assert all(maps.ndim == 4 and len(maps) == 2 for _, maps in seen)
 
 
-def test_linear_has_a_weight_for_every_pixel_and_class() -> None:
+def test_linear_has_one_weight_per_pixel_and_class() -> None:
     network = build("linear", (12, 28, 3), classes=7)
     assert parameter_count(network) == 7 * (12 * 28 * 3 + 1)
     first, second = (make_batch((12, 28, 3), count=6)[0][part] for part in (slice(3), slice(3, 6)))
@@ -175,29 +175,29 @@ def test_linear_has_a_weight_for_every_pixel_and_class() -> None:
 
 
 @pytest.mark.parametrize("hidden", [[5], [5, 6], [5, 6, 7, 8]])
-def test_mlp_has_a_layer_for_each_number(hidden: list[int]) -> None:
+def test_mlp_has_one_layer_per_number(hidden: list[int]) -> None:
     linear = [layer for layer in build("mlp", hidden=hidden).modules() if isinstance(layer, torch.nn.Linear)]
     assert [layer.out_features for layer in linear] == [*hidden, 10]
 
 
 @pytest.mark.parametrize("classes", [2, 9, 11])
-def test_rules_are_for_ten_classes(classes: int) -> None:
+def test_rules_need_ten_classes(classes: int) -> None:
     with pytest.raises(ValueError, match=rf"'rules'.*not for {classes} classes"):
         build("rules", classes=classes)
 
 
-def test_rules_have_nothing_to_learn() -> None:
+def test_rules_have_no_parameters() -> None:
     assert not parameter_count(build("rules"))
 
 
-def test_measures_do_not_change_with_brightness() -> None:
+def test_measurements_do_not_depend_on_brightness() -> None:
     images, _ = make_batch((14, 14, 1), count=4)
     bright, dim = measure(images), measure(images * 0.4)
     for name in bright:
         assert torch.allclose(bright[name], dim[name], atol=1e-5), name
 
 
-def test_measures_of_one_bright_pixel_are_at_its_place() -> None:
+def test_the_ink_of_one_pixel_is_in_its_cell() -> None:
     image = torch.zeros(1, 1, 21, 21)
     image[0, 0, 4, 10] = 1.0  # row 4 lies in the upper third of the inner rows 3 to 17, column 10 in the middle one
     measured = measure(image)

@@ -1,4 +1,4 @@
-"""The neocognitron: what its cells answer, what each stage learns, and its training without an optimiser."""
+"""The neocognitron: responses of its cells, what each stage learns, and training without an optimiser."""
 
 import copy
 import math
@@ -30,7 +30,7 @@ def build(size: int = SIZE, channels: int = 1, classes: int = 4, **options: Any)
 
 
 def make_signs(count: int = 80, seed: int = 1, size: int = SIZE) -> tuple[Tensor, Tensor]:
-    """A lying stroke, a standing one, a cross and a square, each somewhere near the middle, on faint noise."""
+    """A horizontal and a vertical stroke, a cross and a square, near the centre, on faint noise."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(count, 1, size, size, generator=generator) * 0.1
     labels = torch.arange(count) % 4
@@ -76,7 +76,7 @@ def s_layer(threshold: float = 0.5, planes: int = 6) -> SLayer:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
-def test_an_s_cell_answers_its_own_template_most(threshold: float) -> None:
+def test_an_s_cell_responds_most_to_its_own_template(threshold: float) -> None:
     layer = s_layer(threshold)
     answers = layer(layer.templates * 5)[:, :, 1, 1]
     assert answers.argmax(1).tolist() == list(range(6))
@@ -92,13 +92,13 @@ def test_excitation_over_inhibition_is_the_cosine() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0, 100.0])
-def test_inhibition_makes_the_answer_the_same_for_a_scaled_input(factor: float) -> None:
+def test_inhibition_makes_the_response_independent_of_contrast(factor: float) -> None:
     layer = s_layer()
     inputs = torch.rand(2, 4, 6, 6) + 0.5
     assert torch.allclose(layer(inputs), layer(factor * inputs), rtol=0.05)
 
 
-def test_an_s_cell_is_silent_without_input_and_for_what_is_unlike_its_template() -> None:
+def test_an_s_cell_does_not_respond_without_input_or_to_other_patterns() -> None:
     layer = s_layer(0.6)
     assert not layer(torch.zeros(1, 4, 5, 5)).any()
     inputs = torch.rand(200, 4, 3, 3) ** 4
@@ -108,14 +108,14 @@ def test_an_s_cell_is_silent_without_input_and_for_what_is_unlike_its_template()
     assert torch.equal(layer(inputs) == 0, unlike)
 
 
-def test_a_higher_threshold_selects_more() -> None:
+def test_a_higher_threshold_is_more_selective() -> None:
     inputs = torch.rand(50, 4, 6, 6)
     active = [(s_layer(threshold)(inputs) > 0).float().mean().item() for threshold in (0.3, 0.5, 0.7, 0.9)]
     assert active == sorted(active, reverse=True)
     assert active[0] > active[-1]
 
 
-def test_a_plane_that_has_not_learned_is_silent_beside_those_that_have(taught: Neocognitron) -> None:
+def test_an_unused_plane_does_not_respond(taught: Neocognitron) -> None:
     top = taught.layers[-1]
     assert 0 < top.count < len(top.templates)
     assert not top.templates[int(top.count) :].any() and top.templates[: int(top.count)].flatten(1).any(1).all()
@@ -123,11 +123,11 @@ def test_a_plane_that_has_not_learned_is_silent_beside_those_that_have(taught: N
 
 @pytest.mark.parametrize("level", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_contrast_cells_see_no_flat_picture(level: float, channels: int) -> None:
+def test_contrast_cells_do_not_respond_to_a_uniform_image(level: float, channels: int) -> None:
     assert Contrast(channels)(torch.full((1, channels, 9, 7), level)).abs().max() < 1e-6
 
 
-def test_on_and_off_centre_cells_answer_opposite_spots() -> None:
+def test_on_and_off_centre_cells_respond_to_opposite_spots() -> None:
     spot = torch.zeros(1, 1, 9, 9)
     spot[..., 4, 4] = 1.0
     contrast = Contrast(1)
@@ -136,7 +136,7 @@ def test_on_and_off_centre_cells_answer_opposite_spots() -> None:
 
 
 @pytest.mark.parametrize("planes", [4, 8, 16])
-def test_a_plane_of_the_first_stage_answers_the_edge_of_its_direction(planes: int) -> None:
+def test_a_plane_of_the_first_stage_responds_to_edges_of_its_direction(planes: int) -> None:
     network = build(first_planes=planes)
     place = torch.arange(-8, 9)
     for plane in range(planes):
@@ -147,7 +147,7 @@ def test_a_plane_of_the_first_stage_answers_the_edge_of_its_direction(planes: in
 
 
 @pytest.mark.parametrize("shift", [1, 2, 3])
-def test_tolerance_of_a_shift_grows_with_every_c_layer(shift: int, taught: Neocognitron) -> None:
+def test_shift_tolerance_grows_with_every_c_layer(shift: int, taught: Neocognitron) -> None:
     images, _ = make_signs()
     likeness = []
     for depth in (2, 3, 5):  # S1, C1, C2
@@ -169,7 +169,7 @@ def test_a_c_cell_blurs_its_own_plane_and_saturates() -> None:
 # What is learned
 
 
-def test_a_new_feature_begins_a_plane_and_a_known_one_does_not() -> None:
+def test_a_new_feature_starts_a_plane_and_a_known_one_does_not() -> None:
     layer = build(planes=[12]).layers[3]
     layer.templates.zero_()
     features = torch.zeros(3, 8, 6, 6)
@@ -186,7 +186,7 @@ def test_learning_stops_at_the_number_of_planes() -> None:
     assert [int(learner.count) for learner in network.learners] == [5, 3, 4]
 
 
-def test_a_lower_threshold_makes_fewer_planes() -> None:
+def test_a_lower_threshold_creates_fewer_planes() -> None:
     counts = [
         int(teach(build(planes=[400], learning_threshold=value), *make_signs()).learners[0].count)
         for value in (0.4, 0.55, 0.7)
@@ -194,7 +194,7 @@ def test_a_lower_threshold_makes_fewer_planes() -> None:
     assert counts[0] < counts[1] < counts[2] < 400
 
 
-def test_the_highest_cells_learn_what_they_got_wrong() -> None:
+def test_the_recognition_layer_learns_from_its_errors() -> None:
     top = Recognition(3, 4, (2, 2), 2, 60.0)
     top.templates.zero_()
     one, other = torch.rand(3, 2, 2), torch.rand(3, 2, 2)
@@ -207,7 +207,7 @@ def test_the_highest_cells_learn_what_they_got_wrong() -> None:
     assert torch.allclose(top(one[None])[0, 1], torch.tensor(60.0), rtol=0.06)
 
 
-def test_an_epoch_teaches_one_stage_from_the_lowest_up() -> None:
+def test_each_epoch_trains_one_stage_from_the_lowest_up() -> None:
     network, (images, labels) = build(planes=[6, 6], first="learned"), make_signs()
     assert network.min_epochs == 4
     for epoch, layer in enumerate([1, 3, 5, 7, 7, 7]):
@@ -224,7 +224,7 @@ def test_drawn_edges_are_not_learned() -> None:
     assert changed(before, network.layers[1]) == set()
 
 
-def test_looking_changes_nothing(taught: Neocognitron) -> None:
+def test_inference_does_not_change_the_network(taught: Neocognitron) -> None:
     network = copy.deepcopy(taught)
     before = state(network)
     for mode in (True, False):
@@ -237,19 +237,19 @@ def test_learning_twice_gives_the_same_bits(taught: Neocognitron) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"first": "learned"}, {"planes": [12, 16]}, {"blur": 3}, {"field": 5}])
-def test_signs_are_learned_and_recognised_at_other_places(options: dict[str, Any]) -> None:
+def test_patterns_are_recognised_at_other_positions(options: dict[str, Any]) -> None:
     network = teach(build(**options), *make_signs())
     images, labels = make_signs(seed=2)
     assert (network(images).argmax(1) == labels).float().mean() >= 0.9
 
 
-def test_pictures_in_colour_are_learned() -> None:
+def test_colour_images_are_learned() -> None:
     (images, labels), (others, expected) = make_signs(), make_signs(seed=2)
     network = teach(build(channels=3), images.repeat(1, 3, 1, 1), labels)
     assert (network(others.repeat(1, 3, 1, 1)).argmax(1) == expected).float().mean() >= 0.9
 
 
-def test_the_gradient_reaches_every_picture_after_learning(taught: Neocognitron) -> None:
+def test_gradients_reach_every_image_after_learning(taught: Neocognitron) -> None:
     images, labels = make_signs(seed=2)
     images.requires_grad_()
     F.cross_entropy(taught(images), labels, reduction="sum").backward()
@@ -257,13 +257,13 @@ def test_the_gradient_reaches_every_picture_after_learning(taught: Neocognitron)
     assert all(parameter.grad is None for parameter in taught.parameters())
 
 
-def test_nothing_is_learned_from_empty_pictures() -> None:
+def test_nothing_is_learned_from_empty_images() -> None:
     network = teach(build(), torch.full((20, 1, SIZE, SIZE), 0.2), torch.arange(20) % 4)
     assert [int(learner.count) for learner in network.learners] == [0, 0]
     assert torch.isfinite(network(make_signs()[0])).all()
 
 
-def test_templates_are_counted_as_parameters_that_no_optimiser_changes() -> None:
+def test_templates_are_parameters_without_gradients() -> None:
     network = build(planes=[12], prototypes=60)
     assert networks.parameter_count(network) == 8 * 2 * 9 + 12 * 8 * 9 + 60 * 12 * 25
     assert not any(parameter.requires_grad for parameter in network.parameters())
@@ -292,7 +292,7 @@ def make_options(**changes: Any) -> VisionTrain:
 
 @pytest.fixture
 def train(vision_data: Path, tmp_path: Path) -> Callable[..., tuple[trainer.Fitted, Path]]:
-    """Train as the stage does; the result, and the folder of the saved network."""
+    """Trains as the stage does; returns the result and the folder of the saved network."""
     count = iter(range(100))
 
     def run(
@@ -317,7 +317,7 @@ def weights(folder: Path) -> bytes:
     return (folder / networks.WEIGHTS).read_bytes()
 
 
-def test_a_training_has_a_row_an_epoch_and_no_rate(train: Callable[..., Any], vision_data: Path) -> None:
+def test_the_history_has_a_row_per_epoch_and_no_learning_rate(train: Callable[..., Any], vision_data: Path) -> None:
     fitted, folder = train()
     assert [row["epoch"] for row in fitted.history] == [0, 1, 2, 3]
     assert [row["step"] for row in fitted.history] == [6, 12, 18, 24]

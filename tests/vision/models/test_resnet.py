@@ -40,7 +40,7 @@ def test_stages_have_their_widths_and_sizes(options: dict[str, Any], expected: l
     assert list(last.values()) == expected
 
 
-def test_early_pooling_comes_before_the_convolution_but_not_of_the_picture() -> None:
+def test_early_pooling_is_before_the_convolution_except_in_the_first_stage() -> None:
     found = sizes(build(pooling="before"))
     assert found["stage1.convolution"] == (24, 28, 28)
     assert found["stage2.convolution"] == (48, 7, 7)
@@ -50,7 +50,7 @@ def test_early_pooling_comes_before_the_convolution_but_not_of_the_picture() -> 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("convolutions", [1, 2])
 @pytest.mark.parametrize("blocks", [0, 1, 2])
-def test_parameters_are_those_of_the_convolutions_and_their_normalisation(
+def test_the_number_of_parameters_is_that_of_convolutions_and_normalisation(
     blocks: int, convolutions: int, channels: int
 ) -> None:
     network = build((28, 28, channels), widths=[8, 16], blocks=blocks, convolutions=convolutions)
@@ -59,12 +59,12 @@ def test_parameters_are_those_of_the_convolutions_and_their_normalisation(
     assert parameter_count(network) == entries + residuals + 16 * 10 + 10
 
 
-def test_default_has_as_many_parameters_as_its_docs_say() -> None:
+def test_the_default_has_the_documented_number_of_parameters() -> None:
     assert parameter_count(build()) == 162_562
 
 
 @pytest.mark.parametrize("convolutions", [1, 2])
-def test_a_residual_block_whose_branch_gives_nothing_changes_nothing(convolutions: int) -> None:
+def test_a_residual_block_with_a_zero_branch_is_the_identity(convolutions: int) -> None:
     block = Residual(4, convolutions, "relu").eval()
     with torch.no_grad():
         block.branch[-1].weight.zero_()
@@ -86,7 +86,7 @@ def test_logits_are_scaled() -> None:
     assert torch.allclose(build(logit_scale=0.25)(images) * 4, build()(images))
 
 
-def test_a_moved_picture_gives_the_same_logits_if_nothing_leaves_it() -> None:
+def test_a_shifted_image_gives_the_same_logits() -> None:
     network = build((32, 32, 1), blocks=0, widths=[4, 5])
     pictures = torch.full((2, 1, 32, 32), 0.2)  # the mean: zero to the first layer, as its border
     pictures[0, :, 12:16, 12:16], pictures[1, :, 16:20, 8:12] = 1.0, 1.0
@@ -106,7 +106,7 @@ def test_a_moved_picture_gives_the_same_logits_if_nothing_leaves_it() -> None:
         ((28, 28, 3), {"widths": [4] * 5}, 5, "28x28 -> 14x14 -> 7x7 -> 3x3 -> 1x1"),
     ],
 )
-def test_more_stages_than_the_picture_bears_are_refused(
+def test_too_many_stages_for_the_image_are_refused(
     shape: tuple[int, int, int], options: dict[str, Any], stage: int, way: str
 ) -> None:
     with pytest.raises(ValueError, match=rf"model\.widths: stage {stage}, pooling: windows .*{way}\)"):
