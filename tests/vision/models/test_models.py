@@ -1,6 +1,6 @@
 """Every classifier in MODELS: shapes, gradients, normalisation, learning."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp.networks import parameter_count
+from cvnlp.params.vision_networks import VisionNetwork
 from cvnlp.vision.models import MODELS, Classifier, rules
 from cvnlp.vision.models.rules import measure
 from make_networks import classifier
@@ -28,7 +29,8 @@ def make_batch(shape: tuple[int, int, int] = (12, 12, 1), count: int = 20) -> tu
 
 TRAINABLE = sorted(name for name in MODELS if parameter_count(build(name)))
 BY_GRADIENT = [name for name in TRAINABLE if any(weight.requires_grad for weight in build(name).parameters())]
-WITH_DROPOUT = ["alexnet", "cnn", "mlp", "resnet"]
+OPTIONS = {one.model_fields["name"].default: one for one in get_args(get_args(VisionNetwork)[0])}
+WITH_DROPOUT = sorted(name for name, options in OPTIONS.items() if "dropout" in options.model_fields)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
