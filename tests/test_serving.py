@@ -11,7 +11,7 @@ from cvnlp import domains, networks
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.network_config import NetworkConfig, TextFormat
-from cvnlp.vision.evaluation.evaluate import predict_split
+from cvnlp.vision.inference import predict_split
 from make_networks import image_format, make_config
 
 DATA = {"vision": image_format((8, 12, 3)), "language": TextFormat(vocabulary_size=11)}
@@ -80,7 +80,7 @@ def test_serving_says_what_evaluation_says(vision_data: Path) -> None:
 @pytest.mark.parametrize("shape", [(2, 12, 8, 3), (2, 8, 12, 1), (2, 3, 8, 12), (8, 12, 3), (2, 8, 12)])
 def test_pictures_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     network, config = make_network("vision", "mlp")
-    with pytest.raises(ValueError, match=r"the network reads \(8, 12, 3\)"):
+    with pytest.raises(ValueError, match=r"the network expects \(8, 12, 3\)"):
         VISION.predict(network, config, np.zeros(shape, np.uint8))
 
 

@@ -15,7 +15,7 @@ from cvnlp.language.inference.scoring import token_nats
 from cvnlp.params.runs import LanguageTrain
 from cvnlp.training.averaging import make_average, non_monotonic_trigger, update_batch_norm
 from cvnlp.vision import metrics
-from cvnlp.vision.evaluation.evaluate import predict_split
+from cvnlp.vision.inference import predict_split
 from make_trainings import SHORT_EPOCH, Trained, Wrap, scripted
 
 EMA = {"average": "ema", "average_decay": 0.8, "average_start": 0.0}

@@ -15,7 +15,7 @@ from cvnlp.language.inference.scoring import token_nats
 from cvnlp.params.runs import Augment, LanguageTrain
 from cvnlp.training.trainer import Fitted
 from cvnlp.vision import metrics
-from cvnlp.vision.evaluation.evaluate import predict_split
+from cvnlp.vision.inference import predict_split
 from make_trainings import Trained, same_weights, scripted
 
 both_halves = pytest.mark.parametrize("half", domains.HALVES)

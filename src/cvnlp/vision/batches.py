@@ -91,6 +91,11 @@ def validation_batches(folder: Path, options: VisionTrain) -> Batches:
     return split_batches(folder, "validation")
 
 
-def split_batches(folder: Path, split: str) -> Batches:
+def split_batches(folder: Path, split: str, *, batch_size: int = EVALUATION_BATCH_SIZE) -> Batches:
     """All images of a split in stored order."""
-    return Batches(folder, split, None, EVALUATION_BATCH_SIZE)
+    return Batches(folder, split, None, batch_size)
+
+
+def evenly_spaced(total: int, count: int) -> np.ndarray:
+    """At most `count` of the row numbers 0 to `total` - 1, at equal distances, with the first and the last."""
+    return np.linspace(0, total - 1, min(count, total)).astype(int)

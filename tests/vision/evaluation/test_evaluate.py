@@ -1,4 +1,4 @@
-"""Evaluation of a classifier: the files it writes say the same as the scores that it returns."""
+"""Evaluation of a classifier: its files agree with its scores."""
 
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,16 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.networks import device
 from cvnlp.params.runs import VisionEvaluate
-from cvnlp.vision import batches, metrics
-from cvnlp.vision.evaluation.evaluate import evaluate, predict_split
-from cvnlp.vision.models import MODELS
+from cvnlp.vision import metrics
+from cvnlp.vision.evaluation import evaluate
+from cvnlp.vision.inference import predict_split
 from make_networks import classifier
 
 OPTIONS = VisionEvaluate(bins=10, mistakes=12)
 
 
 class BrightestRow(nn.Module):
-    """Knows the made pictures, whose class is the row of a bright bar, or reads it `off` rows too low."""
+    """Predicts the row of the bright bar, which is the class of the made images, or the row `off` below it."""
 
     def __init__(self, off: int = 0, classes: int = 10) -> None:
         super().__init__()
@@ -53,29 +53,7 @@ def read(folder: Path, name: str, **options: Any) -> pd.DataFrame:
     return pd.read_csv(folder / f"{name}.csv", **options)
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
-@pytest.mark.parametrize("split", ["validation", "test"])
-def test_predictions_are_in_the_order_of_the_split(vision_data: Path, name: str, split: str) -> None:
-    network = make_network(name)
-    probabilities, labels = predict_split(network, vision_data, split)
-    images = torch.from_numpy(stored(vision_data, f"{split}_images")).permute(0, 3, 1, 2).float() / 255
-    with torch.no_grad():
-        alone = torch.cat([network(image[None].to(device())).softmax(1).cpu() for image in images])
-    assert probabilities == pytest.approx(alone.numpy(), abs=1e-5)
-    assert labels.tolist() == stored(vision_data, f"{split}_labels").tolist()
-    assert probabilities.dtype == np.float32 and labels.dtype == np.int64
-
-
-def test_the_size_of_the_batches_changes_no_prediction(vision_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = make_network()
-    expected, _ = predict_split(network, vision_data, "test")
-    monkeypatch.setattr(batches, "EVALUATION_BATCH", 7)
-    found, labels = predict_split(network, vision_data, "test")
-    assert found == pytest.approx(expected, abs=1e-6)
-    assert len(labels) == 50
-
-
-def test_a_network_that_knows_the_answer_is_right(vision_data: Path, tmp_path: Path) -> None:
+def test_perfect_classifier_has_perfect_scores(vision_data: Path, tmp_path: Path) -> None:
     found = evaluate(BrightestRow(), vision_data, prepared.read_facts(vision_data, VisionFacts), OPTIONS, tmp_path)
     assert found["accuracy"] == 1.0 and found["macro_f1"] == 1.0
     assert found["pictures"] == 50
@@ -83,7 +61,7 @@ def test_a_network_that_knows_the_answer_is_right(vision_data: Path, tmp_path: P
     assert np.load(tmp_path / "mistakes.npy").shape == (0, 12, 12, 1)
 
 
-def test_a_class_without_test_pictures_has_neither_average_precision_nor_curve(
+def test_class_without_test_images_has_neither_average_precision_nor_curve(
     vision_data: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     facts = prepared.read_facts(vision_data, VisionFacts)
@@ -99,7 +77,7 @@ def test_a_class_without_test_pictures_has_neither_average_precision_nor_curve(
     assert not recwarn.list
 
 
-def test_confusion_shows_what_is_taken_for_what(vision_data: Path, tmp_path: Path) -> None:
+def test_confusion_matrix_of_a_systematic_mistake(vision_data: Path, tmp_path: Path) -> None:
     evaluate(BrightestRow(off=1), vision_data, prepared.read_facts(vision_data, VisionFacts), OPTIONS, tmp_path)
     counts = read(tmp_path, "confusion").to_numpy()
     assert (counts == 5 * np.roll(np.eye(10, dtype=int), 1, axis=1)).all()
@@ -164,7 +142,7 @@ def test_mistakes_are_the_worst_ones_with_their_pictures(
     assert (np.load(folder / "mistakes.npy") == pictures).all()
 
 
-def test_evaluating_twice_writes_the_same_bytes(vision_data: Path, tmp_path: Path) -> None:
+def test_evaluation_is_deterministic(vision_data: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         evaluate(make_network(), vision_data, prepared.read_facts(vision_data, VisionFacts), OPTIONS, tmp_path / name)
     first = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}

@@ -1,4 +1,4 @@
-"""A classifier reads the canvases of prepared data: what is scored, written and drawn."""
+"""Sliding-window detection on the canvases of prepared data: scores, files and figures."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.data import READERS, prepare
 from cvnlp.vision.data.pictures import of_arrays
 from cvnlp.vision.insight import analyse
-from cvnlp.vision.insight.canvas_detection import read_canvases
+from cvnlp.vision.insight.canvas_detection import analyse_canvases
 from cvnlp.vision.models import Classifier
 from cvnlp.vision.models.convolutional import Convolutional, named
 from cvnlp.vision.report.detection import detection_section
@@ -32,14 +32,14 @@ TABLES = ("found", "boxes", "classes", "curves", "everywhere")
 
 
 def template_network(shown: list[np.ndarray]) -> Classifier:
-    """Names the class whose picture a window equals, and background elsewhere: correlation above a threshold."""
+    """Predicts the class whose image a window equals, else background: correlation above a threshold."""
     network = Convolutional(image_format((8, 8, 1), len(shown) + 1, mean=0.0, std=1.0))
     network.layers = named(features=nn.Sequential(nn.Identity()), head=nn.Sequential(nn.Flatten(), nn.Linear(64, 4)))
     with torch.no_grad():
         linear = network.layers.head[1]
         for label, picture in enumerate(shown):
             pixels = torch.from_numpy(picture[..., 0] / 255.0).float()
-            # what lies where the picture is black counts against it
+            # bright pixels where the image is black count against it
             linear.weight[label] = torch.where(pixels > 0, 1.0, -1.0).flatten() * 10
             linear.bias[label] = 5 - 10 * pixels.sum()
         linear.weight[-1], linear.bias[-1] = 0.0, 0.0
@@ -68,14 +68,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read(network: Classifier, data: Path, folder: Path, **options: Any) -> dict[str, float]:
-    return read_canvases(
+def detect(network: Classifier, data: Path, folder: Path, **options: Any) -> dict[str, float]:
+    return analyse_canvases(
         network, data, prepared.read_facts(data, VisionFacts).classes, OPTIONS.model_copy(update=options), folder
     )
 
 
-def test_classifier_that_knows_every_object_and_background_finds_and_names_all(data: Path, tmp_path: Path) -> None:
-    scores = read(template_network(glyphs()), data, tmp_path)
+def test_perfect_classifier_has_perfect_scores(data: Path, tmp_path: Path) -> None:
+    scores = detect(template_network(glyphs()), data, tmp_path)
     for name in ("precision", "recall", "map", "located_precision", "located_recall"):
         assert scores[f"reading_{name}"] == 1
     there, found = (pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False) for name in ("boxes", "found"))
@@ -85,9 +85,9 @@ def test_classifier_that_knows_every_object_and_background_finds_and_names_all(d
     assert scores["reading_without_background_precision"] < 0.5
 
 
-def test_classifier_that_takes_one_for_another_locates_what_it_misnames(data: Path, tmp_path: Path) -> None:
+def test_swapped_classes_lower_all_but_the_class_agnostic_scores(data: Path, tmp_path: Path) -> None:
     ring, cross, square = glyphs()
-    scores = read(template_network([cross, ring, square]), data, tmp_path)
+    scores = detect(template_network([cross, ring, square]), data, tmp_path)
     assert scores["reading_located_precision"] == scores["reading_located_recall"] == 1
     there = pd.read_csv(tmp_path / "boxes.csv", keep_default_na=False)
     assert scores["reading_recall"] == pytest.approx((there["class"] == "NA").mean())
@@ -95,7 +95,7 @@ def test_classifier_that_takes_one_for_another_locates_what_it_misnames(data: Pa
 
 
 def test_scores_are_flat_and_one_pass_is_as_good_as_sliding(data: Path, tmp_path: Path) -> None:
-    scores = read(template_network(glyphs()), data, tmp_path)
+    scores = detect(template_network(glyphs()), data, tmp_path)
     assert all(re.fullmatch(r"reading_\w+", name) and np.isfinite(value) for name, value in scores.items())
     assert scores["reading_difference"] < 1e-5
     assert scores["reading_multiply_adds_ratio"] == 1  # a single layer shares nothing
@@ -107,23 +107,23 @@ def test_threshold_trades_recall_for_precision(data: Path, tmp_path: Path) -> No
     network = template_network(glyphs())
     with torch.no_grad():
         network.layers.head[1].weight += torch.randn(4, 64)
-    low, high = (read(network, data, tmp_path / str(score), detection_threshold=score) for score in (0.1, 0.999))
+    low, high = (detect(network, data, tmp_path / str(score), detection_threshold=score) for score in (0.1, 0.999))
     assert low["reading_located_recall"] >= high["reading_located_recall"]
     assert low["reading_map"] == high["reading_map"]
     counts = [len(pd.read_csv(tmp_path / str(score) / "found.csv")) for score in (0.1, 0.999)]
     assert counts[0] > counts[1]
 
 
-def test_reading_twice_writes_the_same_bytes(data: Path, tmp_path: Path) -> None:
+def test_result_is_deterministic(data: Path, tmp_path: Path) -> None:
     network = template_network(glyphs())
-    assert read(network, data, tmp_path / "one") == read(network, data, tmp_path / "two")
+    assert detect(network, data, tmp_path / "one") == detect(network, data, tmp_path / "two")
     one, two = ({path.name: files.sha256(path) for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
     assert one == two
 
 
 def test_shown_are_the_first_and_the_worst_of_the_others(data: Path, tmp_path: Path) -> None:
     ring, cross, square = glyphs()
-    read(template_network([ring, square, cross]), data, tmp_path)
+    detect(template_network([ring, square, cross]), data, tmp_path)
     shown, boxes = prepared.load_array(tmp_path, "shown"), pd.read_csv(tmp_path / "boxes.csv", keep_default_na=False)
     mistakes = (~boxes["found"]).groupby(boxes["canvas"]).sum()
     assert list(shown[:2]) == [0, 1] and len(shown) == 4
@@ -132,14 +132,14 @@ def test_shown_are_the_first_and_the_worst_of_the_others(data: Path, tmp_path: P
     assert np.array_equal(prepared.load_array(tmp_path, "canvases"), expected)
 
 
-def test_fewer_canvases_than_are_to_be_shown_are_all_shown(data: Path, tmp_path: Path) -> None:
-    read(template_network(glyphs()), data, tmp_path, canvases_shown=9)
+def test_fewer_canvases_than_wanted_are_all_shown(data: Path, tmp_path: Path) -> None:
+    detect(template_network(glyphs()), data, tmp_path, canvases_shown=9)
     assert list(prepared.load_array(tmp_path, "shown")) == list(range(6))
     assert "worst_detections.png" not in figure_names([detection_section(tmp_path, tmp_path / "figures")])
 
 
-def test_everywhere_has_each_window_that_is_not_background(data: Path, tmp_path: Path) -> None:
-    read(template_network(glyphs()), data, tmp_path)
+def test_every_window_that_is_not_background_is_listed(data: Path, tmp_path: Path) -> None:
+    detect(template_network(glyphs()), data, tmp_path)
     seen = pd.read_csv(tmp_path / "everywhere.csv", keep_default_na=False)
     assert set(seen["class"]) <= {"ring", "cross", "NA"} and set(seen["canvas"]) == {
         *prepared.load_array(tmp_path, "shown")
@@ -148,24 +148,24 @@ def test_everywhere_has_each_window_that_is_not_background(data: Path, tmp_path:
     assert (seen["score"] > 0.5).all()
 
 
-def test_network_that_cannot_read_canvases_says_why(data: Path, tmp_path: Path) -> None:
+def test_reason_is_written_for_a_network_that_is_not_convertible(data: Path, tmp_path: Path) -> None:
     network = classifier("cnn", (8, 8, 1), 4, mean=0.5, std=0.5, blocks=[{"filters": 2}]).eval()
-    assert read(network, data, tmp_path) == {}
+    assert detect(network, data, tmp_path) == {}
     assert [path.name for path in tmp_path.iterdir()] == ["unreadable.txt"]
     (text,) = texts([detection_section(tmp_path, tmp_path)])
-    assert "cannot be applied to a whole canvas in one pass: Cnn pads its maps" in text
+    assert "cannot be applied to a whole canvas in one pass: Cnn pads its feature maps" in text
 
 
-def test_nothing_found_is_drawn_all_the_same(data: Path, tmp_path: Path) -> None:
+def test_section_without_detections(data: Path, tmp_path: Path) -> None:
     network = template_network(glyphs())
     with torch.no_grad():
         network.layers.head[1].bias[-1] = 1e4
-    assert read(network, data, tmp_path / "reading")["reading_recall"] == 0
+    assert detect(network, data, tmp_path / "reading")["reading_recall"] == 0
     detection_section(tmp_path / "reading", tmp_path / "figures")
 
 
-def test_the_section_has_figures_that_are_the_same_every_time(data: Path, tmp_path: Path) -> None:
-    read(template_network(glyphs()), data, tmp_path / "reading")
+def test_section_is_deterministic(data: Path, tmp_path: Path) -> None:
+    detect(template_network(glyphs()), data, tmp_path / "reading")
     shown = figure_names([detection_section(tmp_path / "reading", tmp_path / "figures")])
     assert shown == ["detections.png", "window_predictions.png", "precision_recall.png", "worst_detections.png"]
     detection_section(tmp_path / "reading", tmp_path / "again")
@@ -173,7 +173,7 @@ def test_the_section_has_figures_that_are_the_same_every_time(data: Path, tmp_pa
         assert files.sha256(tmp_path / "figures" / name) == files.sha256(tmp_path / "again" / name)
 
 
-def test_the_look_into_a_network_reads_the_canvases_that_there_are(data: Path, tmp_path: Path) -> None:
+def test_analysis_covers_canvases_if_the_data_has_them(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("captum")
     blocks = [{"filters": 2, "padding": "valid", "pooling": "none"}]
     network = classifier("cnn", (8, 8, 1), 4, mean=0.5, std=0.5, blocks=blocks).eval()

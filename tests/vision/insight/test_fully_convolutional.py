@@ -1,4 +1,4 @@
-"""One pass over a canvas answers as the classifier does window by window, or the network is refused."""
+"""One pass over a canvas gives the logits of the classifier for each window, or the network is refused."""
 
 import itertools
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvnlp.vision.insight.fully_convolutional import Reader, Unreadable, fully_convolutional
+from cvnlp.vision.insight.fully_convolutional import NotConvertibleError, WindowClassifier, fully_convolutional
 from cvnlp.vision.models import Classifier
 from cvnlp.vision.models.convolutional import Convolutional, named
 from make_networks import classifier, image_format
@@ -57,57 +57,57 @@ def by_hand(network: Classifier, canvases: Tensor, stride: int) -> Tensor:
 
 @torch.no_grad()
 @pytest.mark.parametrize("options", LENETS, ids=str)
-def test_lenet_reads_as_it_does_window_by_window_with_the_border_around_the_canvas(options: dict[str, str]) -> None:
+def test_lenet_classifies_all_windows_with_the_border_around_the_canvas(options: dict[str, str]) -> None:
     network, canvases = build("lenet5", **options), noise(2, 1, 41, 50)
-    reader = Reader(network)
-    read = reader.read(canvases)
-    assert (reader.stride, read.shape) == ((4, 4), (2, 10, 4, 6))
-    assert torch.allclose(read, reader.slide(canvases), atol=1e-5)
+    windows = WindowClassifier(network)
+    logits = windows(canvases)
+    assert (windows.stride, logits.shape) == ((4, 4), (2, 10, 4, 6))
+    assert torch.allclose(logits, windows.classify_separately(canvases), atol=1e-5)
     # the window in the middle without a border is a picture of 32 x 32 of its own, which gets none
     larger = build("lenet5", (32, 32, 1), **options)
     larger.load_state_dict(network.state_dict())
-    assert torch.allclose(read[:, :, 2, 3], larger(canvases[:, :, 6:38, 10:42]), atol=1e-5)
+    assert torch.allclose(logits[:, :, 2, 3], larger(canvases[:, :, 6:38, 10:42]), atol=1e-5)
 
 
 @torch.no_grad()
-def test_a_picture_alone_on_black_is_read_as_the_classifier_reads_it() -> None:
+def test_image_on_a_black_canvas_has_the_logits_of_the_image_alone() -> None:
     network, canvas, picture = build("lenet5"), torch.zeros(1, 1, 60, 60), noise(1, 1, 28, 28)
     for top, left in ((0, 0), (8, 12), (32, 32)):
         canvas.zero_()[:, :, top : top + 28, left : left + 28] = picture
-        read = Reader(network).read(canvas)[:, :, top // 4, left // 4]
-        assert torch.allclose(read, network(picture), atol=1e-5)
+        logits = WindowClassifier(network)(canvas)[:, :, top // 4, left // 4]
+        assert torch.allclose(logits, network(picture), atol=1e-5)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("shape", [(14, 14, 1), (15, 12, 3)], ids=str)
 @pytest.mark.parametrize("name", CNNS)
-def test_network_without_padding_reads_as_it_does_window_by_window(name: str, shape: tuple[int, int, int]) -> None:
+def test_network_without_padding_classifies_all_windows(name: str, shape: tuple[int, int, int]) -> None:
     network, canvases = build("cnn", shape, **CNNS[name]), noise(2, shape[2], 29, 31)
-    reader = Reader(network)
-    read = reader.read(canvases)
-    expected = by_hand(network, canvases, reader.stride[0])
-    assert read.shape == expected.shape
-    assert torch.allclose(read, expected, atol=1e-5)
-    assert torch.allclose(reader.slide(canvases), expected, atol=1e-5)
+    windows = WindowClassifier(network)
+    logits = windows(canvases)
+    expected = by_hand(network, canvases, windows.stride[0])
+    assert logits.shape == expected.shape
+    assert torch.allclose(logits, expected, atol=1e-5)
+    assert torch.allclose(windows.classify_separately(canvases), expected, atol=1e-5)
 
 
 @torch.no_grad()
-def test_places_are_those_of_the_windows() -> None:
+def test_corners_are_those_of_the_windows() -> None:
     network, canvases = build("cnn", (14, 14, 1), **CNNS["two blocks"]), noise(1, 1, 29, 31)
-    reader = Reader(network)
-    read = reader.read(canvases).flatten(2)
-    for window, (top, left) in enumerate(reader.places(canvases).tolist()):
+    windows = WindowClassifier(network)
+    logits = windows(canvases).flatten(2)
+    for window, (top, left) in enumerate(windows.corners(canvases).tolist()):
         there = network(canvases[:, :, top : top + 14, left : left + 14])
-        assert torch.allclose(read[:, :, window], there, atol=1e-5)
+        assert torch.allclose(logits[:, :, window], there, atol=1e-5)
 
 
 @torch.no_grad()
-def test_a_canvas_of_one_window_is_a_picture() -> None:
+def test_canvas_of_one_window_is_an_image() -> None:
     network, picture = build("lenet5"), noise(3, 1, 28, 28)
-    assert torch.allclose(Reader(network).read(picture)[:, :, 0, 0], network(picture), atol=1e-5)
+    assert torch.allclose(WindowClassifier(network)(picture)[:, :, 0, 0], network(picture), atol=1e-5)
 
 
-def test_the_network_itself_stays_as_it_was() -> None:
+def test_the_network_itself_is_not_modified() -> None:
     network, picture = build("lenet5"), noise(1, 1, 28, 28)
     before = network(picture)
     converted = fully_convolutional(network)
@@ -120,40 +120,40 @@ def test_the_network_itself_stays_as_it_was() -> None:
 PADDED = {"blocks": [{"filters": 3}]}
 MIRRORED = {"blocks": [{"filters": 3, "padding": "mirror"}]}
 REFUSED = {
-    "zeros": ("cnn", PADDED, "Cnn pads its maps"),
-    "mirror": ("cnn", MIRRORED, "Cnn pads its maps"),
-    "padded and strided": ("alexnet", {"width": 0.1}, "AlexNet pads its maps"),
-    "mean of the maps": ("resnet", {"widths": [4]}, "its head holds AdaptiveAvgPool2d"),
-    "no maps": ("mlp", {}, "Mlp is not made of maps"),
-    "no layers": ("rules", {}, "Rules is not made of maps"),
-    "no head": ("neocognitron", {}, "Neocognitron is not made of maps"),
+    "zeros": ("cnn", PADDED, "Cnn pads its feature maps"),
+    "mirror": ("cnn", MIRRORED, "Cnn pads its feature maps"),
+    "padded and strided": ("alexnet", {"width": 0.1}, "AlexNet pads its feature maps"),
+    "mean of the maps": ("resnet", {"widths": [4]}, "its head contains AdaptiveAvgPool2d"),
+    "no maps": ("mlp", {}, "Mlp does not consist of feature maps"),
+    "no layers": ("rules", {}, "Rules does not consist of feature maps"),
+    "no head": ("neocognitron", {}, "Neocognitron does not consist of feature maps"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_network_that_would_read_otherwise_is_refused_by_name(case: str) -> None:
+def test_network_that_cannot_be_converted_is_refused_with_the_reason(case: str) -> None:
     name, options, reason = REFUSED[case]
-    with pytest.raises(Unreadable, match=reason):
-        Reader(build(name, (16, 16, 1), **options))
+    with pytest.raises(NotConvertibleError, match=reason):
+        WindowClassifier(build(name, (16, 16, 1), **options))
 
 
-def test_head_that_mixes_places_is_refused() -> None:
+def test_head_that_mixes_positions_is_refused() -> None:
     class Sorted(nn.Module):
         def forward(self, inputs: Tensor) -> Tensor:
             return inputs.flatten(1).sort(1).values
 
     network = Convolutional(image_format((8, 8, 1), classes=5))
     network.layers = named(features=named(one=nn.Conv2d(1, 2, 3)), head=nn.Sequential(Sorted(), nn.Linear(72, 5)))
-    with pytest.raises(Unreadable, match="its head holds Sorted"):
-        Reader(network)
+    with pytest.raises(NotConvertibleError, match="its head contains Sorted"):
+        WindowClassifier(network)
 
 
-def test_maps_that_are_no_convolution_s_are_refused() -> None:
+def test_feature_maps_of_other_layers_are_refused() -> None:
     network = Convolutional(image_format((8, 8, 1), classes=5))
     features = named(one=nn.Conv2d(1, 2, 3), two=nn.AdaptiveMaxPool2d(2))
     network.layers = named(features=features, head=nn.Sequential(nn.Flatten(), nn.Linear(8, 5)))
-    with pytest.raises(Unreadable, match="Convolutional is not made of convolutions, pooling and fully connected"):
-        Reader(network)
+    with pytest.raises(NotConvertibleError, match="contains other layers than convolutions, pooling and fully"):
+        WindowClassifier(network)
 
 
 def test_multiply_adds_are_those_counted_by_hand() -> None:
@@ -161,14 +161,14 @@ def test_multiply_adds_are_those_counted_by_hand() -> None:
     network = build("cnn", (10, 10, 1), blocks=[{"filters": 2, **VALID}], hidden=[])
     window = 8 * 8 * 2 * 9 + 4 * 4 * 2 * 10
     whole = 18 * 18 * 2 * 9 + 6 * 6 * (4 * 4 * 2) * 10
-    reader = Reader(network)
-    assert reader.multiply_adds(noise(1, 1, 20, 20)) == (6 * 6 * window, whole)
+    windows = WindowClassifier(network)
+    assert windows.multiply_adds(noise(1, 1, 20, 20)) == (6 * 6 * window, whole)
 
 
-def test_one_pass_saves_more_the_larger_the_canvas() -> None:
-    reader = Reader(build("lenet5"))
+def test_one_pass_saves_more_on_larger_canvases() -> None:
+    windows = WindowClassifier(build("lenet5"))
     ratios = [
         sliding / at_once
-        for sliding, at_once in (reader.multiply_adds(noise(1, 1, size, size)) for size in (28, 56, 112))
+        for sliding, at_once in (windows.multiply_adds(noise(1, 1, size, size)) for size in (28, 56, 112))
     ]
     assert ratios[0] == 1 and ratios[0] < ratios[1] < ratios[2]

@@ -1,4 +1,4 @@
-"""A convolution beside its locally connected twin: the same maps, and gradients that add up."""
+"""Weight sharing: a locally connected layer with equal weights has the same maps, and gradients with the same sum."""
 
 from typing import Any
 
@@ -59,30 +59,30 @@ def train(network: nn.Module, steps: int = 40) -> nn.Module:
 
 
 @pytest.mark.parametrize("options", LAYERS, ids=str)
-def test_the_twin_gives_the_same_maps_and_its_gradients_add_up(options: dict[str, Any]) -> None:
+def test_locally_connected_layer_has_the_same_maps_and_gradients_with_the_same_sum(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     convolution = nn.Conv2d(4, 6, dtype=torch.float64, **options)
-    twin = LocallyConnected(convolution, 11, 13)
+    local = LocallyConnected(convolution, 11, 13)
     pictures = torch.randn(2, 4, 11, 13, dtype=torch.float64)
-    ours, theirs = twin(pictures), convolution(pictures)
+    ours, theirs = local(pictures), convolution(pictures)
     assert torch.allclose(ours, theirs, rtol=0, atol=1e-12)
     target = torch.randn_like(theirs)
     for maps in (ours, theirs):
         (maps * target).sum().backward()
     for name, parameter in convolution.named_parameters():
-        copies = twin.get_parameter(name).grad
+        copies = local.get_parameter(name).grad
         assert copies is not None and parameter.grad is not None
         assert torch.allclose(copies.sum((0, 1)), parameter.grad, rtol=0, atol=1e-10)
 
 
-def test_the_twins_weights_are_its_own() -> None:
+def test_locally_connected_weights_are_independent() -> None:
     convolution = nn.Conv2d(1, 2, 3)
-    twin = LocallyConnected(convolution, 6, 6)
+    local = LocallyConnected(convolution, 6, 6)
     pictures = torch.rand(1, 1, 6, 6)
-    before = twin(pictures)
+    before = local(pictures)
     with torch.no_grad():
-        twin.weight[1, 2] += 1
-    changed = (twin(pictures) != before)[0].any(0)
+        local.weight[1, 2] += 1
+    changed = (local(pictures) != before)[0].any(0)
     assert changed.nonzero().tolist() == [[1, 2]]
     assert torch.allclose(convolution(pictures), before, atol=1e-6)
 
@@ -97,13 +97,13 @@ def test_the_gradient_of_a_shared_weight_is_the_sum_over_its_copies(trained: boo
     assert numbers["copies_apart"] > 1e-3 * numbers["gradient_largest"]  # the copies would go different ways
 
 
-def test_training_was_training() -> None:
+def test_the_trained_network_has_learned() -> None:
     network = train(make_cnn())
     pictures, labels = make_batch(32)
     assert (network(pictures).argmax(1) == labels).all()
 
 
-def test_the_network_stays_as_it_is() -> None:
+def test_the_network_is_not_modified() -> None:
     network = make_cnn(dropout=0.5).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     first, second = compare_gradients(network, *make_batch()), compare_gradients(network, *make_batch())
@@ -113,7 +113,7 @@ def test_the_network_stays_as_it_is() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_a_running_mean_is_not_moved() -> None:
+def test_running_statistics_are_not_updated() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2 * 10 * 8, 4))
     unshare(network, "0", make_batch()[0])
     assert network[1].num_batches_tracked == 0
@@ -123,16 +123,16 @@ def test_a_frozen_network_has_gradients_too() -> None:
     assert compare_gradients(make_cnn().requires_grad_(False), *make_batch())["gradient_largest"] > 0
 
 
-def test_one_step_drives_the_copies_apart() -> None:
+def test_one_step_makes_the_copies_differ() -> None:
     network = make_cnn()
     pictures, labels = make_batch()
-    unshared, twin = unshare(network, first_convolution(network), pictures)
+    unshared, local = unshare(network, first_convolution(network), pictures)
     F.cross_entropy(unshared(pictures), labels).backward()
     torch.optim.SGD(unshared.parameters(), lr=1.0).step()
-    assert (twin.weight.amax((0, 1)) - twin.weight.amin((0, 1))).max() > 1e-3
+    assert (local.weight.amax((0, 1)) - local.weight.amin((0, 1))).max() > 1e-3
 
 
-def test_sharing_saves_parameters_in_proportion_to_the_places() -> None:
+def test_parameter_counts_worked_out_by_hand() -> None:
     counts = parameter_counts(nn.Conv2d(3, 8, 5, padding="same"), 28, 20)
     assert counts == {
         "places": 560,
@@ -147,30 +147,30 @@ def test_sharing_saves_parameters_in_proportion_to_the_places() -> None:
 @pytest.mark.parametrize("options", LAYERS, ids=str)
 def test_parameter_counts_are_those_of_the_modules(options: dict[str, Any]) -> None:
     convolution = nn.Conv2d(4, 6, **options)
-    twin = LocallyConnected(convolution, 11, 13)
+    local = LocallyConnected(convolution, 11, 13)
     counts = parameter_counts(convolution, 11, 13)
-    assert counts["parameters_unshared"] == sum(parameter.numel() for parameter in twin.parameters())
+    assert counts["parameters_unshared"] == sum(parameter.numel() for parameter in local.parameters())
     assert counts["places"] == convolution(torch.zeros(1, 4, 11, 13))[0, 0].numel()
 
 
-def test_without_a_name_the_first_convolution_is_taken() -> None:
+def test_the_first_convolution_is_the_default() -> None:
     network = make_cnn()
     assert first_convolution(network) == convolutions(network)[0]
     named = compare_gradients(network, *make_batch(), layer=convolutions(network)[0])
     assert compare_gradients(network, *make_batch()) == named
 
 
-def test_what_is_no_convolution_is_refused() -> None:
+def test_layer_that_is_no_convolution_is_refused() -> None:
     mlp, plain = classifier("mlp", (12, 10, 1), 4, mean=0.3, std=0.2), nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten())
-    with pytest.raises(ValueError, match="network: a Mlp has no convolution within it"):
+    with pytest.raises(ValueError, match="network: a Mlp contains no convolution"):
         compare_gradients(mlp, *make_batch())
-    with pytest.raises(ValueError, match="layer 'layers' is none of the network's convolutions: it has none"):
+    with pytest.raises(ValueError, match="layer 'layers' is not a convolution of the network; choices: none"):
         compare_gradients(mlp, *make_batch(), layer="layers")
-    with pytest.raises(ValueError, match="layer '1' is none of the network's convolutions: 0"):
+    with pytest.raises(ValueError, match="layer '1' is not a convolution of the network; choices: 0"):
         compare_gradients(plain, *make_batch(), layer="1")
 
 
-def test_a_layer_that_reads_two_sizes_is_refused() -> None:
+def test_layer_with_inputs_of_two_sizes_is_refused() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -179,5 +179,5 @@ def test_a_layer_that_reads_two_sizes_is_refused() -> None:
         def forward(self, pictures: Tensor) -> Tensor:
             return self.layer(self.layer(pictures)).flatten(1)
 
-    with pytest.raises(ValueError, match="layer 'layer': reads inputs of 2 sizes"):
+    with pytest.raises(ValueError, match="layer 'layer' has inputs of 2 sizes"):
         compare_gradients(Twice(), *make_batch())

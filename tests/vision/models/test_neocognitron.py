@@ -14,7 +14,7 @@ from torch import Tensor
 from cvnlp import networks
 from cvnlp.params.runs import Augment, VisionTrain
 from cvnlp.training import trainer
-from cvnlp.vision.evaluation.evaluate import predict_split
+from cvnlp.vision.inference import predict_split
 from cvnlp.vision.models.neocognitron import CLayer, Contrast, Neocognitron, Recognition, SLayer
 from cvnlp.vision.training import GradientFreeTask
 from make_networks import classifier

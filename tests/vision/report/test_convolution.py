@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cvnlp.vision.insight.laboratory import save_laboratory
 from matplotlib.figure import Figure
 
 from cvnlp import files
-from cvnlp.vision.insight.laboratory import save_laboratory
 from cvnlp.vision.report.convolution import convolution_section
 from report_contents import figure_names, is_cut_off, numbers, title
 

@@ -1,5 +1,7 @@
-"""Adversarial attacks on image classifiers."""
+"""Attacks on image classifiers: small perturbations of an image that change its predicted class."""
 
+from cvnlp.vision.attacks.config import Attack, AttackConfig
 from cvnlp.vision.attacks.robustness import attack
+from cvnlp.vision.attacks.table import ATTACKS
 
-__all__ = ["attack"]
+__all__ = ["ATTACKS", "Attack", "AttackConfig", "attack"]

@@ -1,28 +1,28 @@
-"""A classifier on the test split: scores, tables, the worst mistakes."""
+"""Evaluation of an image classifier on the test split: scores, tables and the worst mistakes."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
-from cvnlp.networks import device
 from cvnlp.params.runs import VisionEvaluate
 from cvnlp.vision import metrics
-from cvnlp.vision.batches import split_batches
+from cvnlp.vision.inference import predict_split
 
-CURVE_POINTS = 101  # of the precision-recall curve of a class, however many pictures it has
+CURVE_POINTS = 101  # of the precision-recall curve of a class, at most
 
 
 def evaluate(
     network: nn.Module, data: Path, facts: VisionFacts, options: VisionEvaluate, details: Path
 ) -> dict[str, float]:
-    """Scores of the test split; into `details` go predictions.csv, classes.csv, curves.csv, confusion.csv,
-    calibration.csv, mistakes.csv and their pictures, mistakes.npy.
+    """Return the scores on the test split.
+
+    Writes into `details`: predictions.csv, classes.csv, curves.csv, confusion.csv, calibration.csv, mistakes.csv, and
+    the images of the mistakes, mistakes.npy.
     """
     probabilities, labels = predict_split(network, data, "test")
     classes = facts.classes
@@ -32,7 +32,7 @@ def evaluate(
         "predictions": predictions,
         "mistakes": mistakes,
         "calibration": metrics.calibration(probabilities, labels, bins=options.bins),
-        **_of_classes(probabilities, labels, classes),
+        **_class_tables(probabilities, labels, classes),
     }
     for name, table in tables.items():
         files.write_table(details / f"{name}.csv", table)
@@ -41,18 +41,8 @@ def evaluate(
     return metrics.summary(probabilities, labels, bins=options.bins)
 
 
-@torch.inference_mode()
-def predict_split(network: nn.Module, data: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Class probabilities float32 (N, classes) and labels int64 (N,) of a whole split."""
-    outputs, labels = [], []
-    for batch in split_batches(data, split):
-        outputs.append(network(batch.images.to(device())).float().softmax(1).cpu())
-        labels.append(batch.labels)
-    return torch.cat(outputs).numpy(), torch.cat(labels).numpy()
-
-
-def _of_classes(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, pd.DataFrame]:
-    """The tables whose rows are classes, or points of the classes' curves, with their names."""
+def _class_tables(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, pd.DataFrame]:
+    """Tables of all classes by name: scores, precision-recall curves, confusion matrix."""
     per_class = metrics.per_class(probabilities, labels)
     per_class.insert(0, "class", classes)
     curves = metrics.precision_recall(probabilities, labels, points=CURVE_POINTS)
@@ -75,6 +65,6 @@ def _predictions(probabilities: np.ndarray, labels: np.ndarray, classes: list[st
 
 
 def _worst_mistakes(table: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Those pictures taken for another class whose own class got the least probability."""
+    """The misclassified images with the lowest probabilities of their own class."""
     wrong = table[table["actual"] != table["predicted"]]
     return wrong.sort_values(["probability_of_actual", "index"]).head(count)

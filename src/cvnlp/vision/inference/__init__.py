@@ -1,5 +1,11 @@
 """Inference with image classifiers: the one place where a network is run on data."""
 
-from cvnlp.vision.inference.predict import predict
+from cvnlp.vision.inference.predict import (
+    predict,
+    predict_classes,
+    predict_outputs,
+    predict_probabilities,
+    predict_split,
+)
 
-__all__ = ["predict"]
+__all__ = ["predict", "predict_classes", "predict_outputs", "predict_probabilities", "predict_split"]

@@ -1,16 +1,68 @@
-"""A classifier as others call it: pictures in, class probabilities out."""
+"""Predictions of image classifiers: a network runs on data here, in batches and without gradients."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from cvnlp.networks import device
 from cvnlp.params.network_config import VisionConfig
+from cvnlp.vision.batches import EVALUATION_BATCH_SIZE, split_batches, to_tensor
 
 
-@torch.inference_mode()
+def predict_outputs(network: nn.Module, batches: Iterable[Tensor]) -> Tensor:
+    """Outputs of `network` for batches (B, C, H, W) of images in [0, 1], concatenated along the first axis.
+
+    The batches move to the device of the network, where the result stays.
+    """
+    place = _device_of(network)
+    with torch.inference_mode():
+        outputs = [network(images.to(place)) for images in batches]
+    return torch.cat(outputs)  # an ordinary tensor, which may take part in a computation of gradients
+
+
+def predict_probabilities(network: nn.Module, batches: Iterable[Tensor]) -> np.ndarray:
+    """Class probabilities float32 (N, classes)."""
+    probabilities: np.ndarray = predict_outputs(network, batches).float().softmax(1).cpu().numpy()
+    return probabilities
+
+
+def predict_classes(network: nn.Module, images: Tensor, *, batch_size: int = EVALUATION_BATCH_SIZE) -> Tensor:
+    """Most probable class int64 (N,) of images (N, C, H, W) in [0, 1]."""
+    return predict_outputs(network, images.split(batch_size)).argmax(1)
+
+
+def predict_split(
+    network: nn.Module, folder: Path, split: str, *, batch_size: int = EVALUATION_BATCH_SIZE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Class probabilities float32 (N, classes) and labels int64 (N,) of a split of the prepared data in `folder`."""
+    batches = split_batches(folder, split, batch_size=batch_size)
+    probabilities = predict_probabilities(network, (batch.images for batch in batches))
+    return probabilities, np.asarray(batches.labels, dtype=np.int64)
+
+
 def predict(network: nn.Module, config: VisionConfig, inputs: np.ndarray) -> np.ndarray:
-    """Class probabilities float32 (N, classes) of uint8 pictures (N, H, W, C)."""
+    """Class probabilities float32 (N, classes) of images uint8 (N, H, W, C).
+
+    ValueError for another type, or for images of another shape than those that the network was trained on.
+    """
     if inputs.shape[1:] != config.data.shape:
-        raise ValueError(f"pictures of shape {inputs.shape[1:]}, but the network reads {config.data.shape}")
-    images = torch.from_numpy(inputs.astype(np.float32)).permute(0, 3, 1, 2) / 255
-    return network(images).float().softmax(1).numpy()
+        raise ValueError(f"images of shape {inputs.shape[1:]}: the network expects {config.data.shape}")
+    if inputs.dtype != np.uint8:
+        raise ValueError(f"pixels of type {inputs.dtype}: the network expects uint8, from 0 to 255")
+    return predict_probabilities(network, _batches(inputs))
+
+
+def _batches(pixels: np.ndarray) -> Iterator[Tensor]:
+    """At least one batch, which is empty if there are no images."""
+    for start in range(0, max(len(pixels), 1), EVALUATION_BATCH_SIZE):
+        yield to_tensor(np.array(pixels[start : start + EVALUATION_BATCH_SIZE]))
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    """Device of its parameters or buffers; without any, the default device."""
+    tensor = next(chain(network.parameters(), network.buffers()), None)
+    return device() if tensor is None else tensor.device

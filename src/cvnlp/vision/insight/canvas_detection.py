@@ -1,11 +1,13 @@
-"""A classifier reads the canvases of a data set: scores, and on disk the tables and arrays that show them.
+"""Sliding-window detection on the canvases of a data set, with a fully convolutional network.
 
-The last class is the background's. How good the reading would be without it is asked of the same network: the
-probabilities of the others are then taken by themselves.
+The last class is the background. Scores `without_background` are those of the same network with the probabilities of
+the other classes alone, scaled to sum to 1.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,103 +18,120 @@ from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.networks import device
 from cvnlp.params.insight import VisionInsight
-from cvnlp.vision.insight.detection import by_class, curve, detect, match, score
-from cvnlp.vision.insight.fully_convolutional import Reader, Unreadable
-from cvnlp.vision.insight.layers import evenly
+from cvnlp.vision.batches import evenly_spaced, to_tensor
+from cvnlp.vision.inference import predict_outputs
+from cvnlp.vision.insight.detection import detect, detection_scores, match, precision_recall_curve, scores_by_class
+from cvnlp.vision.insight.fully_convolutional import NotConvertibleError, WindowClassifier
 from cvnlp.vision.models import Classifier
 
-BATCH = 16  # canvases at a time
-CURVE_POINTS = 200  # of each precision-recall curve that is kept
+BATCH = 16  # canvases
+CURVE_POINTS = 200  # of each precision-recall curve, at most
 
 
-def read_canvases(
+class _Boxes(NamedTuple):
+    """Predictions of the network, the same without its background class, and the ground truth."""
+
+    predictions: pd.DataFrame
+    without_background: pd.DataFrame
+    ground_truth: pd.DataFrame
+
+
+def analyse_canvases(
     network: Classifier, data: Path, classes: list[str], options: VisionInsight, folder: Path
 ) -> dict[str, float]:
-    """Scores, flat; for a network that cannot read canvases none, and the reason in unreadable.txt."""
+    """Return the scores of the detections; write tables and arrays into `folder`.
+
+    A network that is not convertible has no scores; the reason is in unreadable.txt.
+    """
     try:
-        reader = Reader(network)
-    except Unreadable as reason:
+        classifier = WindowClassifier(network)
+    except NotConvertibleError as reason:
         files.write_text(folder / "unreadable.txt", f"{reason}\n")
         return {}
     pixels = prepared.load_array(data, "validation_canvases")
-    there = pd.read_csv(data / "validation_boxes.csv", dtype={"class": str}, keep_default_na=False)
-    logits, places, objects = _read(reader, pixels), reader.places(_images(pixels[:1])), classes[:-1]
-    find = partial(detect, places=places, window=reader.window, classes=objects, overlap=options.nms_iou)
-    found, without = find(logits.softmax(2)[..., :-1]), find(logits[..., :-1].softmax(2))
-    result = score(found, there, objects, threshold=options.detection_threshold)
-    scores_without = score(without, there, objects, threshold=options.detection_threshold)
-    result |= {f"without_background_{name}": value for name, value in scores_without.items()}
-    result |= _compare_with_sliding(reader, _images(pixels[:1]))
-    _save_tables(found, without, there, objects, options.detection_threshold, folder)
-    options = options.model_copy(update={"canvases_shown": min(options.canvases_shown, len(pixels))})
-    chosen_by = {"threshold": options.detection_threshold, "first": options.canvases_shown}
-    files.write_json(folder / "numbers.json", result | chosen_by)
-    sure = found[found["score"] >= options.detection_threshold]
-    chosen = _chosen(sure, there, len(pixels), options.canvases_shown)
-    _save_shown(pixels, logits.softmax(2), places, chosen, classes, folder)
+    canvas, objects = to_tensor(np.array(pixels[:1])).to(device()), classes[:-1]
+    logits, corners = _classify_windows(classifier, pixels), classifier.corners(canvas)
+    find = partial(detect, corners=corners, window=classifier.window, classes=objects, nms_iou=options.nms_iou)
+    boxes = _Boxes(find(logits.softmax(2)[..., :-1]), find(logits[..., :-1].softmax(2)), _ground_truth(data))
+    result = _scores(boxes, objects, options.detection_threshold) | _compare_with_sliding(classifier, canvas)
+    shown = min(options.canvases_shown, len(pixels))
+    files.write_json(folder / "numbers.json", result | {"threshold": options.detection_threshold, "first": shown})
+    _save_tables(boxes, objects, options.detection_threshold, folder)
+    chosen = _choose_canvases(boxes, options.detection_threshold, len(pixels), shown)
+    _save_shown(pixels, logits.softmax(2), corners, chosen, classes, folder)
     return {f"reading_{name}": value for name, value in result.items()}
 
 
-def _images(pixels: np.ndarray) -> Tensor:
-    """(N, H, W, C) of 0 to 255 -> (N, C, H, W) in [0, 1]."""
-    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).to(device()).float() / 255
+def _ground_truth(data: Path) -> pd.DataFrame:
+    """A class may be called NA."""
+    return pd.read_csv(data / "validation_boxes.csv", dtype={"class": str}, keep_default_na=False)
+
+
+def _classify_windows(classifier: WindowClassifier, pixels: np.ndarray) -> Tensor:
+    """Logits float64 (canvases, windows, classes): in float32 neighbours with high probabilities would be tied."""
+    return predict_outputs(classifier, _batches(pixels)).double().flatten(2).permute(0, 2, 1)
+
+
+def _batches(pixels: np.ndarray) -> Iterator[Tensor]:
+    return (to_tensor(np.array(pixels[start : start + BATCH])) for start in range(0, len(pixels), BATCH))
+
+
+def _scores(boxes: _Boxes, classes: list[str], threshold: float) -> dict[str, float]:
+    result = detection_scores(boxes.predictions, boxes.ground_truth, classes, threshold=threshold)
+    without = detection_scores(boxes.without_background, boxes.ground_truth, classes, threshold=threshold)
+    return result | {f"without_background_{name}": value for name, value in without.items()}
 
 
 @torch.inference_mode()
-def _read(reader: Reader, pixels: np.ndarray) -> Tensor:
-    """Logits float64 (canvases, windows, classes): in float32 the sure ones of neighbours would be equally sure."""
-    batches = (_images(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH))
-    return torch.cat([reader.read(images).double().flatten(2).permute(0, 2, 1) for images in batches])
-
-
-@torch.inference_mode()
-def _compare_with_sliding(reader: Reader, canvas: Tensor) -> dict[str, float]:
-    """What one pass saves, in multiplications, and the largest difference of a probability that it makes."""
-    sliding, at_once = reader.multiply_adds(canvas)
-    difference = reader.read(canvas).softmax(1) - reader.slide(canvas).softmax(1)
+def _compare_with_sliding(classifier: WindowClassifier, canvas: Tensor) -> dict[str, float]:
+    """Multiply-adds of one pass, how many times more separate windows need, and the largest difference they make."""
+    separate, one_pass = classifier.multiply_adds(canvas)
+    difference = classifier(canvas).softmax(1) - classifier.classify_separately(canvas).softmax(1)
     return {
-        "multiply_adds": at_once,
-        "multiply_adds_ratio": sliding / at_once,
+        "multiply_adds": one_pass,
+        "multiply_adds_ratio": separate / one_pass,
         "difference": float(difference.abs().max()),
     }
 
 
-def _save_tables(
-    found: pd.DataFrame, without: pd.DataFrame, there: pd.DataFrame, classes: list[str], threshold: float, folder: Path
-) -> None:
-    """found.csv: the sure boxes; boxes.csv: the objects; classes.csv; curves.csv: precision and recall."""
-    matched, located = match(found, there), match(found, there, by_class=False)
-    sure = (found["score"] >= threshold).to_numpy()
-    files.write_table(folder / "found.csv", found.assign(right=matched >= 0, located=located >= 0)[sure])
-    files.write_table(folder / "boxes.csv", there.assign(found=there.index.isin(matched[sure])))
-    files.write_table(folder / "classes.csv", by_class(found, there, classes, threshold=threshold))
+def _save_tables(boxes: _Boxes, classes: list[str], threshold: float, folder: Path) -> None:
+    """found.csv: predictions from the threshold on; boxes.csv: the objects; classes.csv; curves.csv."""
+    predictions, without, ground_truth = boxes
+    matched, located = match(predictions, ground_truth), match(predictions, ground_truth, class_agnostic=True)
+    accepted = (predictions["score"] >= threshold).to_numpy()
+    files.write_table(folder / "found.csv", predictions.assign(right=matched >= 0, located=located >= 0)[accepted])
+    files.write_table(folder / "boxes.csv", ground_truth.assign(found=ground_truth.index.isin(matched[accepted])))
+    files.write_table(folder / "classes.csv", scores_by_class(predictions, ground_truth, classes, threshold=threshold))
+    total = len(ground_truth)
     curves = {
-        "found and named": curve(found, matched >= 0, len(there)),
-        "found": curve(found, located >= 0, len(there)),
-        "without background": curve(without, match(without, there) >= 0, len(there)),
+        "found and named": precision_recall_curve(predictions, matched >= 0, total),
+        "found": precision_recall_curve(predictions, located >= 0, total),
+        "without background": precision_recall_curve(without, match(without, ground_truth) >= 0, total),
     }
-    thinned = [table.iloc[evenly(len(table), CURVE_POINTS)].assign(curve=name) for name, table in curves.items()]
+    thinned = [table.iloc[evenly_spaced(len(table), CURVE_POINTS)].assign(curve=name) for name, table in curves.items()]
     files.write_table(folder / "curves.csv", pd.concat(thinned))
 
 
-def _chosen(found: pd.DataFrame, there: pd.DataFrame, count: int, wanted: int) -> np.ndarray:
-    """The first `wanted` of `count` canvases and then, as many, those of the others with the most mistakes."""
-    matched = match(found, there)
-    wrong = [*found["canvas"][matched < 0], *there["canvas"][~there.index.isin(matched)]]
-    mistakes = np.bincount(np.array(wrong, dtype=int), minlength=count)
-    worst = wanted + np.argsort(-mistakes[wanted:], kind="stable")[:wanted]
-    return np.concatenate([np.arange(wanted), worst])
+def _choose_canvases(boxes: _Boxes, threshold: float, total: int, count: int) -> np.ndarray:
+    """The first `count` of the canvases, and as many of the others with the most mistakes."""
+    predictions, _, ground_truth = boxes
+    accepted = predictions[predictions["score"] >= threshold]
+    matched = match(accepted, ground_truth)
+    wrong = [*accepted["canvas"][matched < 0], *ground_truth["canvas"][~ground_truth.index.isin(matched)]]
+    mistakes = np.bincount(np.array(wrong, dtype=int), minlength=total)
+    worst = count + np.argsort(-mistakes[count:], kind="stable")[:count]
+    return np.concatenate([np.arange(count), worst])
 
 
 def _save_shown(
-    pixels: np.ndarray, probabilities: Tensor, places: Tensor, chosen: np.ndarray, classes: list[str], folder: Path
+    pixels: np.ndarray, probabilities: Tensor, corners: Tensor, chosen: np.ndarray, classes: list[str], folder: Path
 ) -> None:
-    """These canvases, their numbers, and in everywhere.csv each of their windows that is not of the background."""
+    """The canvases, their numbers (shown.npy), and all their windows not classified as background (everywhere.csv)."""
     prepared.save_array(folder, "shown", chosen)
     prepared.save_array(folder, "canvases", pixels[chosen])
     best, labels = probabilities[torch.from_numpy(chosen)].max(2)
     canvas, window = np.nonzero(labels.cpu().numpy() < len(classes) - 1)
-    top, left = places.cpu().numpy()[window].T
+    top, left = corners.cpu().numpy()[window].T
     table = pd.DataFrame({"canvas": chosen[canvas], "top": top, "left": left})
     table["class"] = np.array(classes, dtype=object)[labels.cpu().numpy()[canvas, window]]
     files.write_table(folder / "everywhere.csv", table.assign(score=best.cpu().numpy()[canvas, window]))

@@ -1,65 +1,73 @@
-"""Which mistakes a classifier makes on the validation split, and for which classes its confidence can be trusted.
+"""Which classes a classifier confuses on the validation split, and how reliable its confidence is for each class.
 
-The validation split chose the epoch whose weights were kept: what new pictures give is evaluate's to say.
+The validation split has selected the epoch whose weights were kept: only `evaluate` scores data that was never used.
 """
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
+from cvnlp import files
+from cvnlp.data import prepared
+from cvnlp.params.insight import VisionInsight
 from cvnlp.vision import metrics
-from cvnlp.vision.insight.layers import count, pictures
-
-BATCH = 512
+from cvnlp.vision.inference import predict_split
 
 
-@torch.inference_mode()
-def predict(network: nn.Module, data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Class probabilities float32 (N, classes) and labels int64 (N,) of the validation split."""
-    rows = np.arange(count(data, "validation"))
-    batches = [pictures(data, "validation", rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)]
-    return (
-        torch.cat([network(images).float().softmax(1) for images, _ in batches]).cpu().numpy(),
-        torch.cat([labels for _, labels in batches]).cpu().numpy(),
-    )
+def analyse_confusions(
+    network: nn.Module, data: Path, classes: list[str], options: VisionInsight, folder: Path
+) -> dict[str, float]:
+    """Write the most frequent confusions, with their images, and the reliability by class; return their extremes."""
+    probabilities, labels = predict_split(network, data, "validation")
+    pairs = confusions(probabilities, labels, classes, pairs=options.confused_pairs, examples=options.images_per_pair)
+    table = reliability(probabilities, labels, classes, bins=options.bins)
+    files.write_table(folder / "confusions.csv", pairs)
+    files.write_table(folder / "reliability.csv", table)
+    images = prepared.load_array(data, "validation_images")[pairs["index"].to_numpy(dtype=int)]
+    prepared.save_array(folder, "confusions", images)
+    return {
+        "largest_confusion": int(pairs["times"].max()) if len(pairs) else 0,
+        "least_reliable_accuracy": float(table["accuracy"].min()),
+        "largest_gap": float(table["gap"].abs().max()),
+    }
 
 
 def confusions(
     probabilities: np.ndarray, labels: np.ndarray, classes: list[str], *, pairs: int, examples: int
 ) -> pd.DataFrame:
-    """The most frequent `pairs` (actual, predicted), each with the rows of its `examples` surest mistakes.
+    """The most frequent `pairs` (actual, predicted), each with its `examples` most confident misclassified images.
 
-    A row per picture: actual, predicted, times, share (of the actual class), index, confidence.
+    A row per image: actual, predicted, times (the pair occurs), share (of the actual class), index, confidence.
     """
     predicted, confidence = probabilities.argmax(1), probabilities.max(1)
     counts = metrics.confusion(predicted, labels, len(classes))
     wrong = counts * (1 - np.eye(len(classes), dtype=int))
     rows = []
     for place in np.argsort(-wrong, axis=None, kind="stable")[:pairs]:
-        actual, taken = divmod(int(place), len(classes))
-        chosen = np.flatnonzero((labels == actual) & (predicted == taken) & (actual != taken))
-        surest = chosen[np.argsort(-confidence[chosen], kind="stable")][:examples]
+        actual, other = divmod(int(place), len(classes))
+        chosen = np.flatnonzero((labels == actual) & (predicted == other) & (actual != other))
+        most_confident = chosen[np.argsort(-confidence[chosen], kind="stable")][:examples]
         rows += [
             {
                 "actual": classes[actual],
-                "predicted": classes[taken],
-                "times": wrong[actual, taken],
-                "share": wrong[actual, taken] / counts[actual].sum(),
+                "predicted": classes[other],
+                "times": wrong[actual, other],
+                "share": wrong[actual, other] / counts[actual].sum(),
                 "index": index,
                 "confidence": confidence[index],
             }
-            for index in surest
+            for index in most_confident
         ]
     return pd.DataFrame(rows, columns=["actual", "predicted", "times", "share", "index", "confidence"])
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, classes: list[str], *, bins: int) -> pd.DataFrame:
-    """A row per class that the network names: how often, how sure, how often rightly (Wilson's 95 % interval).
+    """A row per predicted class: number of predictions, mean confidence, accuracy with its 95 % interval (Wilson).
 
-    `gap` is confidence above accuracy; `calibration_error` the same by bins of confidence. Never named: empty.
+    `gap` is confidence minus accuracy, `calibration_error` the same by bins of confidence. The cells of a class that is
+    never predicted are empty.
     """
     predicted = probabilities.argmax(1)
     rows = [
@@ -71,15 +79,15 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, classes: list[str
 def _reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> dict[str, float]:
     if not len(labels):
         return {"named": 0}
-    right = probabilities.argmax(1) == labels
-    low, high = metrics.wilson_interval(int(right.sum()), len(labels))
+    correct = probabilities.argmax(1) == labels
+    low, high = metrics.wilson_interval(int(correct.sum()), len(labels))
     confidence = float(probabilities.max(1).mean())
     return {
         "named": len(labels),
         "confidence": confidence,
-        "accuracy": float(right.mean()),
+        "accuracy": float(correct.mean()),
         "accuracy_low": low,
         "accuracy_high": high,
-        "gap": confidence - float(right.mean()),
+        "gap": confidence - float(correct.mean()),
         "calibration_error": metrics.calibration_error(probabilities, labels, bins=bins),
     }

@@ -1,6 +1,7 @@
-"""What a classifier's windows on a canvas find: the best of those that overlap, held against what is there.
+"""Object detection from classified windows: non-maximum suppression, matching with the ground truth, and its scores.
 
-Boxes are rows of tables with canvas, top, left, height, width and class, in pixels of the canvas.
+Boxes are tables with the columns canvas, top, left, height, width (in pixels of the canvas) and class; predictions also
+have a score, and are sorted by it, the highest first.
 """
 
 import numpy as np
@@ -9,99 +10,107 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms, box_iou
 
-MATCHED = 0.5  # intersection over union from which a box counts as that of the object
-FAINTEST = 0.05  # probability below which nothing is called found, however low the threshold
+MATCH_IOU = 0.5  # intersection over union from which a prediction can match an object
+MIN_SCORE = 0.05  # of a prediction, also for the precision-recall curve
 
 
 def detect(
-    probabilities: Tensor, *, places: Tensor, window: tuple[int, int], classes: list[str], overlap: float
+    probabilities: Tensor, *, corners: Tensor, window: tuple[int, int], classes: list[str], nms_iou: float
 ) -> pd.DataFrame:
-    """A row for each box found, the surest first, with its `score`.
+    """Predicted boxes after class-agnostic non-maximum suppression: of boxes with an IoU above `nms_iou` one remains.
 
-    `probabilities` (canvases, windows, classes), without a background's; `places` (windows, 2): top and left. Of
-    boxes with an intersection over union above `overlap` only the surest stays, whatever their classes.
+    `probabilities` (canvases, windows, classes) without a background class; `corners` (windows, 2) with top and left;
+    `window` (height, width).
     """
     scores, labels = probabilities.max(2)
-    canvas, chosen = torch.nonzero(scores >= FAINTEST, as_tuple=True)
+    canvas, chosen = torch.nonzero(scores >= MIN_SCORE, as_tuple=True)
     scores, labels = scores[canvas, chosen], labels[canvas, chosen]
-    corners = torch.cat([places[chosen].flip(1), (places[chosen] + places.new_tensor(window)).flip(1)], dim=1)
-    kept = batched_nms(corners.double(), scores, canvas, overlap).cpu()
-    top, left = places[chosen].cpu()[kept].numpy().T
-    found = pd.DataFrame({"canvas": canvas.cpu()[kept].numpy(), "top": top, "left": left})
-    found[["height", "width"]] = window
-    found["class"] = np.array(classes, dtype=object)[labels.cpu()[kept].numpy()]
-    return found.assign(score=scores.cpu()[kept].numpy())
+    boxes = torch.cat([corners[chosen].flip(1), (corners[chosen] + corners.new_tensor(window)).flip(1)], dim=1)
+    kept = batched_nms(boxes.double(), scores, canvas, nms_iou).cpu()
+    top, left = corners[chosen].cpu()[kept].numpy().T
+    predictions = pd.DataFrame({"canvas": canvas.cpu()[kept].numpy(), "top": top, "left": left})
+    predictions[["height", "width"]] = window
+    predictions["class"] = np.array(classes, dtype=object)[labels.cpu()[kept].numpy()]
+    return predictions.assign(score=scores.cpu()[kept].numpy())
 
 
-def match(found: pd.DataFrame, there: pd.DataFrame, *, by_class: bool = True) -> np.ndarray:
-    """For each row of `found`, the surest first, the row of `there` that it found, or -1, (n,).
+def match(predictions: pd.DataFrame, ground_truth: pd.DataFrame, *, class_agnostic: bool = False) -> np.ndarray:
+    """For each prediction the row of the object that it matches, or -1, (n,).
 
-    That is the one it overlaps most, from `MATCHED` on, of those on the canvas that no surer one found; with
-    `by_class` of its class.
+    In the order of their scores, predictions match the object on their canvas with the largest IoU, at least
+    `MATCH_IOU`, that has no match yet; unless `class_agnostic`, it must be of the same class.
     """
-    agree = found["canvas"].to_numpy()[:, None] == there["canvas"].to_numpy()
-    if by_class:
-        agree &= found["class"].to_numpy()[:, None] == there["class"].to_numpy()
-    overlaps = np.where(agree, box_iou(_corners(found), _corners(there)).numpy(), 0.0)
-    matched = np.full(len(found), -1)
-    for row in range(len(found) if len(there) else 0):
+    comparable = predictions["canvas"].to_numpy()[:, None] == ground_truth["canvas"].to_numpy()
+    if not class_agnostic:
+        comparable &= predictions["class"].to_numpy()[:, None] == ground_truth["class"].to_numpy()
+    overlaps = np.where(comparable, box_iou(_edges(predictions), _edges(ground_truth)).numpy(), 0.0)
+    matched = np.full(len(predictions), -1)
+    for row in range(len(predictions) if len(ground_truth) else 0):
         best = int(overlaps[row].argmax())
-        if overlaps[row, best] >= MATCHED:
+        if overlaps[row, best] >= MATCH_IOU:
             matched[row] = best
             overlaps[:, best] = 0.0
     return matched
 
 
-def _corners(boxes: pd.DataFrame) -> Tensor:
+def _edges(boxes: pd.DataFrame) -> Tensor:
+    """Left, top, right and bottom, float64 (n, 4)."""
     top, left, height, width = boxes[["top", "left", "height", "width"]].to_numpy(float).T
     return torch.from_numpy(np.stack([left, top, left + width, top + height], axis=1))
 
 
-def curve(found: pd.DataFrame, right: np.ndarray, total: int) -> pd.DataFrame:
-    """`precision` and `recall` of the boxes down to each `score`, of `total` objects; `found` is the surest first."""
-    hits = np.cumsum(right)
+def precision_recall_curve(predictions: pd.DataFrame, correct: np.ndarray, total: int) -> pd.DataFrame:
+    """`precision` and `recall` at each `score` as the threshold; `correct` bool (n,), `total` objects."""
+    hits = np.cumsum(correct)
     return pd.DataFrame(
-        {"score": found["score"], "precision": hits / np.arange(1, len(hits) + 1), "recall": hits / total}
+        {"score": predictions["score"], "precision": hits / np.arange(1, len(hits) + 1), "recall": hits / total}
     )
 
 
-def average_precision(points: pd.DataFrame) -> float:
-    """The area under a curve: at every recall the best precision that it or a higher one comes with.
+def average_precision(curve: pd.DataFrame) -> float:
+    """Area under a precision-recall curve, where the precision at a recall is the best at this or a higher one.
 
-    All points are used, as PASCAL VOC does since 2010 (Everingham et al. 2015).
+    Over all points, as in PASCAL VOC since 2010 (Everingham et al. 2015).
     """
-    precision, recall = points["precision"].to_numpy(), points["recall"].to_numpy()
+    precision, recall = curve["precision"].to_numpy(), curve["recall"].to_numpy()
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float((envelope * np.diff(recall, prepend=0.0)).sum())
 
 
-def score(found: pd.DataFrame, there: pd.DataFrame, classes: list[str], *, threshold: float) -> dict[str, float]:
-    """Precision and recall of the boxes from `threshold` on, with and without regard to their class; the mean AP."""
-    table = by_class(found, there, classes, threshold=threshold)
-    sure = found[found["score"] >= threshold]
+def detection_scores(
+    predictions: pd.DataFrame, ground_truth: pd.DataFrame, classes: list[str], *, threshold: float
+) -> dict[str, float]:
+    """Precision and recall of predictions from `threshold` on, also class-agnostic, and the mean average precision."""
+    table = scores_by_class(predictions, ground_truth, classes, threshold=threshold)
+    accepted = predictions[predictions["score"] >= threshold]
     result: dict[str, float] = {}
-    for name, regarded in (("", True), ("located_", False)):
-        hits = int((match(sure, there, by_class=regarded) >= 0).sum())
-        result |= {f"{name}precision": hits / max(len(sure), 1), f"{name}recall": hits / max(len(there), 1)}
+    for name, class_agnostic in (("", False), ("located_", True)):
+        hits = int((match(accepted, ground_truth, class_agnostic=class_agnostic) >= 0).sum())
+        result |= {
+            f"{name}precision": hits / max(len(accepted), 1),
+            f"{name}recall": hits / max(len(ground_truth), 1),
+        }
     return result | {"map": float(table["average_precision"].mean())}
 
 
-def by_class(found: pd.DataFrame, there: pd.DataFrame, classes: list[str], *, threshold: float) -> pd.DataFrame:
-    """A row for each class that is there: objects, boxes from `threshold` on, how many are right, precision, ..."""
+def scores_by_class(
+    predictions: pd.DataFrame, ground_truth: pd.DataFrame, classes: list[str], *, threshold: float
+) -> pd.DataFrame:
+    """A row for each class with objects: their number, predictions from `threshold` on, those correct, and scores."""
     rows = []
     for name in classes:
-        boxes, objects = found[found["class"] == name], there[there["class"] == name]
-        right, sure = match(boxes, objects) >= 0, boxes["score"].to_numpy() >= threshold
-        hits = int((right & sure).sum())
+        boxes, objects = predictions[predictions["class"] == name], ground_truth[ground_truth["class"] == name]
+        correct, accepted = match(boxes, objects) >= 0, boxes["score"].to_numpy() >= threshold
+        hits, total = int((correct & accepted).sum()), len(objects)
         rows.append(
             {
                 "class": name,
-                "objects": len(objects),
-                "found": int(sure.sum()),
+                "objects": total,
+                "found": int(accepted.sum()),
                 "right": hits,
-                "precision": hits / max(int(sure.sum()), 1),
-                "recall": hits / max(len(objects), 1),
-                "average_precision": average_precision(curve(boxes, right, max(len(objects), 1))),
+                "precision": hits / max(int(accepted.sum()), 1),
+                "recall": hits / max(total, 1),
+                "average_precision": average_precision(precision_recall_curve(boxes, correct, max(total, 1))),
             }
         )
     return pd.DataFrame(rows).query("objects > 0")

@@ -1,6 +1,7 @@
-"""A classifier made fully convolutional reads every window of a canvas in one pass (LeCun et al. 1998, section VII).
+"""A classifier as a fully convolutional network, which classifies all windows of a canvas in one pass.
 
-Neighbouring windows share most of their pixels, and so most of their maps: these are computed once.
+LeCun et al. 1998, section VII. Neighbouring windows share most of their pixels, and so most of their feature maps; one
+pass computes them only once.
 """
 
 import copy
@@ -11,39 +12,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.vision.insight.receptive_fields import theory
+from cvnlp.vision.insight.receptive_fields import receptive_fields
 from cvnlp.vision.models import Classifier, multiply_adds
 from cvnlp.vision.models.convolutional import ACTIVATIONS
 from cvnlp.vision.models.lenet import BlackBorder, ScaledTanh
 
-CELL_BY_CELL = (*ACTIVATIONS.values(), ScaledTanh)
+ELEMENTWISE = (*ACTIVATIONS.values(), ScaledTanh)
 
 
-class Unreadable(ValueError):  # noqa: N818  (a verdict on a network, not a failure)
-    """A network that cannot be slid over a canvas; the message is the reason."""
+class NotConvertibleError(ValueError):
+    """A network that cannot classify windows in one pass; the message is the reason."""
 
 
-class Reader:
-    """`network` reads windows of the size of its pictures, `stride` pixels from one to the next.
+class WindowClassifier(nn.Module):
+    """Classifies windows as large as the network's images, whose distance is `stride` (down, right) in pixels.
 
-    A black border that it puts around small pictures goes around the canvas: the windows with their borders then
-    overlap their neighbours. Unreadable for a network that this cannot be done with.
+    A black border that the network adds to small images is added to the canvas instead: the windows with their borders
+    overlap their neighbours. NotConvertibleError for a network with which this is impossible.
     """
 
     def __init__(self, network: Classifier) -> None:
+        super().__init__()
         self.window = (network.shape[0], network.shape[1])
         self.border = next((layer.padding for layer in network.modules() if isinstance(layer, BlackBorder)), [0] * 4)
         self.single = _without_border(network)
         self.network = fully_convolutional(network)
         self.stride = _stride(self.network, *self._padded(self.window))
 
-    def read(self, canvases: Tensor) -> Tensor:
-        """Logits (B, classes, rows, columns) of all windows that lie on the canvases (B, C, H, W)."""
+    def forward(self, canvases: Tensor) -> Tensor:
+        """Logits (B, classes, rows, columns) of all windows within the canvases (B, C, H, W), in one pass."""
         rows, columns = self.grid(canvases)
-        return self.network(F.pad(canvases, self.border))[:, :, :rows, :columns]  # 0 is black
+        logits: Tensor = self.network(F.pad(canvases, self.border))  # 0 is black
+        return logits[:, :, :rows, :columns]
 
-    def slide(self, canvases: Tensor) -> Tensor:
-        """As `read`, but window by window."""
+    def classify_separately(self, canvases: Tensor) -> Tensor:
+        """The same logits, computed window by window."""
         (height, width), (down, right) = self._padded(self.window), self.stride
         windows = F.pad(canvases, self.border).unfold(2, height, down).unfold(3, width, right)
         count, channels, rows, columns = windows.shape[:4]
@@ -56,13 +59,13 @@ class Reader:
         rows, columns = ((side - length) // step + 1 for side, length, step in sides)
         return rows, columns
 
-    def places(self, canvases: Tensor) -> Tensor:
+    def corners(self, canvases: Tensor) -> Tensor:
         """Top and left of every window, (rows * columns, 2)."""
         lines = (torch.arange(count) * step for count, step in zip(self.grid(canvases), self.stride, strict=True))
         return torch.cartesian_prod(*lines).to(canvases.device)
 
     def multiply_adds(self, canvases: Tensor) -> tuple[int, int]:
-        """For one of the canvases: window by window, and in one pass."""
+        """Multiply-adds for one of the canvases: window by window, and in one pass."""
         rows, columns = self.grid(canvases)
         window, whole = self._padded(self.window), self._padded(canvases.shape[2:])
         return rows * columns * _cost(self.single, window), _cost(self.network, whole)
@@ -73,25 +76,27 @@ class Reader:
 
 
 def fully_convolutional(network: Classifier) -> Classifier:
-    """Logits (B, classes, rows, columns) for pictures of any size, by the weights of `network`.
+    """A copy that returns logits (B, classes, rows, columns) for images of any size.
 
-    The first fully connected layer becomes a convolution as large as the maps of one picture, the later ones
-    convolutions of 1 x 1. Dropout and the black border are left out. Unreadable if the logits of a window then depend
-    on where it stands, as with padded maps, or the head is not made of fully connected layers.
+    The first fully connected layer becomes a convolution as large as the feature maps of one image, the later ones
+    become 1 x 1 convolutions. Dropout and the black border are removed. NotConvertibleError if the head does not
+    consist of fully connected layers.
     """
     converted = _without_border(network)
     features = _part(network, "features")
     with torch.no_grad():
         empty = network.mean.new_zeros(1, network.shape[2], *network.shape[:2])
         maps = features((empty - network.mean) / network.std)
-    cast(nn.Sequential, converted.layers).head = _sliding(_part(converted, "head"), tuple(maps.shape[2:]))
+    cast(nn.Sequential, converted.layers).head = _convolutional_head(_part(converted, "head"), tuple(maps.shape[2:]))
     return converted
 
 
 def _part(network: Classifier, name: str) -> nn.Module:
     part = getattr(getattr(network, "layers", None), name, None)
     if not isinstance(part, nn.Sequential):
-        raise Unreadable(f"{type(network).__name__} is not made of maps and fully connected layers after them")
+        raise NotConvertibleError(
+            f"{type(network).__name__} does not consist of feature maps followed by fully connected layers"
+        )
     return part
 
 
@@ -103,22 +108,22 @@ def _without_border(network: Classifier) -> Classifier:
     return copied
 
 
-def _sliding(head: nn.Module, size: tuple[int, ...]) -> nn.Sequential:
-    """The head on maps of any size that sees windows of `size` cells."""
+def _convolutional_head(head: nn.Module, size: tuple[int, ...]) -> nn.Sequential:
+    """The head for feature maps of any size; `size` (height, width) is that of the maps of one image."""
     layers: list[nn.Module] = []
     for layer in head.children():
         if isinstance(layer, nn.Linear):
             layers.append(_convolution(layer, size))
             size = (1, 1)
-        elif isinstance(layer, CELL_BY_CELL):
+        elif isinstance(layer, ELEMENTWISE):
             layers.append(layer)
         elif not isinstance(layer, (nn.Flatten, nn.Dropout)):
-            raise Unreadable(f"its head holds {type(layer).__name__}, which need not answer each window by itself")
+            raise NotConvertibleError(f"its head contains {type(layer).__name__}, which may mix neighbouring windows")
     return nn.Sequential(*layers)
 
 
 def _convolution(layer: nn.Linear, size: tuple[int, ...]) -> nn.Conv2d:
-    """Of the same weights: flattened maps are channel by channel, row by row, as a filter is."""
+    """The same weights as a filter: flattened maps are in the order of a filter's cells."""
     weight = layer.weight.detach().unflatten(1, (-1, *size))
     convolution = nn.Conv2d(weight.shape[1], len(weight), weight.shape[2:], bias=layer.bias is not None)
     convolution.weight = nn.Parameter(weight)
@@ -128,14 +133,15 @@ def _convolution(layer: nn.Linear, size: tuple[int, ...]) -> nn.Conv2d:
 
 
 def _stride(network: Classifier, height: int, width: int) -> tuple[int, int]:
-    picture = network.mean.new_zeros(1, network.shape[2], height, width)
+    """Distance of neighbouring windows; NotConvertibleError if logits depend on the position, as with padded maps."""
+    image = network.mean.new_zeros(1, network.shape[2], height, width)
     last = list(_part(network, "head").children())[-1]
-    fields = theory(network, [("logits", last)], picture)["logits"]
+    fields = receptive_fields(network, [("logits", last)], image)["logits"]
     name = type(network).__name__
     if fields is None:
-        raise Unreadable(f"{name} is not made of convolutions, pooling and fully connected layers alone")
+        raise NotConvertibleError(f"{name} contains other layers than convolutions, pooling and fully connected layers")
     if any(field.start for field in fields):
-        raise Unreadable(f"{name} pads its maps: at the edge of a window it would see what lies beside it")
+        raise NotConvertibleError(f"{name} pads its feature maps: a window would depend on the pixels around it")
     return fields[0].stride, fields[1].stride
 
 

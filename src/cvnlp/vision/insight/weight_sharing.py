@@ -1,8 +1,8 @@
-"""Shared weights: a convolution beside its twin that has weights of its own at every place (locally connected).
+"""Weight sharing: a convolution compared with a locally connected layer, which has its own weights at each position.
 
-While the copies are equal, both give the same maps, and the gradient of a shared weight is the sum of the gradients of
-its copies (LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition"): each copy's part is what
-would pull it away from the others. All is computed in float64, so that what differs is rounding.
+As long as all copies of a weight are equal, both layers have the same output, and the gradient of the shared weight is
+the sum of the gradients of its copies (LeCun et al. 1989, "Backpropagation applied to handwritten zip code
+recognition"). Computed in float64, so that the remaining differences are rounding errors.
 """
 
 import copy
@@ -13,53 +13,57 @@ from torch import Tensor, nn
 
 
 class LocallyConnected(nn.Module):
-    """weight (h, w, K, C / groups, n, m) and bias (h, w, K): for each place of the map the convolution's, copied."""
+    """The convolution without weight sharing, for inputs of `height` x `width`.
+
+    weight (h, w, K, C / groups, n, m) and bias (h, w, K) hold a copy of the convolution's for each of the h x w
+    positions of its output.
+    """
 
     def __init__(self, convolution: nn.Conv2d, height: int, width: int) -> None:
         super().__init__()
         self.window = {name: getattr(convolution, name) for name in ("kernel_size", "dilation", "stride")}
         self.groups, self.margins = convolution.groups, _margins(convolution)
         self.padding_mode = "constant" if convolution.padding_mode == "zeros" else convolution.padding_mode
-        self.places = _map_size(convolution, height, width)
-        self.weight = nn.Parameter(_copies(convolution.weight, self.places))
-        self.bias = None if convolution.bias is None else nn.Parameter(_copies(convolution.bias, self.places))
+        self.positions = _map_size(convolution, height, width)
+        self.weight = nn.Parameter(_copies(convolution.weight, self.positions))
+        self.bias = None if convolution.bias is None else nn.Parameter(_copies(convolution.bias, self.positions))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, K, h, w): at every place its own weights times what they see there."""
-        seen = F.unfold(F.pad(pictures, self.margins, mode=self.padding_mode), **self.window)
-        seen = seen.unflatten(1, (self.groups, -1))  # (B, groups, C / groups * n * m, h * w)
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K, h, w)."""
+        windows = F.unfold(F.pad(images, self.margins, mode=self.padding_mode), **self.window)
+        windows = windows.unflatten(1, (self.groups, -1))  # (B, groups, C / groups * n * m, h * w)
         weight = self.weight.flatten(3).flatten(0, 1).unflatten(1, (self.groups, -1))
-        maps = torch.einsum("bgip,pgki->bgkp", seen, weight).flatten(1, 2).unflatten(2, self.places)
+        maps = torch.einsum("bgip,pgki->bgkp", windows, weight).flatten(1, 2).unflatten(2, self.positions)
         return maps if self.bias is None else maps + self.bias.permute(2, 0, 1)
 
 
 def compare_gradients(
-    network: nn.Module, pictures: Tensor, labels: Tensor, *, layer: str | None = None
+    network: nn.Module, images: Tensor, labels: Tensor, *, layer: str | None = None
 ) -> dict[str, float]:
-    """One convolution (the first, or the `layer` of that name) against its unshared twin in the same network, flat.
+    """Compare a convolution (the first, or `layer`) with its locally connected counterpart in the same network.
 
-    The gradients are of the mean cross-entropy, with dropout off; the network stays as it is. Differences are the
-    largest of all; gradient_largest is what to see them against; copies_apart is how far the gradients of copies of one
-    weight lie from each other at most. The twin takes places x parameters of memory: meant for small pictures.
+    The gradients are those of the mean cross entropy, without dropout; the network is not modified. All differences are
+    maxima over the weights; `gradient_largest` gives their scale, and `copies_apart` is the largest difference between
+    the gradients of two copies of a weight. Needs positions x parameters of memory: for small images.
     """
     name = first_convolution(network) if layer is None else layer
     shared = copy.deepcopy(network).cpu().double().eval().requires_grad_()
-    pictures, labels = pictures.detach().cpu().double(), labels.cpu()
-    unshared, twin = unshare(shared, name, pictures)
-    outputs = [_differentiate(model, pictures, labels) for model in (shared, unshared)]
+    images, labels = images.detach().cpu().double(), labels.cpu()
+    unshared, local = unshare(shared, name, images)
+    outputs = [_differentiate(model, images, labels) for model in (shared, unshared)]
     convolution = _convolution(shared, name)
-    sums, copies = _gradients(convolution), [each.flatten(0, 1) for each in _gradients(twin)]
+    sums, copies = _gradients(convolution), [each.flatten(0, 1) for each in _gradients(local)]
     return {
         "output_difference": _largest([outputs[0] - outputs[1]]),
         "gradient_difference": _largest([one - each.sum(0) for one, each in zip(sums, copies, strict=True)]),
         "gradient_largest": _largest(sums),
         "copies_apart": _largest([each.amax(0) - each.amin(0) for each in copies]),
-        **parameter_counts(convolution, *_input_size(shared, name, pictures)),
+        **parameter_counts(convolution, *_input_size(shared, name, images)),
     }
 
 
 def parameter_counts(convolution: nn.Conv2d, height: int, width: int) -> dict[str, int]:
-    """For an input of `height` x `width`: the convolution, its locally connected twin, and a fully connected layer."""
+    """Parameters of a convolution, a locally connected and a fully connected layer for inputs of `height` x `width`."""
     down, across = _map_size(convolution, height, width)
     own = sum(parameter.numel() for parameter in convolution.parameters())
     outputs = down * across * convolution.out_channels
@@ -72,19 +76,19 @@ def parameter_counts(convolution: nn.Conv2d, height: int, width: int) -> dict[st
     }
 
 
-def unshare(network: nn.Module, layer: str, pictures: Tensor) -> tuple[nn.Module, LocallyConnected]:
-    """A copy of the network with the twin in the place of that layer, for inputs as large as these; and the twin."""
-    twin = LocallyConnected(_convolution(network, layer), *_input_size(network, layer, pictures))
+def unshare(network: nn.Module, layer: str, images: Tensor) -> tuple[nn.Module, LocallyConnected]:
+    """A copy of the network with a locally connected layer in place of `layer`, and that layer, for such images."""
+    local = LocallyConnected(_convolution(network, layer), *_input_size(network, layer, images))
     unshared = copy.deepcopy(network)
-    unshared.set_submodule(layer, twin)
-    return unshared, twin
+    unshared.set_submodule(layer, local)
+    return unshared, local
 
 
 def first_convolution(network: nn.Module) -> str:
-    """The name of the first 2-d convolution within the network, in the order of its layers."""
+    """Name of the first 2-d convolution in the order of the network's layers; ValueError if there is none."""
     names = [name for name, module in network.named_modules() if name and isinstance(module, nn.Conv2d)]
     if not names:
-        raise ValueError(f"network: a {type(network).__name__} has no convolution within it")
+        raise ValueError(f"network: a {type(network).__name__} contains no convolution")
     return names[0]
 
 
@@ -92,37 +96,37 @@ def _convolution(network: nn.Module, layer: str) -> nn.Conv2d:
     found = dict(network.named_modules()).get(layer)
     if not layer or not isinstance(found, nn.Conv2d):
         names = [name for name, module in network.named_modules() if name and isinstance(module, nn.Conv2d)]
-        raise ValueError(f"layer {layer!r} is none of the network's convolutions: {', '.join(names) or 'it has none'}")
+        raise ValueError(f"layer {layer!r} is not a convolution of the network; choices: {', '.join(names) or 'none'}")
     return found
 
 
-def _differentiate(network: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:
-    """Logits; the gradients are left at the parameters."""
+def _differentiate(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Returns the logits; sets the gradients of the parameters."""
     network.zero_grad()
-    logits = network(pictures)
+    logits = network(images)
     F.cross_entropy(logits, labels).backward()
     return logits.detach()
 
 
 def _gradients(layer: nn.Module) -> list[Tensor]:
-    """Of the weight, and of the bias if there is one."""
+    """Gradients of the weight and, if there is one, the bias."""
     return [parameter.grad for parameter in layer.parameters() if parameter.grad is not None]
 
 
-def _input_size(network: nn.Module, layer: str, pictures: Tensor) -> tuple[int, int]:
-    """Height and width of what the layer reads when the network reads `pictures`."""
-    network = copy.deepcopy(network).eval()  # a copy, so that no running mean is moved
+def _input_size(network: nn.Module, layer: str, images: Tensor) -> tuple[int, int]:
+    """Height and width of the layer's input for these images."""
+    network = copy.deepcopy(network).eval()  # a copy, for the hook stays
     sizes: set[tuple[int, int]] = set()
     _convolution(network, layer).register_forward_pre_hook(lambda _, inputs: sizes.add(tuple(inputs[0].shape[-2:])))
     with torch.no_grad():
-        network(pictures[:1])
+        network(images[:1])
     if len(sizes) != 1:
-        raise ValueError(f"layer {layer!r}: reads inputs of {len(sizes)} sizes, but a twin is built for one")
+        raise ValueError(f"layer {layer!r} has inputs of {len(sizes)} sizes; a locally connected layer needs one")
     return sizes.pop()
 
 
 def _margins(convolution: nn.Conv2d) -> list[int]:
-    """Left, right, top, bottom, as F.pad takes them; "same" puts the smaller half before, as torch does."""
+    """Padding left, right, top and bottom, for F.pad; with "same" the smaller half is left and top, as in torch."""
     spans = [d * (n - 1) for d, n in zip(convolution.dilation, convolution.kernel_size, strict=True)]
     if convolution.padding == "same":
         (top, bottom), (left, right) = [(span // 2, span - span // 2) for span in spans]
@@ -143,8 +147,8 @@ def _map_size(convolution: nn.Conv2d, height: int, width: int) -> tuple[int, int
     return sizes[0], sizes[1]
 
 
-def _copies(shared: Tensor, places: tuple[int, int]) -> Tensor:
-    return shared.detach().expand(*places, *shared.shape).clone()
+def _copies(shared: Tensor, positions: tuple[int, int]) -> Tensor:
+    return shared.detach().expand(*positions, *shared.shape).clone()
 
 
 def _largest(differences: list[Tensor]) -> float:

@@ -1,4 +1,4 @@
-"""All that is looked at in one network: what is written, from which data, and what is drawn of it."""
+"""The whole analysis of one network: its scores, its files, and the data that it uses."""
 
 import math
 import re
@@ -83,43 +83,43 @@ def without_test(vision_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
-def look(name: str, data: Path, folder: Path, **options: Any) -> dict[str, float]:
+def run(name: str, data: Path, folder: Path, **options: Any) -> dict[str, float]:
     facts = facts_of([12, 12, 1], [str(number) for number in range(10)])
     return analyse(build(name, 1), build(name, 0), data, facts, OPTIONS.model_copy(update=options), folder)
 
 
 @pytest.fixture(scope="module")
-def examined(without_test: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Scores and folder of each network, examined once."""
+def analysed(without_test: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Scores and folder of each network, analysed once."""
     found: dict[str, tuple[dict[str, float], Path]] = {}
 
     def get(name: str) -> tuple[dict[str, float], Path]:
         if name not in found:
             folder = tmp_path_factory.mktemp(name)
-            found[name] = look(name, without_test, folder), folder
+            found[name] = run(name, without_test, folder), folder
         return found[name]
 
     return get
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_scores_are_finite_and_flat(name: str, examined: Any) -> None:
-    scores, _ = examined(name)
+def test_scores_are_finite_and_flat(name: str, analysed: Any) -> None:
+    scores, _ = analysed(name)
     assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in scores.values())
     assert all(re.fullmatch(r"\w+", key) for key in scores)
     assert scores["worst_case_accuracy"] <= 1 and 0 <= scores["accuracy_unchanged"] <= 1
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_part_that_makes_sense_is_written(name: str, examined: Any) -> None:
-    _, folder = examined(name)
+def test_files_of_every_analysis_are_written(name: str, analysed: Any) -> None:
+    _, folder = analysed(name)
     assert all((folder / file).is_file() for file in ALWAYS)
     assert (folder / "layers.csv").is_file() == (name in CONVOLUTIONAL)
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
-def test_every_layer_has_a_row_whose_measured_field_is_the_theoretical_one(name: str, examined: Any) -> None:
-    scores, folder = examined(name)
+def test_measured_field_of_every_layer_is_the_computed_one(name: str, analysed: Any) -> None:
+    scores, folder = analysed(name)
     table = pd.read_csv(folder / "layers.csv")
     assert list(table["layer"]) == [layer for layer, _ in feature_layers(build(name, 1))]
     known = table.dropna(subset=["seen_height", "measured_height"])
@@ -131,10 +131,10 @@ def test_every_layer_has_a_row_whose_measured_field_is_the_theoretical_one(name:
 
 
 @pytest.mark.parametrize("name", ["cnn", "mlp"])
-def test_looking_twice_writes_the_same_bytes(name: str, without_test: Path, examined: Any, tmp_path: Path) -> None:
-    scores, folder = examined(name)
+def test_analysis_is_deterministic(name: str, without_test: Path, analysed: Any, tmp_path: Path) -> None:
+    scores, folder = analysed(name)
     torch.manual_seed(99)
-    assert look(name, without_test, tmp_path) == scores
+    assert run(name, without_test, tmp_path) == scores
     written, again = (
         {path.relative_to(root): files.sha256(path) for path in root.rglob("*") if path.is_file()}
         for root in (folder, tmp_path)
@@ -143,26 +143,28 @@ def test_looking_twice_writes_the_same_bytes(name: str, without_test: Path, exam
     assert any(path.parent.name == "laboratory" for path in written) == (name == "cnn")
 
 
-def test_filters_are_kept_from_before_and_after(examined: Any) -> None:
-    weights = prepared.load_array(examined("cnn")[1], "filters")
+def test_filters_are_those_before_and_after_training(analysed: Any) -> None:
+    weights = prepared.load_array(analysed("cnn")[1], "filters")
     assert weights.shape[:2] == (2, 4) and weights.shape[-1] == 1
     for index, seed in enumerate((0, 1)):
         first = next(parameter for parameter in build("cnn", seed).parameters())
         assert np.array_equal(weights[index, 2, :, :, 0], first[2, 0].detach().cpu().numpy())
 
 
-def test_chosen_picture_is_shown(without_test: Path, examined: Any) -> None:
-    picture = prepared.load_array(examined("cnn")[1], "picture")
+def test_maps_are_of_the_chosen_image(without_test: Path, analysed: Any) -> None:
+    picture = prepared.load_array(analysed("cnn")[1], "picture")
     assert np.array_equal(np.round(picture * 255), prepared.load_array(without_test, "validation_images")[3])
 
 
-def test_picture_past_the_last_is_refused(without_test: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"insight\.picture: 50 is past the last of the 50 validation pictures, 49"):
-        look("cnn", without_test, tmp_path, feature_map_image=50)
+def test_image_number_past_the_last_is_refused(without_test: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"insight\.feature_map_image: 50 is past the last of the 50 validation images, 49"
+    ):
+        run("cnn", without_test, tmp_path, feature_map_image=50)
 
 
-def test_fooled_pictures_are_read_wrong_after_their_change(examined: Any) -> None:
-    folder = examined("cnn")[1]
+def test_transformed_examples_are_misclassified(analysed: Any) -> None:
+    folder = analysed("cnn")[1]
     table = pd.read_csv(folder / "fooled.csv", dtype={"actual": str, "predicted": str})
     pairs = torch.from_numpy(np.array(prepared.load_array(folder, "fooled"))).permute(0, 1, 4, 2, 3).to(device())
     assert pairs.shape[:2] == (2, len(table))
@@ -175,8 +177,8 @@ def test_fooled_pictures_are_read_wrong_after_their_change(examined: Any) -> Non
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_section_has_every_figure_that_is_drawn(name: str, examined: Any, tmp_path: Path) -> None:
-    found = insight_section(examined(name)[1], tmp_path)
+def test_section_has_every_figure_that_is_drawn(name: str, analysed: Any, tmp_path: Path) -> None:
+    found = insight_section(analysed(name)[1], tmp_path)
     shown = figure_names(found)
     assert sorted(shown) == sorted(path.name for path in tmp_path.iterdir())
     assert {"invariance.png", "attributions.png"} <= set(shown)
@@ -186,22 +188,22 @@ def test_section_has_every_figure_that_is_drawn(name: str, examined: Any, tmp_pa
 
 @pytest.mark.parametrize("name", ["cnn", "rules"])
 def test_figures_have_titles_and_nothing_is_cut_off(
-    name: str, examined: Any, tmp_path: Path, drawn: dict[str, Any]
+    name: str, analysed: Any, tmp_path: Path, drawn: dict[str, Any]
 ) -> None:
-    insight_section(examined(name)[1], tmp_path)
+    insight_section(analysed(name)[1], tmp_path)
     for path, figure in drawn.items():
         assert title(figure), path
         assert not is_cut_off(figure), path
 
 
-def test_drawing_twice_gives_the_same_bytes(examined: Any, tmp_path: Path) -> None:
+def test_section_is_deterministic(analysed: Any, tmp_path: Path) -> None:
     for folder in (tmp_path / "first", tmp_path / "second"):
-        insight_section(examined("cnn")[1], folder)
+        insight_section(analysed("cnn")[1], folder)
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
 
 
-def test_colour_pictures_of_any_shape(tmp_path: Path) -> None:
+def test_colour_images_of_any_shape(tmp_path: Path) -> None:
     generator, data = np.random.default_rng(0), tmp_path / "data"
     for split, count in (("train", 30), ("validation", 20)):
         images = generator.integers(0, 256, (count, 12, 20, 3), dtype=np.uint8)
