@@ -157,9 +157,7 @@ def test_maps_are_of_the_chosen_image(without_test: Path, analysed: Any) -> None
 
 
 def test_image_number_past_the_last_is_refused(without_test: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"insight\.feature_map_image: 50 is past the last of the 50 validation images, 49"
-    ):
+    with pytest.raises(ValueError, match=r"feature_map_image: 50, but the 50 validation images are 0 to 49"):
         run("cnn", without_test, tmp_path, feature_map_image=50)
 
 

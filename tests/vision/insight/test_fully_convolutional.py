@@ -118,10 +118,10 @@ def test_the_network_itself_is_not_modified() -> None:
 
 
 PADDED = {"blocks": [{"filters": 3}]}
-MIRRORED = {"blocks": [{"filters": 3, "padding": "mirror"}]}
+REFLECTED = {"blocks": [{"filters": 3, "padding": "reflect"}]}
 REFUSED = {
     "zeros": ("cnn", PADDED, "Cnn pads its feature maps"),
-    "mirror": ("cnn", MIRRORED, "Cnn pads its feature maps"),
+    "reflect": ("cnn", REFLECTED, "Cnn pads its feature maps"),
     "padded and strided": ("alexnet", {"width": 0.1}, "AlexNet pads its feature maps"),
     "mean of the maps": ("resnet", {"widths": [4]}, "its head contains AdaptiveAvgPool2d"),
     "no maps": ("mlp", {}, "Mlp does not consist of feature maps"),
