@@ -75,9 +75,7 @@ def _save_patches(
 def _save_maps(network: nn.Module, layers: Layers, data: Path, options: VisionInsight, folder: Path) -> None:
     row, total = options.feature_map_image, count_images(data, "validation")
     if row >= total:
-        raise ValueError(
-            f"insight.feature_map_image: {row} is past the last of the {total} validation images, {total - 1}"
-        )
+        raise ValueError(f"insight.feature_map_image: {row}, but the {total} validation images are 0 to {total - 1}")
     image, _ = load_images(data, "validation", np.array([row]))
     prepared.save_array(folder, "picture", image[0].permute(1, 2, 0).cpu().numpy())
     for block, maps in feature_maps(network, layers, image, options.filters).items():
