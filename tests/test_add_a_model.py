@@ -1,4 +1,4 @@
-"""The steps of docs/architecture.md that add a model and a figure, followed in a copy of the project."""
+"""The steps of docs/architecture.md that add a model, an attack and a figure, followed in a copy of the project."""
 
 import json
 import os
@@ -59,6 +59,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     insert(package / "vision/models/__init__.py", '    "rules": Rules,\n', textwrap.indent(line, "    "))
     imported = "from cvnlp.vision.models.quadratic import Quadratic\n"
     insert(package / "vision/models/__init__.py", "from cvnlp.vision.models.rules import Rules\n", imported)
+    attack, line, curve = blocks("Add an attack")
+    (package / "vision/attacks/darken.py").write_text(attack, encoding="utf-8")
+    imported = "from cvnlp.vision.attacks.darken import darken\n"
+    insert(package / "vision/attacks/table.py", "from cvnlp.vision.attacks.gradient", imported)
+    insert(package / "vision/attacks/table.py", '"random": random_noise', line.rstrip() + " ")
+    insert(package / "vision/report/run.py", '"random": ("', curve.rstrip() + " ")
     function, call = blocks("Add a figure")
     insert(package / "vision/report/run.py", "def read_classes(", f"{function}\n\n")
     insert(package / "vision/report/run.py", "        *_misclassified(details", textwrap.indent(call, " " * 8))
@@ -73,13 +79,16 @@ def test_the_new_model_is_trained_scored_and_attacked(project: Path) -> None:
         stage(project, name, "--run", "quadratic")
     scores = json.loads((project / "reports/scores/quadratic.json").read_text(encoding="utf-8"))
     assert scores["accuracy"] > 0.8
+    attacked = json.loads((project / "reports/attacks/quadratic.json").read_text(encoding="utf-8"))
+    assert attacked["accuracy_pgd_0.1"] < attacked["accuracy_darken_0.1"] <= 1
     assert json.loads((project / "data/models/quadratic/config.json").read_text())["options"] == {"dropout": 0.1}
 
 
 DRAW = """
 from pathlib import Path
-from cvnlp.vision.report import run_section
+from cvnlp.vision.report import ROBUSTNESS, run_section
 elements = run_section(Path("data/evaluations/quadratic"), Path("data/attacks/quadratic"), Path("figures"))
+assert "darken" in ROBUSTNESS.attacks
 assert "Confidence" in [element.title for element in elements]
 """
 
