@@ -35,6 +35,11 @@ class ProjectPaths:
         return self.root / "data/models"
 
     @property
+    def resume(self) -> Path:
+        """State of interrupted trainings: a folder per run."""
+        return self.root / "data/resume"
+
+    @property
     def figures(self) -> Path:
         return self.root / "reports/figures"
 
@@ -85,8 +90,8 @@ class RunPaths:
 
     @property
     def resume(self) -> Path:
-        """State of an interrupted training."""
-        return self.root / "data/resume" / self.name
+        """State of interrupted trainings: a folder per fingerprint of params, data and code."""
+        return ProjectPaths(self.root).resume / self.name
 
     @property
     def scores(self) -> Path:

@@ -96,10 +96,10 @@ def model_digest(folder: Path) -> str:
 
 
 def training_fingerprint(run: VisionRun | LanguageRun, data: Path) -> str:
-    """SHA-256 over everything that decides a training: its params, the prepared data and the code."""
+    """16 hexadecimal digits of everything that decides a training: its params, the prepared data and the code."""
     params = run.model_dump(include={"domain", "seed", "model", "train"})
     code = code_digest([PACKAGE / part.format(domain=run.domain) for part in TRAINING_CODE])
-    return digest([params, files.sha256(data / "facts.json"), code])
+    return digest([params, files.sha256(data / "facts.json"), code])[:16]
 
 
 def code_digest(paths: Iterable[Path]) -> str:

@@ -1,10 +1,11 @@
-"""The command `cvnlp`: data sets and trained models outside the pipeline."""
+"""The command `cvnlp`: data sets, trained models and interrupted trainings outside the pipeline."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
+from cvnlp.cli.clean import add_clean
 from cvnlp.cli.datasets import add_datasets
 from cvnlp.cli.generate import add_generate
 
@@ -29,6 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cvnlp", description="Image classifiers and language models as one pipeline.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_datasets, add_generate):
+    for add in (add_datasets, add_generate, add_clean):
         add(commands)
     return parser

@@ -1,7 +1,6 @@
 """Stage train: data/prepared/<dataset> -> data/models/<run> and the history of the training."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 AnyRun = VisionRun | LanguageRun
 Write = Callable[[dict[str, float], int], None]
-KEY_LENGTH = 16  # of the fingerprint, for the name of a folder
 
 
 def train(run: str, root: Path = Path()) -> None:
@@ -37,7 +35,7 @@ def train(run: str, root: Path = Path()) -> None:
     block = pick(project.params, "runs", settings.runs, run)
     paths = project.run(run, block.dataset)
     facts = prepared.read_facts(paths.prepared)
-    key = provenance.training_fingerprint(block, paths.prepared)[:KEY_LENGTH]
+    key = provenance.training_fingerprint(block, paths.prepared)
     if not distributed.is_main_process():  # the main process of the same training writes its results
         _fit(run, block, _build(run, block, facts)[0], paths, paths.resume / key, lambda metrics, epoch: None)
         return
@@ -48,8 +46,9 @@ def train(run: str, root: Path = Path()) -> None:
     with _ending_run(recorder) as tags:
         _save(network, config, _fit(run, block, network, paths, folder, recorder.log_metrics), paths)
         tags["model.sha256"] = provenance.model_digest(paths.model)
-    # Last of all: a process killed before this line has its result again at once when the stage is repeated
-    shutil.rmtree(folder, ignore_errors=True)
+    # Last of all: if the process is killed before this line, the repeated stage has the result at once
+    if folder.exists():
+        resume.remove(folder)
 
 
 @contextlib.contextmanager

@@ -16,25 +16,20 @@ from typing import TYPE_CHECKING
 
 from cvnlp.tracking.messages import End, Message, Metrics, Start, Status, parse
 from cvnlp.tracking.run_metadata import RunMetadata
+from cvnlp.training.distributed import is_main_process
 
 if TYPE_CHECKING:
     from cvnlp.tracking.mlflow_store import Store
 
 SHUTDOWN_TIMEOUT = 120  # seconds that a finished training waits for MLflow
-RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # set by launchers of distributed trainings
-
-
-def rank() -> int:
-    """Number of this process among those of a distributed training; 0 for the first or only one."""
-    return int(next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), "0"))
 
 
 class Recorder:
-    """The training's end of the pipe. Only the process of rank zero records."""
+    """The training's end of the pipe. Only the main process records."""
 
     def __init__(self) -> None:
         """Start the recording process, which imports MLflow meanwhile; nothing is in MLflow before `start_run`."""
-        self._process = None if rank() else _start_process()
+        self._process = _start_process() if is_main_process() else None
 
     def start_run(self, run: RunMetadata, *, note: Path) -> None:
         """`note`: a file for the MLflow run's id, so that a resumed training continues its run."""

@@ -2,7 +2,7 @@
 
 import os
 
-RANK_VARIABLES = ("RANK", "LOCAL_RANK")  # the number of this process, set by torchrun and by Lightning's launcher
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # set by torchrun, by Lightning's launcher, and by Slurm
 
 
 def is_main_process() -> bool:

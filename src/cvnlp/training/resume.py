@@ -4,6 +4,7 @@ The key is the fingerprint of the training. A folder with another key belongs to
 be resumed here, but may be again once these are restored; so it is kept for a while.
 """
 
+import contextlib
 import datetime
 import shutil
 import sys
@@ -21,6 +22,10 @@ class ResumeFolder:
     path: Path
     last_used: float
     size: int
+
+    @property
+    def run(self) -> str:
+        return self.path.parent.name
 
     @property
     def days(self) -> float:
@@ -51,10 +56,17 @@ def open_folder(run: Path, key: str) -> Path:
     return run / key
 
 
+def remove(folder: Path) -> None:
+    """Remove a folder, and that of its run if it was the last one."""
+    shutil.rmtree(folder)
+    with contextlib.suppress(OSError):  # not empty
+        folder.parent.rmdir()
+
+
 def _report(folder: ResumeFolder) -> None:
     where = f"{folder.path} belongs to other params, data or code ({folder.used})"
     if folder.days > KEEP_DAYS:
-        shutil.rmtree(folder.path)
+        remove(folder.path)
         print(f"{where} and was removed: it is kept for {KEEP_DAYS} days", file=sys.stderr)
     else:
         print(f"{where}; `cvnlp clean` removes it", file=sys.stderr)
