@@ -1,4 +1,4 @@
-"""All results of benchmarks/ -> its tables next to published results, and the figures."""
+"""Write the tables and figures of benchmarks/ from its results and the published ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from cvnlp.stages import command_line
 
 
 def benchmark_tables(root: Path = Path()) -> None:
-    """Compare all runs, those that differ in nothing but their seed as one, with published results."""
+    """Compare all runs with published results; runs that differ only in their seed are one row."""
     project, paths = ProjectPaths(root), BenchmarkPaths(root)
     settings = read_params(project.params)
     larger = build.read_larger(paths.larger, settings)

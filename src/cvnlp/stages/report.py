@@ -1,4 +1,4 @@
-"""All files of the stages before -> reports/report.md, its figures, and MLflow brought up to the files."""
+"""Write reports/report.md and its figures from the files of all other stages, and bring MLflow up to date."""
 
 import sys
 from pathlib import Path

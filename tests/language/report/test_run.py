@@ -75,7 +75,7 @@ def test_attacked_texts_follow_the_original_with_the_labels_of_the_attacks(secti
     assert not any("HotFlip" in text for text in texts(found))
 
 
-def test_a_network_without_embeddings_is_said_to_have_no_hotflip(section: Any) -> None:
+def test_a_sentence_explains_a_missing_hotflip(section: Any) -> None:
     assert any("HotFlip needs the gradient" in text for text in texts(section({"random": "tx be"})))
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from cvnlp.language.report.token_heatmap import LINE_END, LINE_WIDTH, draw, lay_out, visible
+from cvnlp.language.report.token_heatmap import LINE_END, LINE_WIDTH, TokenText, draw, visible
 from cvnlp.report import plots
 
 
@@ -13,19 +13,19 @@ def letters(lines):
 
 
 def test_characters_keep_their_lines_and_their_numbers():
-    lines = lay_out(list("To be\nor"), [float(number) for number in range(8)], "characters", "\n")
+    lines = TokenText(list("To be\nor"), "characters", "\n").lay_out([float(number) for number in range(8)])
     assert letters(lines) == [f"To be{LINE_END}", "or"]
     assert [number for line in lines for _, number in line] == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def test_words_are_separated_by_gaps_without_a_number():
-    (line, rest) = lay_out(["to", "be", "<eos>", "or"], [1.0, 2.0, 3.0, 4.0], "words", "<eos>")
+    (line, rest) = TokenText(["to", "be", "<eos>", "or"], "words", "<eos>").lay_out([1.0, 2.0, 3.0, 4.0])
     assert letters([line, rest]) == [f"to be {LINE_END}", "or "]
     assert [number for _, number in line if not math.isnan(number)] == [1, 1, 2, 2, 3]
 
 
 def test_a_long_line_is_broken():
-    lines = lay_out(list("x" * (2 * LINE_WIDTH + 3)), [1.0] * (2 * LINE_WIDTH + 3), "characters", "\n")
+    lines = TokenText(list("x" * (2 * LINE_WIDTH + 3)), "characters", "\n").lay_out([1.0] * (2 * LINE_WIDTH + 3))
     assert [len(line) for line in lines] == [LINE_WIDTH, LINE_WIDTH, 3]
 
 

@@ -1,7 +1,7 @@
 """The report's section on what a language model has learned. Imports no torch."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ def insight_section(details: Path, folder: Path) -> list[Element]:
     found += state_elements(details, folder)
     if (details / "projection.csv").is_file():
         found += embedding_elements(details, folder)
-    return found + _samples(files.read_json(details / "samples.json"))
+    return [*found, *_samples(details / "samples.json")]
 
 
 def _context(details: Path, path: Path) -> Figure:
@@ -51,16 +51,13 @@ def _recall(path: Path) -> list[Table]:
     return [Table("Recall of one symbol", columns, caption)]
 
 
-def _samples(samples: dict[str, dict[str, Any]]) -> list[Element]:
-    """A text for every temperature, and the longest spans that occur in the training text."""
-    generated = {name: row for name, row in samples.items() if name != "validation"}
-    ordered = dict(sorted(generated.items(), key=lambda item: float(item[0])))
-    texts = [SampleText("Generated text", row["text"], (("temperature", name),)) for name, row in ordered.items()]
-    return [*texts, _copies(ordered, samples["validation"])]
-
-
-def _copies(generated: dict[str, dict[str, Any]], validation: dict[str, Any]) -> Table:
-    rows = {f"temperature {name}": row for name, row in generated.items()} | {"validation text": validation}
+def _samples(source: Path) -> Iterator[Element]:
+    """A text for every temperature, and the longest spans of all texts that occur in the training text."""
+    samples = files.read_json(source)
+    temperatures = sorted(samples.keys() - {"validation"}, key=float)
+    for temperature in temperatures:
+        yield SampleText("Generated text", samples[temperature]["text"], (("temperature", temperature),))
+    rows = {f"temperature {name}": samples[name] for name in temperatures} | {"validation text": samples["validation"]}
     columns = (
         Column("text", rows),
         Column("median length", [row["median"] for row in rows.values()], "g"),
@@ -71,4 +68,4 @@ def _copies(generated: dict[str, dict[str, Any]], validation: dict[str, Any]) ->
         "Length in tokens of the longest span that occurs word for word in the training text, for generated texts and "
         "for pieces of the validation text of the same length, which agree with it only by coincidence."
     )
-    return Table("Copies of the training text", columns, caption)
+    yield Table("Copies of the training text", columns, caption)

@@ -3,9 +3,8 @@
 Imports no torch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -47,62 +46,62 @@ ROBUSTNESS = Robustness(
 def run_section(details: Path, examples: Path, folder: Path) -> list[Element]:
     """The elements of one run; its figures go into `folder`."""
     return [
-        _excerpt(files.read_json(details / "excerpt.json"), folder / "excerpt.png"),
-        *_adaptation(details, folder),
-        *_generated(files.read_json(details / "samples.json")),
+        _excerpt(details / "excerpt.json", folder / "excerpt.png"),
+        *_adaptation(details / "adapted.json", folder / "adaptation.png"),
+        *_generated(details / "samples.json"),
         *_attacked(examples),
     ]
 
 
-def _excerpt(excerpt: dict[str, Any], path: Path) -> Figure:
-    lines = token_heatmap.lay_out(excerpt["tokens"], excerpt["nats"], excerpt["token_kind"], excerpt["line_end"])
+def _excerpt(source: Path, path: Path) -> Figure:
+    text, found = token_heatmap.read_text(source)
+    lines = text.lay_out(found["nats"])
     width, height = token_heatmap.size(lines, margin=0.3)
     title = "Loss of each token of a test text"
     drawing, (axis,) = plots.panels(1, title=title, width=width, height=height)
     token_heatmap.draw(axis, lines, low=0, high=LARGE_LOSS, cmap="Oranges", label="nats")
     plots.save(drawing, path)
     caption = (
-        "Negative log-likelihood of each token given all tokens before it, "
-        f"up to {LARGE_LOSS} nats. Dark tokens are hard to predict."
+        f"Negative log-likelihood of each token given all tokens before it, up to {LARGE_LOSS} nats. Dark tokens are "
+        "hard to predict."
     )
-    return single_figure(
-        title, caption, path, "A text on a background that is the darker, the larger the loss of a token"
-    )
+    return single_figure(title, caption, path, "A text on a background that is dark where the loss is large")
 
 
-def _adaptation(details: Path, folder: Path) -> list[Element]:
+def _adaptation(source: Path, path: Path) -> list[Element]:
     """Nothing if no method of adaptation was evaluated."""
-    if not (details / "adapted.json").is_file():
+    if not source.is_file():
         return []
-    adapted = files.read_json(details / "adapted.json")
-    methods, path = adapted["methods"], folder / "adaptation.png"
-    title = "Adaptation to the test text"
-    _draw_savings(adapted["tokens"], methods, title, path)
+    adapted = files.read_json(source)
+    title, methods = "Adaptation to the test text", adapted["methods"]
+    _draw_savings(adapted["tokens"], {ADAPTED[name]: method["saved"] for name, method in methods.items()}, title, path)
     caption = (
         "Nats per token saved by adapting to the test text while reading it, compared with the model as trained. "
         "Above 0 the adaptation helps. The adapted scores are in the table of all runs."
     )
-    settings = tuple(
+    settings = (
         Number(f"{ADAPTED[name]}, {key.replace('_', ' ')}", value, format="g")
         for name, method in methods.items()
         for key, value in method["settings"].items()
     )
-    figures = single_figure(title, caption, path, "Step plots of the savings along the test text")
-    return [figures, Numbers("Settings of the adaptation, chosen on the validation split", settings)]
+    savings = single_figure(title, caption, path, "Step plots of the savings along the test text")
+    return [savings, Numbers("Settings of the adaptation", tuple(settings))]
 
 
-def _draw_savings(tokens: int, methods: dict[str, Any], title: str, path: Path) -> None:
+def _draw_savings(tokens: int, saved: Mapping[str, list[float]], title: str, path: Path) -> None:
+    """`saved`: method -> nats per token saved in each piece of the text of so many `tokens`; the pieces are equal."""
     drawing, (axis,) = plots.panels(1, title=title, width=6.4, height=2.6)
-    for colour, (name, method) in zip(plots.COLOURS, methods.items(), strict=False):
-        ends = np.linspace(0, tokens, len(method["saved"]) + 1)
-        axis.stairs(method["saved"], ends, baseline=None, color=colour, label=ADAPTED[name], linewidth=1.5)
+    for colour, (label, values) in zip(plots.COLOURS, saved.items(), strict=False):
+        ends = np.linspace(0, tokens, len(values) + 1)
+        axis.stairs(values, ends, baseline=None, color=colour, label=label, linewidth=1.5)
     axis.axhline(0, color=plots.GREY, linewidth=1)
     axis.set(xlabel="tokens read", ylabel="nats per token saved")
     axis.legend()
     plots.save(drawing, path)
 
 
-def _generated(samples: dict[str, Any]) -> list[Element]:
+def _generated(source: Path) -> list[SampleText]:
+    samples = files.read_json(source)
     temperature = (("temperature", f"{samples['temperature']:g}"),)
     return [
         SampleText(f"Generated text {number}", text, temperature)

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cvnlp import files
 from cvnlp.language.report import token_heatmap
+from cvnlp.language.report.token_heatmap import TokenText
 from cvnlp.report import plots
 from cvnlp.report.elements import Column, Element, Figure, Table, single_figure
 
@@ -22,10 +21,10 @@ def state_elements(details: Path, folder: Path) -> list[Element]:
     found: list[Element] = [_losses(positions, frequencies, folder / "token_losses.png")]
     if not (details / "states.json").is_file():
         return found
-    strip, units = files.read_json(details / "states.json"), pd.read_csv(details / "units.csv")
-    found += [_gates(strip, folder / "gates.png")] if strip["gates"] else []
+    (text, strips), units = token_heatmap.read_text(details / "states.json"), pd.read_csv(details / "units.csv")
+    found += [_gates(text, strips["gates"], folder / "gates.png")] if strips["gates"] else []
     found += [_unit_table(units)] if len(units) else []
-    return found + ([_units(strip, units, folder / "units.png")] if strip["units"] else [])
+    return found + ([_units(text, strips["units"], units, folder / "units.png")] if strips["units"] else [])
 
 
 def _losses(positions: pd.DataFrame, frequencies: pd.DataFrame, path: Path) -> Figure:
@@ -48,13 +47,11 @@ def _losses(positions: pd.DataFrame, frequencies: pd.DataFrame, path: Path) -> F
     return single_figure(title, caption, path, "A line plot of loss by position and a bar chart of loss by frequency")
 
 
-def _gates(strip: dict[str, Any], path: Path) -> Figure:
+def _gates(text: TokenText, gates: Mapping[str, list[float]], path: Path) -> Figure:
     title = "Gates of the last layer along a text"
-    _draw_strips({f"{name} gate": values for name, values in strip["gates"].items()}, strip, title, "opening", path)
+    _draw_strips(text, {f"{name} gate": values for name, values in gates.items()}, title, "opening", path)
     caption = "Mean opening of each gate over the units of the last layer, after each token. Dark is open."
-    return single_figure(
-        title, caption, path, f"The same text {len(strip['gates'])} times, coloured by the opening of a gate"
-    )
+    return single_figure(title, caption, path, f"The same text {len(gates)} times, coloured by the opening of a gate")
 
 
 def _unit_table(units: pd.DataFrame) -> Table:
@@ -72,29 +69,23 @@ def _unit_table(units: pd.DataFrame) -> Table:
     return Table("Units that track a quantity", columns, caption)
 
 
-def _units(strip: dict[str, Any], units: pd.DataFrame, path: Path) -> Figure:
-    rows = {row.feature: row for row in units.itertuples()}
-    strips = {_title(rows[feature]): values for feature, values in strip["units"].items()}
-    title = "Activations of units that track a quantity"
-    _draw_strips(strips, strip, title, "activation", path)
-    caption = "The activation of each clear unit after each token of a validation text."
-    return single_figure(
-        title, caption, path, f"The same text {len(strips)} times, coloured by the activation of a unit"
-    )
-
-
-def _title(row: Any) -> str:
-    return f"unit {row.unit} of layer {row.layer}: {row.feature} (r = {row.judged:.2f})"
-
-
-def _draw_strips(
-    strips: Mapping[str, list[float]], text: Mapping[str, Any], title: str, label: str, path: Path
-) -> None:
-    """The same text once for each strip, coloured by its numbers; outliers have the colours of the ends."""
-    laid = {
-        name: token_heatmap.lay_out(text["tokens"], values, text["token_kind"], text["line_end"])
-        for name, values in strips.items()
+def _units(text: TokenText, activations: Mapping[str, list[float]], units: pd.DataFrame, path: Path) -> Figure:
+    """`activations`: quantity -> those of the unit that tracks it."""
+    rows = {row["feature"]: row for row in units.to_dict("records")}
+    strips = {
+        f"unit {row['unit']} of layer {row['layer']}: {feature} (r = {row['judged']:.2f})": values
+        for feature, values in activations.items()
+        for row in [rows[feature]]
     }
+    title = "Activations of units that track a quantity"
+    _draw_strips(text, strips, title, "activation", path)
+    caption = "The activation of each unit with a clear correlation, after each token of a validation text."
+    return single_figure(title, caption, path, f"The same text {len(strips)} times, coloured by the activations")
+
+
+def _draw_strips(text: TokenText, strips: Mapping[str, list[float]], title: str, label: str, path: Path) -> None:
+    """The same text once for each strip, coloured by its numbers; outliers have the colours of the ends."""
+    laid = {name: text.lay_out(values) for name, values in strips.items()}
     width, height = token_heatmap.size(next(iter(laid.values())), margin=0.5)
     drawing, axes = plots.stack(len(laid), title=title, width=width, height=height)
     for axis, (name, lines) in zip(axes, laid.items(), strict=True):

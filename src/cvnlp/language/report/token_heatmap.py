@@ -1,10 +1,14 @@
 """Text drawn as letters on a coloured background, a number for each token. Imports no torch."""
 
 import math
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+
+from cvnlp import files
 
 LINE_WIDTH = 72  # letters
 LETTER_WIDTH, LETTER_HEIGHT = 0.115, 0.2  # inches
@@ -16,17 +20,34 @@ LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 Cell = tuple[str, float]  # a letter and the number of its token
 
 
-def lay_out(tokens: list[str], numbers: list[float], token_kind: str, line_end: str) -> list[list[Cell]]:
-    """The text as lines of letters; words are separated by gaps without a number, long lines are broken."""
-    lines: list[list[Cell]] = [[]]
-    for token, number in zip(tokens, numbers, strict=True):
-        ends = token == line_end
-        shown = LINE_END if ends else token if token_kind == "characters" else f"{token} "
-        if len(lines[-1]) + len(shown) > LINE_WIDTH:
-            lines.append([])
-        lines[-1] += [(letter, number if letter != " " or token == " " else math.nan) for letter in shown]
-        lines += [[]] if ends else []
-    return [line for line in lines if line]
+@dataclass(frozen=True)
+class TokenText:
+    """A text as tokens; `token_kind` is "characters" or "words", `line_end` the token that ends a line."""
+
+    tokens: list[str]
+    token_kind: str
+    line_end: str
+
+    def lay_out(self, numbers: list[float]) -> list[list[Cell]]:
+        """Lines of letters with the numbers of their tokens.
+
+        Words are separated by gaps without a number (NaN); long lines are broken.
+        """
+        lines: list[list[Cell]] = [[]]
+        for token, number in zip(self.tokens, numbers, strict=True):
+            ends = token == self.line_end
+            shown = LINE_END if ends else token if self.token_kind == "characters" else f"{token} "
+            if len(lines[-1]) + len(shown) > LINE_WIDTH:
+                lines.append([])
+            lines[-1] += [(letter, number if letter != " " or token == " " else math.nan) for letter in shown]
+            lines += [[]] if ends else []
+        return [line for line in lines if line]
+
+
+def read_text(path: Path) -> tuple[TokenText, dict[str, Any]]:
+    """A text of tokens from a JSON file, and what else the file holds, such as numbers of its tokens."""
+    found = files.read_json(path)
+    return TokenText(*(found.pop(field.name) for field in fields(TokenText))), found
 
 
 def size(lines: list[list[Cell]], *, margin: float) -> tuple[float, float]:
