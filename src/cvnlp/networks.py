@@ -1,7 +1,6 @@
 """A network on disk: model.safetensors and config.json (its name, options and format of data); no pickle, ever."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -55,8 +54,8 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def hardware() -> dict[str, Any]:
-    """What a training runs on here: the GPU's name or "cpu", and torch's threads."""
+def hardware() -> dict[str, str | int]:
+    """The name of the GPU, or "cpu", and the number of torch threads."""
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return {"device": name, "threads": torch.get_num_threads()}
 

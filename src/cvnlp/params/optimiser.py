@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from cvnlp.params.base import Strict, check_own, with_defaults
+from cvnlp.params.base import Kinds, Strict, check_own, with_defaults
 
 Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
-OPTIMISERS: dict[str, dict[str, Any]] = {"adamw": {"betas": [0.9, 0.999], "eps": 1e-8}, "muon": {"momentum": 0.9}}
-SCHEDULES: dict[str, dict[str, Any]] = {
+OPTIMISERS: Kinds = {"adamw": {"betas": [0.9, 0.999], "eps": 1e-8}, "muon": {"momentum": 0.9}}
+SCHEDULES: Kinds = {
     "one_cycle": {"warmup": 0.3},
     "plateau": {"warmup": 0.0, "factor": 0.25},
     "exponential": {"warmup": 0.0, "factor": 0.5, "hold_epochs": 1},

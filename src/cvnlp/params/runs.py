@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cvnlp.params.base import Seed, Strict, check_own, with_defaults
+from cvnlp.params.base import Kinds, Seed, Strict, check_own, with_defaults
 from cvnlp.params.insight import LanguageInsight, VisionInsight
 from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.optimiser import Optimiser
@@ -13,7 +13,7 @@ from cvnlp.params.vision_networks import VisionNetwork
 Steps = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
 Fractions = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
-AVERAGES: dict[str, dict[str, Any]] = {
+AVERAGES: Kinds = {
     "ema": {"average_decay": 0.999, "average_start": 0.0},
     "swa": {"average_start": 0.75},
     "nt_asgd": {"average_interval": 5},
