@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import source_tree
 from cloning import ROOT
 from cvnlp import domains, networks
 from cvnlp.params import read_params
@@ -97,6 +98,30 @@ def test_the_tours_mention_files() -> None:
 def test_a_file_mentioned_in_the_architecture_exists(path: str) -> None:
     places = [ROOT, ROOT / "src/cvnlp", *(ROOT / "src/cvnlp" / half for half in domains.HALVES)]
     assert any((place / path).exists() for place in places)
+
+
+def layers() -> dict[str, int]:
+    """Room -> the number of its line in the diagram of imports, from the top."""
+    diagram = ARCHITECTURE.split("\n## Who imports whom\n")[1].split("```")[1].strip().splitlines()
+    names = {name: row for row, line in enumerate(diagram) for name in re.findall(r"[\w/]+(?:/|\.py)(?= )", line)}
+    return {name.removesuffix(".py").strip("/").replace("/", "."): row for name, row in names.items()}
+
+
+def layer_name(module: str) -> str:
+    """The name of a module's room in the diagram, which has one line for the rooms of both halves."""
+    return re.sub(rf"^({'|'.join(domains.HALVES)})\.", "half.", source_tree.room(module))
+
+
+def test_the_diagram_of_imports_has_every_room() -> None:
+    rooms_of_code = {layer_name(module) for module in source_tree.PATHS} - {"", *domains.HALVES}
+    assert set(layers()) == rooms_of_code
+
+
+@pytest.mark.parametrize("module", sorted(source_tree.PATHS))
+def test_a_module_imports_only_from_lines_below_its_own(module: str) -> None:
+    rows, own = layers(), layer_name(module)
+    names = {layer_name(name) for name in source_tree.IMPORTS[module] if name in source_tree.PATHS}
+    assert [name for name in sorted(names - {own}) if name in rows and rows[name] <= rows[own]] == []
 
 
 def test_the_networks_whose_limits_are_compared_are_params_and_of_one_size(tmp_path: Path) -> None:
