@@ -144,3 +144,18 @@ def validation_batches(folder: Path, options: LanguageTrain) -> Windows:
 
 def _start(folder: Path) -> int:
     return prepared.read_facts(folder, prepared.LanguageFacts).start
+
+
+def evenly_spaced_excerpts(
+    folder: Path, split: str, start: int, *, count: int, length: int, key: str
+) -> tuple[Tensor, Tensor]:
+    """Inputs and targets int64 (count, length) of excerpts at equal distances in a split; the first is its beginning.
+
+    ValueError that names `key`, the key of `length` in params.yaml, if the split has fewer tokens than an excerpt.
+    """
+    tokens = np.concatenate(([start], prepared.load_array(folder, split))).astype(np.int64)
+    if len(tokens) <= length:
+        raise ValueError(f"{key}: {length} is more than the {len(tokens) - 1} tokens of the {split} text")
+    first = np.linspace(0, len(tokens) - length - 1, count).astype(int)
+    excerpts = torch.from_numpy(np.stack([tokens[place : place + length + 1] for place in first]))
+    return excerpts[:, :-1].contiguous(), excerpts[:, 1:].contiguous()

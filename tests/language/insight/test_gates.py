@@ -1,10 +1,10 @@
-"""The step by step form of every kind of cell, against torch's fused layers."""
+"""Every kind of cell unrolled step by step, against torch's fused layers."""
 
 import pytest
 import torch
 from torch import nn
 
-from cvnlp.language.insight.gates import GATES, STEPS, mean_gates, read_states, unroll
+from cvnlp.language.insight.gates import GATES, STEPS, layer_states, mean_gates, unroll
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.networks import device
 from make_networks import language_model
@@ -23,7 +23,7 @@ def make_tokens(length: int = 13) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.__name__)
-def test_steps_are_those_of_the_fused_layer(kind: type[nn.RNNBase]) -> None:
+def test_unrolled_steps_equal_the_fused_layer(kind: type[nn.RNNBase]) -> None:
     torch.manual_seed(0)
     layer = kind(4, 7, batch_first=True).double()
     values = torch.randn(3, 20, 4, dtype=torch.float64)
@@ -34,7 +34,7 @@ def test_steps_are_those_of_the_fused_layer(kind: type[nn.RNNBase]) -> None:
         torch.testing.assert_close(parts[-1]["memory"], state[1][0])
 
 
-def test_relu_is_stepped_as_well() -> None:
+def test_unrolled_relu_equals_the_fused_layer() -> None:
     torch.manual_seed(0)
     layer = nn.RNN(4, 7, batch_first=True, nonlinearity="relu")
     values = torch.randn(3, 9, 4)
@@ -46,9 +46,9 @@ def test_every_kind_of_cell_of_the_models_can_be_unrolled() -> None:
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_states_are_those_of_all_layers(name: str) -> None:
+def test_states_of_all_layers_equal_those_of_the_network(name: str) -> None:
     network, tokens = build(name), make_tokens()
-    found = read_states(network, tokens)
+    found = layer_states(network, tokens)
     with torch.no_grad():
         outputs, states = network.hidden(tokens)
     carried = [state[1] if isinstance(state, tuple) else state for state in states]
@@ -59,7 +59,7 @@ def test_states_are_those_of_all_layers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_gates_are_those_of_the_kind_of_cell_and_depend_on_no_later_token(name: str) -> None:
+def test_gates_belong_to_the_cell_and_do_not_depend_on_later_tokens(name: str) -> None:
     network, tokens = build(name), make_tokens()
     gates = mean_gates(network, tokens)
     assert set(gates) == EXPECTED[name] and set(gates) <= set(GATES)
@@ -68,7 +68,7 @@ def test_gates_are_those_of_the_kind_of_cell_and_depend_on_no_later_token(name: 
         torch.testing.assert_close(mean_gates(network, tokens[:, :6])[gate], values[:, :6])
 
 
-def test_a_gate_that_is_held_open_is_seen_open() -> None:
+def test_gate_with_a_large_bias_is_open() -> None:
     network = build("lstm")
     with torch.no_grad():
         network.recurrent[1].bias_ih_l0[8:16] = 50.0  # torch's order: input, forget, cell, output

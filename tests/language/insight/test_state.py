@@ -1,4 +1,4 @@
-"""The text that is read in columns, and what is counted of it."""
+"""Columns of the validation text, and the mean losses by position and frequency."""
 
 from pathlib import Path
 
@@ -8,40 +8,63 @@ import torch
 
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
-from cvnlp.language.insight.state import begin_reading, save_losses
+from cvnlp.language.insight.state import (
+    MIN_TOKENS,
+    choose_columns,
+    losses_by_frequency,
+    losses_by_position,
+    save_losses,
+)
 from cvnlp.networks import device
 from make_networks import language_model
 
 
 @pytest.mark.parametrize("tokens", [2, 3, 100, 700, 1500])
-def test_columns_follow_each_other_and_each_token_is_the_target_of_one(language_data: Path, tokens: int) -> None:
-    reading = begin_reading(language_data, prepared.read_facts(language_data, LanguageFacts), tokens)
+def test_columns_continue_each_other_and_every_token_is_a_target_once(language_data: Path, tokens: int) -> None:
+    columns = choose_columns(language_data, prepared.read_facts(language_data, LanguageFacts), tokens)
     text = prepared.load_array(language_data, "validation")[:tokens]
-    assert len(reading.places) % 2 == 0
-    found = reading.targets.ravel()
+    assert len(columns.places) % 2 == 0
+    found = columns.targets.ravel()
     assert found.tolist() == text[: len(found)].tolist()
-    assert len(text) - len(found) < len(reading.places)
-    assert reading.inputs.ravel()[1:].tolist() == found[:-1].tolist()
-    assert reading.inputs[0, 0] == prepared.read_facts(language_data, LanguageFacts).start
+    assert len(text) - len(found) < len(columns.places)
+    assert columns.inputs.ravel()[1:].tolist() == found[:-1].tolist()
+    assert columns.inputs[0, 0] == prepared.read_facts(language_data, LanguageFacts).start
 
 
-def test_the_start_of_a_column_is_read_and_not_counted(language_data: Path) -> None:
-    reading = begin_reading(language_data, prepared.read_facts(language_data, LanguageFacts), 1500)
-    values = np.arange(reading.places.size).reshape(reading.places.shape)
-    assert 0 < reading.settling <= 32
-    assert reading.counted(values).tolist() == values[:, reading.settling :].tolist()
+def test_burn_in_is_not_counted(language_data: Path) -> None:
+    columns = choose_columns(language_data, prepared.read_facts(language_data, LanguageFacts), 1500)
+    values = np.arange(columns.places.size).reshape(columns.places.shape)
+    assert 0 < columns.burn_in <= 32
+    assert columns.after_burn_in(values).tolist() == values[:, columns.burn_in :].tolist()
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "ngram"])
-def test_costs_are_those_of_columns_read_from_a_fresh_state(language_data: Path, tmp_path: Path, name: str) -> None:
+def test_losses_are_those_of_columns_read_from_a_zero_state(language_data: Path, tmp_path: Path, name: str) -> None:
     facts = prepared.read_facts(language_data, LanguageFacts)
     torch.manual_seed(0)
     options = {} if name == "ngram" else {"initial_range": 0.8}
     network = language_model(name, facts.vocabulary_size, **options).to(device()).eval()
-    reading = begin_reading(language_data, facts, 1500)
-    scores = save_losses(network, reading, language_data, tmp_path)
-    inputs, targets = (torch.from_numpy(side).to(device()) for side in (reading.inputs, reading.targets))
+    columns = choose_columns(language_data, facts, 1500)
+    scores = save_losses(network, columns, language_data, tmp_path)
+    inputs, targets = (torch.from_numpy(side).to(device()) for side in (columns.inputs, columns.targets))
     with torch.no_grad():
-        nats = network.nats(inputs, targets)[0][:, reading.settling :].cpu().double().numpy().ravel()
-    at_starts = (reading.inputs == facts.start)[:, reading.settling :].ravel()
+        nats = network.nats(inputs, targets)[0][:, columns.burn_in :].cpu().double().numpy().ravel()
+    at_starts = (columns.inputs == facts.start)[:, columns.burn_in :].ravel()
     assert scores["nats_position_1"] == pytest.approx(nats[at_starts].mean(), rel=1e-4)
+
+
+def test_mean_loss_of_each_position() -> None:
+    places = np.repeat([1, 2, 3], [40, 50, MIN_TOKENS - 1])
+    table = losses_by_position(places * 0.5, places)
+    assert table.to_dict("list") == {"position": [1, 2], "nats": [0.5, 1.0], "tokens": [40, 50]}
+
+
+def test_tokens_are_grouped_by_decades_of_frequency_and_the_unknown_is_separate() -> None:
+    counts = np.array([5000, 9, 10, 99, 100, 0])
+    targets = np.repeat(np.arange(6), 40)
+    table = losses_by_frequency(targets.astype(float), targets, counts)
+    assert table["times"].tolist() == [0, 1, 10, 100]
+    assert table["tokens"].tolist() == [40, 80, 80, 40]
+    assert table["nats"].tolist() == [0, 3, 2.5, 4]  # tokens that training text lacks are in the first decade
+    assert table["share"].sum() == pytest.approx(1)
+    assert table["share"][1] == pytest.approx(240 / 600)

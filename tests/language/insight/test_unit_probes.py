@@ -1,51 +1,51 @@
-"""Units that count are found where they are planted, and judged on text that did not choose them."""
+"""Probing of units: planted units are found, and measured on text that did not select them."""
 
 import numpy as np
 import pytest
 
-from cvnlp.language.insight.unit_probes import correlations, find_units
+from cvnlp.language.insight.unit_probes import correlations, probe_units
 
 GENERATOR = np.random.default_rng(0)
 
 
-def test_correlations_are_pearson_s() -> None:
+def test_correlations_equal_pearson_s_r() -> None:
     states, values = GENERATOR.normal(size=(4, 30, 5)), GENERATOR.normal(size=(4, 30))
     expected = [np.corrcoef(states[..., unit].ravel(), values.ravel())[0, 1] for unit in range(5)]
     np.testing.assert_allclose(correlations(states, values), expected, rtol=1e-10)
 
 
-def test_what_never_changes_is_correlated_with_nothing() -> None:
+def test_constants_have_a_correlation_of_0() -> None:
     states, values = GENERATOR.normal(size=(2, 9, 3)), GENERATOR.normal(size=(2, 9))
     states[..., 1] = 2.0
     assert correlations(states, values)[1] == 0
     assert correlations(states, np.ones((2, 9))).tolist() == [0, 0, 0]
 
 
-def test_the_planted_unit_is_found_whatever_its_sign() -> None:
+def test_planted_unit_is_found_with_either_sign() -> None:
     values = GENERATOR.normal(size=(6, 50))
     states = GENERATOR.normal(size=(6, 50, 8))
     states[..., 5] = 3 - 2 * values
-    (row,) = find_units(states, {"planted": values}, GENERATOR.normal(size=(6, 50, 8))).to_dict("records")
+    (row,) = probe_units(states, {"planted": values}, GENERATOR.normal(size=(6, 50, 8))).to_dict("records")
     assert row["feature"] == "planted" and row["unit"] == 5
     assert row["chosen"] == pytest.approx(-1) and row["judged"] == pytest.approx(-1)
     assert abs(row["before"]) < 0.3
 
 
-def test_a_unit_that_fits_the_choosing_half_alone_is_judged_by_the_other() -> None:
+def test_unit_that_fits_only_the_selecting_half_is_measured_on_the_other() -> None:
     values = GENERATOR.normal(size=(6, 50))
     states = GENERATOR.normal(size=(6, 50, 8))
     states[:3, :, 2] = values[:3]
-    (row,) = find_units(states, {"chance": values}, states).to_dict("records")
+    (row,) = probe_units(states, {"chance": values}, states).to_dict("records")
     assert row["unit"] == 2 and row["chosen"] == pytest.approx(1)
     assert abs(row["judged"]) < 0.3
 
 
-def test_noise_is_judged_near_0_however_many_units_there_are_to_choose_from() -> None:
+def test_noise_has_a_correlation_near_0_with_many_units_to_select_from() -> None:
     values, states = GENERATOR.normal(size=(4, 20)), GENERATOR.normal(size=(4, 20, 2000))
-    (row,) = find_units(states, {"noise": values}, states).to_dict("records")
+    (row,) = probe_units(states, {"noise": values}, states).to_dict("records")
     assert abs(row["chosen"]) > 0.4 > abs(row["judged"])
 
 
-def test_a_text_without_features_has_a_table_without_rows() -> None:
-    table = find_units(np.zeros((2, 3, 4)), {}, np.zeros((2, 3, 4)))
+def test_text_without_features_has_an_empty_table() -> None:
+    table = probe_units(np.zeros((2, 3, 4)), {}, np.zeros((2, 3, 4)))
     assert table.columns.tolist() == ["feature", "unit", "chosen", "judged", "before"] and table.empty

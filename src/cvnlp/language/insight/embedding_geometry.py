@@ -1,6 +1,6 @@
-"""Whether vectors hold relations that nobody taught: A is to a as B is to what? And whether like is near to like.
+"""Geometry of embeddings: nearest neighbours, principal components, analogies (A is to a as B is to what?).
 
-Asked only where the vocabulary has enough of the words: English ones, in small letters, and the letters themselves.
+Analogies are tested only if the vocabulary has enough of the words: English words in lower case, and letters.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from cvnlp.language.insight.token_projection import units
-
-LEAST_PAIRS = 8  # of a relation, that are in the vocabulary: fewer prove nothing
+MIN_PAIRS = 8  # of a relation in the vocabulary: the accuracy of fewer is not meaningful
 VOWELS = "aeiou"
 PAIRS = {
     "capital to small letter": " ".join(f"{letter.upper()} {letter}" for letter in ascii_lowercase),
@@ -34,52 +32,77 @@ PAIRS = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """How many of the questions are answered rightly, and how many a guess would on average, as shares."""
+class RelationScore:
+    """`accuracy`: share of the questions answered correctly; `chance`: the expected share of a random guess."""
 
     questions: int
     accuracy: float
     chance: float
 
 
-def known_pairs(relation: str, vocabulary: Sequence[str]) -> np.ndarray:
-    """The pairs (P, 2) of a relation whose words are both in the vocabulary; none if they are too few."""
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (N, D) scaled to the length 1, so that products are cosines; zero vectors stay zero."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
+
+
+def nearest_neighbours(directions: np.ndarray, index: int, count: int) -> list[tuple[int, float]]:
+    """The `count` tokens with the largest cosine to token `index`, and the cosine, of unit vectors (V, D).
+
+    The unknown token, number 0, is left out.
+    """
+    cosines = directions @ directions[index]
+    cosines[[0, index]] = -np.inf
+    best = np.argsort(-cosines, kind="stable")[: min(count, len(directions) - 2)]
+    return [(int(other), float(cosines[other])) for other in best]
+
+
+def principal_components(vectors: np.ndarray) -> np.ndarray:
+    """Coordinates (N, 2) of vectors (N, D) on their first two principal components, with fixed signs."""
+    centred = vectors - vectors.mean(0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    plane = axes[:2]
+    signs = np.sign(plane[np.arange(len(plane)), np.abs(plane).argmax(1)])
+    return centred @ (plane * signs[:, None]).T
+
+
+def pairs_in(vocabulary: Sequence[str], relation: str) -> np.ndarray:
+    """Token ids (P, 2) of the pairs of a relation whose words are both in the vocabulary; none if too few."""
     ids = {token: number for number, token in enumerate(vocabulary)}
     words = PAIRS[relation].split()
     known = [pair for pair in zip(words[::2], words[1::2], strict=True) if ids.keys() >= set(pair)]
-    pairs = [[ids[word] for word in pair] for pair in known] if len(known) >= LEAST_PAIRS else []
+    pairs = [[ids[word] for word in pair] for pair in known] if len(known) >= MIN_PAIRS else []
     return np.array(pairs, dtype=int).reshape(-1, 2)
 
 
-def ask_analogies(vectors: np.ndarray, pairs: np.ndarray) -> Asked:
-    """A : a = B : ? for all pairs of pairs (P, 2), answered by what has the smallest angle to a - A + B.
-
-    a, A, B and the unknown, number 0, are no answers (Mikolov et al. 2013).
-    """
-    directions = units(vectors)
-    products, right = directions[pairs] @ directions.T, 0  # of A and a with all words (P, 2, V)
-    for number, ((one, other), (of_one, of_other)) in enumerate(zip(pairs, products, strict=True)):
-        asked = np.delete(pairs, number, axis=0)
-        cosines = of_other - of_one + np.delete(products[:, 0], number, axis=0)
-        cosines[:, [0, one, other]] = -np.inf
-        cosines[np.arange(len(asked)), asked[:, 0]] = -np.inf
-        right += int((cosines.argmax(1) == asked[:, 1]).sum())
-    questions = len(pairs) * (len(pairs) - 1)
-    return Asked(questions, right / questions, 1 / (len(vectors) - 4))
-
-
-def known_letters(vocabulary: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The small letters (N,) of the vocabulary, and whether each is a vowel; none unless all 26 are in it."""
+def letters_in(vocabulary: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids (N,) of the small letters, and whether each is a vowel; none unless all 26 are in the vocabulary."""
     ids = {token: number for number, token in enumerate(vocabulary)}
     letters = ascii_lowercase if ids.keys() >= set(ascii_lowercase) else ""
     return np.array([ids[letter] for letter in letters], dtype=int), np.array([letter in VOWELS for letter in letters])
 
 
-def ask_kinds(vectors: np.ndarray, members: np.ndarray, kinds: np.ndarray) -> Asked:
-    """Whether the member with the smallest angle to each (N,) is of the same of two kinds (N,)."""
-    directions = units(vectors[members])
+def analogy_accuracy(vectors: np.ndarray, pairs: np.ndarray) -> RelationScore:
+    """Answer A : a = B : ? for all pairs of pairs (P, 2) with the token of the largest cosine to a - A + B.
+
+    a, A, B and the unknown token, number 0, are excluded as answers (Mikolov et al. 2013).
+    """
+    directions = unit_vectors(vectors)
+    products, correct = directions[pairs] @ directions.T, 0  # of A and a with all tokens (P, 2, V)
+    for number, ((one, other), (of_one, of_other)) in enumerate(zip(pairs, products, strict=True)):
+        questions = np.delete(pairs, number, axis=0)
+        cosines = of_other - of_one + np.delete(products[:, 0], number, axis=0)
+        cosines[:, [0, one, other]] = -np.inf
+        cosines[np.arange(len(questions)), questions[:, 0]] = -np.inf
+        correct += int((cosines.argmax(1) == questions[:, 1]).sum())
+    count = len(pairs) * (len(pairs) - 1)
+    return RelationScore(count, correct / count, 1 / (len(vectors) - 4))
+
+
+def cluster_accuracy(vectors: np.ndarray, members: np.ndarray, kinds: np.ndarray) -> RelationScore:
+    """Whether the nearest neighbour of each member (N,) among the members is of the same kind (N,)."""
+    directions = unit_vectors(vectors[members])
     cosines = directions @ directions.T
     np.fill_diagonal(cosines, -np.inf)
     count = len(members)
     alike = (kinds[:, None] == kinds).sum() - count
-    return Asked(count, float((kinds[cosines.argmax(1)] == kinds).mean()), float(alike / (count * (count - 1))))
+    return RelationScore(count, float((kinds[cosines.argmax(1)] == kinds).mean()), float(alike / (count * (count - 1))))

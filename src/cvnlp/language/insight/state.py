@@ -1,5 +1,5 @@
-"""What the state keeps track of while a network reads: the cost of tokens by place and frequency, units that count, and
-how far gates open, on the beginning of the validation text.
+"""What the recurrent state tracks: the loss by position in the line and by token frequency, units that follow a feature
+of the text, and gates, all on the beginning of the validation text.
 """
 
 from dataclasses import dataclass
@@ -14,22 +14,23 @@ from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.batches import count_tokens
-from cvnlp.language.insight.gates import mean_gates, read_states
-from cvnlp.language.insight.text_features import features, positions
-from cvnlp.language.insight.token_losses import by_frequency, by_position
-from cvnlp.language.insight.unit_probes import CLEAR, find_units
+from cvnlp.language.inference.scoring import token_nats
+from cvnlp.language.insight.gates import layer_states, mean_gates
+from cvnlp.language.insight.text_features import positions, text_features
+from cvnlp.language.insight.unit_probes import MIN_CORRELATION, probe_units
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
 
-COLUMNS, COLUMN = 64, 256  # at most so many, read side by side, of at least so many tokens
-SETTLING = 32  # tokens at the start of a column that are read, and then not counted: the state comes from nowhere
+MAX_COLUMNS, MIN_LENGTH = 64, 256  # columns of a text, and tokens of each
+BURN_IN = 32  # tokens at the start of a column that are read and not counted, because the state begins at zero
 WINDOW = 16  # steps whose logits are in memory together
-STRIP = {"characters": 216, "words": 60}  # tokens shown with the gates and units that go with them
+STRIP = {"characters": 216, "words": 60}  # tokens that are shown with gates and units
+MIN_TOKENS = 30  # of a mean loss that is shown
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A text (N,) after its start token, and where the columns lie on it: places (B, T) of what they read."""
+class TextColumns:
+    """A text (N,), the start token first, cut into columns: `places` (B, T) of their inputs in the text."""
 
     text: np.ndarray
     places: np.ndarray
@@ -45,92 +46,99 @@ class Reading:
         return self.text[self.places + 1]
 
     @property
-    def settling(self) -> int:
-        return min(SETTLING, self.places.shape[1] // 4)
+    def burn_in(self) -> int:
+        """At most a quarter of a column."""
+        return min(BURN_IN, self.places.shape[1] // 4)
 
-    def counted(self, values: np.ndarray) -> np.ndarray:
-        """Of (B, T, ...) what lies behind the start of a column."""
-        return values[:, self.settling :]
+    def after_burn_in(self, values: np.ndarray) -> np.ndarray:
+        """The part of `values` (B, T, ...) after the burn-in."""
+        return values[:, self.burn_in :]
 
 
-def begin_reading(data: Path, facts: LanguageFacts, tokens: int) -> Reading:
-    """The first `tokens` of the validation text, in an even number of columns."""
+def choose_columns(data: Path, facts: LanguageFacts, tokens: int) -> TextColumns:
+    """The first `tokens` of the validation text in an even number of columns, because units are probed in halves."""
     text = np.concatenate(([facts.start], prepared.load_array(data, "validation")[:tokens])).astype(np.int64)
-    columns = max(2, min(COLUMNS, (len(text) - 1) // COLUMN) // 2 * 2)
-    length = (len(text) - 1) // columns
-    places = np.arange(columns)[:, None] * length + np.arange(length)
-    return Reading(text, places, facts, files.read_json(data / "vocabulary.json"))
+    count = max(2, min(MAX_COLUMNS, (len(text) - 1) // MIN_LENGTH) // 2 * 2)
+    length = (len(text) - 1) // count
+    places = np.arange(count)[:, None] * length + np.arange(length)
+    return TextColumns(text, places, facts, files.read_json(data / "vocabulary.json"))
 
 
-def save_losses(network: Network, reading: Reading, data: Path, folder: Path) -> dict[str, float]:
-    """positions.csv and frequencies.csv into `folder`; returns some of both, flat."""
-    nats = reading.counted(_nats(network, reading)).ravel()
-    at = positions(reading.text, reading.facts.start)[reading.places] + 1
-    counts = count_tokens(prepared.load_array(data, "train"), len(reading.vocabulary))
-    places = by_position(nats, reading.counted(at).ravel())
-    times = by_frequency(nats, reading.counted(reading.targets).ravel(), counts)
-    files.write_table(folder / "positions.csv", places)
-    files.write_table(folder / "frequencies.csv", times)
-    shown = places[places["position"].isin(2 ** np.arange(10))]
+def save_losses(network: Network, columns: TextColumns, data: Path, folder: Path) -> dict[str, float]:
+    """Write positions.csv and frequencies.csv into `folder`; returns the first rows of both, flat."""
+    inputs, targets = torch.from_numpy(columns.inputs), torch.from_numpy(columns.targets)
+    nats = columns.after_burn_in(token_nats(network, inputs, targets, window=WINDOW).numpy()).ravel()
+    places = positions(columns.text, columns.facts.start)[columns.places] + 1
+    counts = count_tokens(prepared.load_array(data, "train"), len(columns.vocabulary))
+    by_position = losses_by_position(nats, columns.after_burn_in(places).ravel())
+    by_frequency = losses_by_frequency(nats, columns.after_burn_in(columns.targets).ravel(), counts)
+    files.write_table(folder / "positions.csv", by_position)
+    files.write_table(folder / "frequencies.csv", by_frequency)
+    shown = by_position[by_position["position"].isin(2 ** np.arange(10))]
     return {f"nats_position_{place}": nats for place, nats in zip(shown["position"], shown["nats"], strict=True)} | {
-        f"nats_times_{least}": nats for least, nats in zip(times["times"], times["nats"], strict=True)
+        f"nats_times_{least}": nats for least, nats in zip(by_frequency["times"], by_frequency["nats"], strict=True)
     }
 
 
-@torch.inference_mode()
-def _nats(network: Network, reading: Reading) -> np.ndarray:
-    """What every target cost (B, T), each column read from a fresh state."""
-    state, found = None, []
-    sides = (torch.from_numpy(side).to(device()) for side in (reading.inputs, reading.targets))
-    for inputs, targets in zip(*(side.split(WINDOW, dim=1) for side in sides), strict=True):
-        nats, state = network.nats(inputs, targets, state)
-        found.append(nats)
-    return torch.cat(found, dim=1).cpu().numpy()
+def losses_by_position(nats: np.ndarray, positions: np.ndarray) -> pd.DataFrame:
+    """Mean nats of the tokens (N,) at each position of their lines, from 1, and the number of these tokens."""
+    return _means("position", positions, nats)
 
 
-def save_states(network: Recurrent, fresh: Recurrent, reading: Reading, folder: Path) -> dict[str, float]:
-    """units.csv and states.json into `folder`; returns the correlations of units that count, flat."""
-    found = {
-        name: reading.counted(values[reading.places])
-        for name, values in features(
-            reading.text,
-            reading.vocabulary,
-            line_end=reading.facts.start,
-            token_kind=reading.facts.token_kind,
-        ).items()
-    }
-    states = reading.counted(_states(network, reading))
-    units = find_units(states, found, reading.counted(_states(fresh, reading)))
+def losses_by_frequency(nats: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
+    """Mean nats of the tokens (N,) that occur 1 to 9, 10 to 99, ... times in the training text, by `counts` (V,).
+
+    `times` is the lower end of the decade, 0 for the unknown token (number 0); `share` is its part of the total loss.
+    """
+    decades = 10 ** np.floor(np.log10(counts.clip(min=1))).astype(int)
+    decades[0] = 0
+    table = _means("times", decades[targets], nats)
+    return table.assign(share=table["nats"] * table["tokens"] / nats.sum(dtype=float))
+
+
+def _means(name: str, groups: np.ndarray, nats: np.ndarray) -> pd.DataFrame:
+    table = pd.DataFrame({name: groups, "nats": nats.astype(float)}).groupby(name)["nats"].agg(["mean", "size"])
+    table = table.rename(columns={"mean": "nats", "size": "tokens"}).reset_index()
+    return table[table["tokens"] >= MIN_TOKENS]
+
+
+def save_states(network: Recurrent, untrained: Recurrent, columns: TextColumns, folder: Path) -> dict[str, float]:
+    """Write units.csv and states.json into `folder`; returns the correlation of the best unit for each feature."""
+    facts = columns.facts
+    of_text = text_features(columns.text, columns.vocabulary, line_end=facts.start, token_kind=facts.token_kind)
+    features = {name: columns.after_burn_in(values[columns.places]) for name, values in of_text.items()}
+    states = columns.after_burn_in(_states(network, columns))
+    units = probe_units(states, features, columns.after_burn_in(_states(untrained, columns)))
     files.write_table(folder / "units.csv", units.assign(**_layers(network, units["unit"])))
-    files.write_json(folder / "states.json", _strip(network, reading, states, units))
+    files.write_json(folder / "states.json", _strip(network, columns, states, units))
     return dict(zip("unit_" + units["feature"].str.replace(" ", "_"), units["judged"], strict=True))
 
 
-def _states(network: Recurrent, reading: Reading) -> np.ndarray:
-    """(B, T, units): those of all layers side by side."""
-    layers = read_states(network, torch.from_numpy(reading.inputs).to(device()))
+def _states(network: Recurrent, columns: TextColumns) -> np.ndarray:
+    """The units of all layers (B, T, U), concatenated."""
+    layers = layer_states(network, torch.from_numpy(columns.inputs).to(device()))
     return torch.cat(layers, dim=2).cpu().numpy()
 
 
 def _layers(network: Recurrent, units: pd.Series) -> dict[str, Any]:
-    """The layer, from 1, and the number in it, of units that are numbered through all layers."""
+    """The layer, from 1, and the number within it, of units that are numbered through all layers."""
     ends = np.cumsum([layer.hidden_size for layer in network.recurrent])
     layers = np.searchsorted(ends, units, side="right")
     return {"layer": layers + 1, "unit": units - np.concatenate(([0], ends))[layers]}
 
 
-def _strip(network: Recurrent, reading: Reading, states: np.ndarray, units: pd.DataFrame) -> dict[str, Any]:
-    """The first lines of the half that chose no unit, and beside each the gates and the units that count, after it."""
-    row = len(states) // 2
-    first = _after_a_line(reading.inputs[row], reading.facts.start, reading.settling)
-    inputs = reading.inputs[row : row + 1, : first + STRIP[reading.facts.token_kind]]
-    shown_states = states[row, first - reading.settling : inputs.shape[1] - reading.settling]
+def _strip(network: Recurrent, columns: TextColumns, states: np.ndarray, units: pd.DataFrame) -> dict[str, Any]:
+    """Lines of the half that selected no unit, with the gates and the shown units at every token."""
+    row, facts = len(states) // 2, columns.facts
+    first = _first_line_start(columns.inputs[row], facts.start, columns.burn_in)
+    inputs = columns.inputs[row : row + 1, : first + STRIP[facts.token_kind]]
+    shown_states = states[row, first - columns.burn_in : inputs.shape[1] - columns.burn_in]
     gates = mean_gates(network, torch.from_numpy(inputs).to(device()))
-    shown = units[units["judged"].abs() >= CLEAR]
+    shown = units[units["judged"].abs() >= MIN_CORRELATION]
     return {
-        "tokens": [reading.vocabulary[token] for token in inputs[0, first:]],
-        "token_kind": reading.facts.token_kind,
-        "line_end": reading.vocabulary[reading.facts.start],
+        "tokens": [columns.vocabulary[token] for token in inputs[0, first:]],
+        "token_kind": facts.token_kind,
+        "line_end": columns.vocabulary[facts.start],
         "gates": {name: _rounded(values[0, first:].cpu().numpy()) for name, values in gates.items()},
         "units": {
             feature: _rounded(shown_states[:, unit])
@@ -139,8 +147,8 @@ def _strip(network: Recurrent, reading: Reading, states: np.ndarray, units: pd.D
     }
 
 
-def _after_a_line(tokens: np.ndarray, line_end: int, first: int) -> int:
-    """The place after the first line end behind `first`; if the first half has none, `first` itself."""
+def _first_line_start(tokens: np.ndarray, line_end: int, first: int) -> int:
+    """The place after the first line end from `first` on; `first` itself if the first half of the tokens has none."""
     ends = np.flatnonzero(tokens[first : len(tokens) // 2] == line_end)
     return first + int(ends[0]) + 1 if len(ends) else first
 
