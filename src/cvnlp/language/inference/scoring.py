@@ -9,6 +9,7 @@ from cvnlp.language.models.output import cross_entropy
 from cvnlp.networks import device
 
 WINDOW = 512  # tokens read at a time; the result does not depend on it, because the state is carried over
+MAX_LOGITS = 2**22  # of a batch (texts x tokens x vocabulary), in memory together
 
 
 @torch.inference_mode()
@@ -37,6 +38,11 @@ def text_nats(network: Network, tokens: np.ndarray, start: int) -> np.ndarray:
     """Nats of every token of one text, float32 (N,), given all tokens before it; the first one given `start`."""
     text = torch.from_numpy(np.concatenate(([start], tokens)).astype(np.int64))[None]
     return token_nats(network, text[:, :-1], text[:, 1:])[0].numpy()
+
+
+def texts_per_batch(network: Network, length: int) -> int:
+    """How many texts of so many tokens can be in one batch; at least one."""
+    return max(1, MAX_LOGITS // (length * network.vocabulary_size))
 
 
 @torch.inference_mode()
