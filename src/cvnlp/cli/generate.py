@@ -59,7 +59,7 @@ def generate(
     """Print the prompt and its continuation; tokens outside the vocabulary are a warning."""
     trained = _find_trained(run, ProjectPaths(root))
 
-    from cvnlp.language.inference.detokenise import write
+    from cvnlp.language.inference.detokenise import stream_text
     from cvnlp.language.inference.generation import Sampling
     from cvnlp.language.inference.prompt import read_prompt
 
@@ -68,7 +68,7 @@ def generate(
     if missing:
         print(f"warning: not in the vocabulary of {run}: {', '.join(map(repr, missing))}", file=sys.stderr)
     continued = _continue(trained, ids, sampling, tokens=tokens, seed=seed)
-    _print(write(chain(ids, continued), trained.vocabulary, trained.facts))
+    _print(stream_text(chain(ids, continued), trained.vocabulary, trained.facts))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""Models that adapt while they are scored: equal to static ones where nothing moves, to loops that show every step
-where it does, and blind to what is still to come."""
+"""Models that adapt while they are scored: equal to static ones where nothing adapts, to plain loops where it does, and
+independent of later tokens."""
 
 import copy
 import math
@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from cvnlp.data import prepared
-from cvnlp.language.evaluation import adaptation
-from cvnlp.language.evaluation.adaptation import EPSILON, adapt, cache_nats, dynamic_nats, gradient_sizes
+from cvnlp.language.evaluation.adaptation import adapt
+from cvnlp.language.evaluation.continuous_cache import CacheSettings, cache_nats
+from cvnlp.language.evaluation.dynamic_evaluation import EPSILON, DynamicSettings, dynamic_nats, gradient_sizes
 from cvnlp.language.inference.scoring import text_nats
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.networks import device
@@ -26,6 +27,8 @@ STILL = {"lr": 0.0, "decay": 0.5, "window": 5, "statistics": 200}
 MOVING = {"lr": 0.001, "decay": 0.1, "window": 5, "statistics": 200}
 UNUSED = {"size": 8, "sharpness": 0.7, "share": 0.0}
 USED = {"size": 8, "sharpness": 0.7, "share": 0.3}
+METHODS: dict[str, Any] = {"dynamic": dynamic_nats, "cache": cache_nats}
+SETTINGS: dict[str, Any] = {"dynamic": DynamicSettings, "cache": CacheSettings}
 LISTS = {"dynamic": {"lr", "decay"}, "cache": {"sharpness", "share"}}
 
 
@@ -53,12 +56,12 @@ def data(tmp_path: Path) -> Path:
 
 
 def nats_of(method: str, network: Recurrent, data: Path, *grid: dict[str, Any]) -> np.ndarray:
-    return {"dynamic": dynamic_nats, "cache": cache_nats}[method](network, data, "test", START, list(grid))
+    return METHODS[method](network, data, "test", START, [SETTINGS[method](**one) for one in grid])
 
 
 @pytest.mark.parametrize(("method", "settings"), [("dynamic", STILL), ("cache", UNUSED)])
 @pytest.mark.parametrize("name", RECURRENT)
-def test_where_nothing_moves_the_score_is_the_static_one(
+def test_without_adaptation_the_nats_are_the_static_ones(
     name: str, method: str, settings: dict[str, Any], data: Path
 ) -> None:
     network = make_network(name)
@@ -70,7 +73,7 @@ def test_where_nothing_moves_the_score_is_the_static_one(
 
 @pytest.mark.parametrize("output", ["plain", "chunked", "grouped", "adaptive"])
 @pytest.mark.parametrize(("method", "settings"), [("dynamic", STILL), ("cache", UNUSED)])
-def test_every_output_layer_can_adapt(output: str, method: str, settings: dict[str, Any], data: Path) -> None:
+def test_every_output_layer_adapts(output: str, method: str, settings: dict[str, Any], data: Path) -> None:
     network = make_network(output=output, hidden_size=16)
     static = text_nats(network, prepared.load_array(data, "test"), START)
     assert nats_of(method, network, data, settings)[0] == pytest.approx(static, abs=1e-5)
@@ -80,7 +83,7 @@ def test_every_output_layer_can_adapt(output: str, method: str, settings: dict[s
 
 @pytest.mark.parametrize(("method", "settings"), [("dynamic", MOVING), ("cache", USED)])
 @pytest.mark.parametrize("place", [0, 7, 12, 39])
-def test_what_comes_later_changes_nothing_before(
+def test_nats_do_not_depend_on_later_tokens(
     place: int, method: str, settings: dict[str, Any], data: Path, tmp_path: Path
 ) -> None:
     network = make_network()
@@ -93,7 +96,7 @@ def test_what_comes_later_changes_nothing_before(
 
 
 @pytest.mark.parametrize(("method", "settings"), [("dynamic", MOVING), ("cache", USED)])
-def test_the_network_is_left_as_it_was(method: str, settings: dict[str, Any], data: Path) -> None:
+def test_network_is_not_changed(method: str, settings: dict[str, Any], data: Path) -> None:
     network = make_network(tied=True)
     before = copy.deepcopy(network.state_dict())
     nats_of(method, network, data, settings)
@@ -105,7 +108,7 @@ def test_the_network_is_left_as_it_was(method: str, settings: dict[str, Any], da
 
 
 def by_hand(network: Recurrent, data: Path, *, lr: float, decay: float, window: int, statistics: int) -> np.ndarray:
-    """Every step in the words of the formula, reading the text anew from its beginning for every state."""
+    """Every step of the formula in a plain loop."""
     network = copy.deepcopy(network)
     sizes = gradient_sizes(network, prepared.load_array(data, "train"), START, window=window, tokens=statistics)
     mean = torch.cat([size.flatten() for size in sizes]).mean()
@@ -129,33 +132,31 @@ def by_hand(network: Recurrent, data: Path, *, lr: float, decay: float, window: 
 
 @pytest.mark.parametrize("changes", [{}, {"window": 3}, {"lr": 0.003}, {"decay": 5.0}, {"window": 40}], ids=str)
 @pytest.mark.parametrize("tied", [False, True])
-def test_dynamic_evaluation_is_the_loop_of_its_formula(tied: bool, changes: dict[str, Any], data: Path) -> None:
+def test_dynamic_evaluation_equals_a_plain_loop(tied: bool, changes: dict[str, Any], data: Path) -> None:
     network, settings = make_network(tied=tied), MOVING | changes
     assert nats_of("dynamic", network, data, settings)[0] == pytest.approx(by_hand(network, data, **settings), abs=1e-4)
 
 
-def test_settings_of_a_grid_do_not_see_each_other(data: Path) -> None:
+def test_settings_of_a_grid_are_independent(data: Path) -> None:
     network, other = make_network(), MOVING | {"lr": 0.05}
     together = nats_of("dynamic", network, data, other, MOVING)
     assert np.array_equal(together[0], nats_of("dynamic", network, data, other)[0])
     assert np.array_equal(together[1], nats_of("dynamic", network, data, MOVING)[0])
 
 
-def test_sizes_are_those_of_the_gradients_of_the_training_text() -> None:
+def test_gradient_sizes_are_those_of_the_training_text() -> None:
     network, text = make_network(), np.random.default_rng(1).integers(0, VOCABULARY, 12).astype(np.uint16)
     inputs = torch.tensor([[START, *text[:-1].tolist()]], device=device())
     targets = torch.from_numpy(text.astype(np.int64)).to(device())
     F.cross_entropy(network(inputs)[0][0], targets).backward()
     expected = [weight.grad.abs() for weight in network.parameters()]
     network.zero_grad()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adaptation, "COLUMNS", 1)
-        sizes = gradient_sizes(network, text, START, window=12, tokens=12)
+    sizes = gradient_sizes(network, text, START, window=12, tokens=12, columns=1)
     for size, one in zip(sizes, expected, strict=True):
         assert torch.allclose(size, one, atol=1e-6)
 
 
-def test_a_text_that_repeats_itself_is_learned(tmp_path: Path) -> None:
+def test_repetitive_text_is_learned(tmp_path: Path) -> None:
     folder = save(tmp_path / "data")
     prepared.save_array(folder, "test", np.tile(np.array([1, 2, 4, 5], np.uint16), 60))
     nats = nats_of("dynamic", make_network(), folder, {"lr": 0.02, "decay": 0.0, "window": 4, "statistics": 600})[0]
@@ -184,28 +185,27 @@ def cached_by_hand(network: Recurrent, data: Path, *, size: int, sharpness: floa
 
 @pytest.mark.parametrize("changes", [{}, {"size": 1}, {"size": 1000}, {"sharpness": 0.0}, {"sharpness": 9.0}], ids=str)
 @pytest.mark.parametrize("name", RECURRENT)
-def test_the_cache_is_the_loop_of_its_formula(name: str, changes: dict[str, Any], data: Path) -> None:
+def test_cache_equals_a_plain_loop(name: str, changes: dict[str, Any], data: Path) -> None:
     network, settings = make_network(name), USED | changes
     expected = cached_by_hand(network, data, **settings)
     assert nats_of("cache", network, data, settings)[0] == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 7, 39, 40, 41])
-def test_how_much_is_read_together_changes_nothing(at_once: int, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = make_network()
+@pytest.mark.parametrize("window", [1, 3, 7, 39, 40, 41])
+def test_window_does_not_change_the_nats_of_the_cache(window: int, data: Path) -> None:
+    network, grid = make_network(), [CacheSettings(**USED)]
     expected = nats_of("cache", network, data, USED)
-    monkeypatch.setattr(adaptation, "AT_ONCE", at_once)
-    assert nats_of("cache", network, data, USED) == pytest.approx(expected, abs=1e-5)
+    assert cache_nats(network, data, "test", START, grid, window=window) == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_first_token_has_no_cache(data: Path) -> None:
+def test_first_token_has_an_empty_cache(data: Path) -> None:
     network = make_network()
     static = text_nats(network, prepared.load_array(data, "test"), START)
     assert nats_of("cache", network, data, USED)[0, 0] == pytest.approx(static[0], abs=1e-6)
 
 
 @torch.no_grad()
-def test_the_probabilities_of_all_tokens_sum_to_one(data: Path, tmp_path: Path) -> None:
+def test_probabilities_of_all_tokens_sum_to_one(data: Path, tmp_path: Path) -> None:
     last = [
         nats_of("cache", make_network(), save(tmp_path / str(token), test=(LENGTH - 1, token)), USED)[0, -1]
         for token in range(VOCABULARY)
@@ -227,7 +227,7 @@ def options_of(**blocks: dict[str, Any]) -> LanguageEvaluate:
     )
 
 
-def test_nothing_is_done_that_is_not_asked_for(data: Path) -> None:
+def test_only_methods_with_a_block_of_options_are_used(data: Path) -> None:
     assert adapt(make_network(), data, START, options_of()) == {}
     assert list(adapt(make_network(), data, START, options_of(cache=USED))) == ["cache"]
 
@@ -239,33 +239,34 @@ def test_nothing_is_done_that_is_not_asked_for(data: Path) -> None:
         ("cache", USED, {"sharpness": [0.0, 1.0, 4.0], "share": [0.01, 0.1, 0.6]}),
     ],
 )
-def test_the_validation_text_chooses_and_the_test_text_is_scored(
+def test_settings_are_chosen_on_the_validation_split(
     method: str, settings: dict[str, Any], lists: dict[str, list[float]], data: Path
 ) -> None:
-    network, function = make_network(), adaptation.METHODS[method]
-    chosen, nats = adapt(network, data, START, options_of(**{method: settings | lists}))[method]
+    network = make_network()
+    result = adapt(network, data, START, options_of(**{method: settings | lists}))[method]
     names, (first, second) = list(lists), lists.values()
     grid = [settings | dict(zip(names, pair, strict=True)) for pair in [(one, two) for one in first for two in second]]
-    scored = function(network, data, "validation", START, grid).mean(1)
+    scored = METHODS[method](network, data, "validation", START, [SETTINGS[method](**one) for one in grid]).mean(1)
     assert len(set(scored.tolist())) > 1
-    assert chosen == grid[int(scored.argmin())]
-    assert np.array_equal(nats, nats_of(method, network, data, chosen)[0])
+    assert result.settings == grid[int(scored.argmin())]
+    assert np.array_equal(result.nats, nats_of(method, network, data, result.settings)[0])
 
 
-def test_a_single_setting_needs_no_validation_text(data: Path) -> None:
+def test_single_setting_needs_no_validation_split(data: Path) -> None:
     (data / "validation.npy").unlink()
     settings = USED | {"sharpness": [0.7], "share": [0.3]}
-    assert adapt(make_network(), data, START, options_of(cache=settings))["cache"][0] == USED
+    assert adapt(make_network(), data, START, options_of(cache=settings))["cache"].settings == USED
 
 
 @pytest.mark.parametrize(("method", "settings"), [("dynamic", MOVING), ("cache", USED)])
-def test_a_network_that_cannot_adapt_is_refused(method: str, settings: dict[str, Any], data: Path) -> None:
-    with pytest.raises(ValueError, match=rf"evaluate\.{method}: adapts recurrent networks alone"):
+def test_network_that_is_not_recurrent_is_refused(method: str, settings: dict[str, Any], data: Path) -> None:
+    with pytest.raises(ValueError, match=rf"evaluate\.{method}: needs a recurrent network"):
         adapt(language_model("ngram", VOCABULARY), data, START, options_of(**{method: settings}))
 
 
-def test_a_setting_that_goes_astray_is_not_chosen_and_refused_alone(data: Path) -> None:
+def test_setting_that_diverges_is_not_chosen_and_refused_if_it_is_the_only_one(data: Path) -> None:
     wild = MOVING | {"lr": [1e38]}
-    with pytest.raises(ValueError, match=r"evaluate\.dynamic: with .*1e\+38.* went astray"):
+    with pytest.raises(ValueError, match=r"evaluate\.dynamic: the model diverged with .*1e\+38"):
         adapt(make_network(), data, START, options_of(dynamic=wild))
-    assert adapt(make_network(), data, START, options_of(dynamic=wild | {"lr": [1e38, 0.001]}))["dynamic"][0] == MOVING
+    result = adapt(make_network(), data, START, options_of(dynamic=wild | {"lr": [1e38, 0.001]}))["dynamic"]
+    assert result.settings == MOVING

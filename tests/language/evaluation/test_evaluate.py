@@ -1,4 +1,4 @@
-"""Evaluation of a language model: every token scored once given all before it, and what the model writes."""
+"""Evaluation of a language model: every token is scored once, given all before it, and texts are generated."""
 
 import math
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_evaluation_scores_every_token_of_the_test_text(
     assert ("bits_per_character" in found) == (kind == "characters")
 
 
-def test_evaluation_writes_the_samples_asked_for(language_data: Path, tmp_path: Path) -> None:
+def test_evaluation_writes_samples_of_the_given_number_and_length(language_data: Path, tmp_path: Path) -> None:
     facts = prepared.read_facts(language_data, LanguageFacts)
     network = make_network(facts.vocabulary_size)
     options = LanguageEvaluate(samples=3, sample_tokens=25, temperature=0.7)
@@ -54,7 +54,7 @@ def test_evaluation_writes_the_samples_asked_for(language_data: Path, tmp_path: 
     assert (tmp_path / "one" / "samples.json").read_bytes() == (tmp_path / "two" / "samples.json").read_bytes()
 
 
-def test_what_adapts_is_scored_apart(words_data: Path, tmp_path: Path) -> None:
+def test_adapted_scores_have_names_of_their_own(words_data: Path, tmp_path: Path) -> None:
     facts = prepared.read_facts(words_data, LanguageFacts)
     network = make_network(facts.vocabulary_size)
     options = LanguageEvaluate(samples=1, sample_tokens=5, temperature=0.7)
@@ -69,9 +69,9 @@ def test_what_adapts_is_scored_apart(words_data: Path, tmp_path: Path) -> None:
     }
     assert found["perplexity_dynamic"] == pytest.approx(static["perplexity"], rel=1e-5)
     assert not (tmp_path / "static" / "adapted.json").exists()
-    told = files.read_json(tmp_path / "adapted" / "adapted.json")
-    assert told["tokens"] == static["tokens"]
-    assert told["methods"]["cache"]["settings"] == {"size": 30, "sharpness": 1.0, "share": 0.2}
-    assert told["methods"]["dynamic"]["saved"] == pytest.approx([0.0] * PIECES, abs=1e-4)
+    details = files.read_json(tmp_path / "adapted" / "adapted.json")
+    assert details["tokens"] == static["tokens"]
+    assert details["methods"]["cache"]["settings"] == {"size": 30, "sharpness": 1.0, "share": 0.2}
+    assert details["methods"]["dynamic"]["saved"] == pytest.approx([0.0] * PIECES, abs=1e-4)
     saved = static["nats_per_token"] - found["nats_per_token_cache"]
-    assert np.mean(told["methods"]["cache"]["saved"]) == pytest.approx(saved, abs=0.02)
+    assert np.mean(details["methods"]["cache"]["saved"]) == pytest.approx(saved, abs=0.02)

@@ -1,4 +1,4 @@
-"""What is drawn, against numbers worked out by hand; what is written, against reading the whole text anew."""
+"""Sampling distributions against hand-computed ones, and generated texts against reading the whole text anew."""
 
 import math
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from cvnlp.language.inference import generation
-from cvnlp.language.inference.generation import Sampling, distribution, generate, stream
+from cvnlp.language.inference.generation import Sampling, generate, sampling_distribution, stream
+from cvnlp.language.inference.predict import next_token_logits
 from cvnlp.language.models import MODELS, Network, Ngram
 from cvnlp.networks import device
 from make_networks import language_model
@@ -27,8 +27,8 @@ def make_network(name: str = "lstm") -> Network:
     return network.to(device()).eval()
 
 
-def drawn_with(**options: Any) -> list[float]:
-    return distribution(torch.tensor([SHARES]).log(), Sampling(**options))[0].tolist()
+def probabilities_with(**options: Any) -> list[float]:
+    return sampling_distribution(torch.tensor([SHARES]).log(), Sampling(**options))[0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -54,20 +54,20 @@ def drawn_with(**options: Any) -> list[float]:
     ],
     ids=str,
 )
-def test_what_is_drawn_is_worked_out_by_hand(options: dict[str, Any], expected: list[float]) -> None:
-    assert drawn_with(**options) == pytest.approx(expected, abs=1e-6)
+def test_sampling_distribution_equals_the_hand_computed_one(options: dict[str, Any], expected: list[float]) -> None:
+    assert probabilities_with(**options) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("options", [{"top_k": 2}, {"top_p": 0.5}, {"temperature": 0, "unknown": True}])
-def test_of_equal_tokens_the_first_are_kept(options: dict[str, Any]) -> None:
-    likely = distribution(torch.zeros(1, 5), Sampling(**options))[0]
+def test_of_equally_likely_tokens_the_first_are_kept(options: dict[str, Any]) -> None:
+    likely = sampling_distribution(torch.zeros(1, 5), Sampling(**options))[0]
     kept = {"top_k": [1, 2], "top_p": [1, 2], "temperature": [0]}[next(iter(options))]
     assert likely.nonzero()[:, 0].tolist() == kept
 
 
-def test_logits_are_left_as_they_were() -> None:
+def test_logits_are_not_changed() -> None:
     logits = torch.tensor([SHARES])
-    distribution(logits, Sampling(top_k=2, top_p=0.5))
+    sampling_distribution(logits, Sampling(top_k=2, top_p=0.5))
     assert torch.equal(logits, torch.tensor([SHARES]))
 
 
@@ -83,79 +83,83 @@ def test_logits_are_left_as_they_were() -> None:
     ],
     ids=str,
 )
-def test_what_is_out_of_range_is_refused(options: dict[str, Any]) -> None:
+def test_value_out_of_range_is_refused(options: dict[str, Any]) -> None:
     ((name, value),) = options.items()
-    with pytest.raises(ValueError, match=f"{name}: {value:g} "):
+    with pytest.raises(ValueError, match=f"{name}: {value:g} must be"):
         Sampling(**options)
 
 
-def write(network: Network, seed: int = 1, tokens: int = 60, prompt: Any = (), count: int = 4, **options: Any) -> Any:
+def generated(
+    network: Network, seed: int = 1, tokens: int = 60, prompt: Any = (), count: int = 4, **options: Any
+) -> Any:
     sampling = Sampling(**options)
     return generate(network, START, count=count, tokens=tokens, sampling=sampling, seed=seed, prompt=prompt)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_written_is_of_known_tokens_unless_asked_for(name: str) -> None:
+def test_unknown_token_is_generated_only_if_allowed(name: str) -> None:
     network = make_network(name)
-    written = write(network, tokens=200)
-    assert written.shape == (4, 200) and written.dtype == torch.int64
-    assert written.min() >= 1 and written.max() < VOCABULARY
-    assert (write(network, tokens=200, unknown=True) == 0).any()
+    text = generated(network, tokens=200)
+    assert text.shape == (4, 200) and text.dtype == torch.int64
+    assert text.min() >= 1 and text.max() < VOCABULARY
+    assert (generated(network, tokens=200, unknown=True) == 0).any()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_seed_decides_what_is_written(name: str) -> None:
+def test_seed_determines_the_text(name: str) -> None:
     network = make_network(name)
-    first = write(network)
+    first = generated(network)
     torch.manual_seed(99)
-    assert torch.equal(first, write(network))
-    assert not torch.equal(first, write(network, seed=2))
+    assert torch.equal(first, generated(network))
+    assert not torch.equal(first, generated(network, seed=2))
     assert not torch.equal(first[0], first[1])
 
 
 @pytest.mark.parametrize("prompt", [(), (5,), (1, 2, 0, 4, 5)], ids=str)
 @pytest.mark.parametrize("name", NAMES)
-def test_without_temperature_the_likeliest_token_follows(name: str, prompt: tuple[int, ...]) -> None:
+def test_temperature_0_takes_the_most_likely_token(name: str, prompt: tuple[int, ...]) -> None:
     network = make_network(name)
     text = [START, *prompt]
     for _ in range(20):
         with torch.no_grad():
             logits = network(torch.tensor([text], device=device()))[0][0, -1]
         text.append(1 + int(logits[1:].argmax()))
-    assert write(network, temperature=0, tokens=20, prompt=prompt).tolist() == [text[len(prompt) + 1 :]] * 4
+    assert generated(network, temperature=0, tokens=20, prompt=prompt).tolist() == [text[len(prompt) + 1 :]] * 4
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 7])
-def test_a_prompt_is_read_as_a_whole_however_it_is_cut(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, prompt = make_network(), [1, 2, 3, 4, 5, 6]
-    expected = write(network, prompt=prompt)
-    monkeypatch.setattr(generation, "AT_ONCE", at_once)
-    assert torch.equal(write(network, prompt=prompt), expected)
+@pytest.mark.parametrize("window", [1, 2, 5, 6, 512])
+@pytest.mark.parametrize("name", NAMES)
+def test_window_does_not_change_the_next_token_logits(name: str, window: int) -> None:
+    network, prompt = make_network(name), torch.tensor([[1, 2, 3, 4, 5, 6], [0, 6, 5, 4, 3, 2]], device=device())
+    with torch.no_grad():
+        expected = network(prompt)[0][:, -1]
+    logits, _ = next_token_logits(network, prompt, window=window)
+    torch.testing.assert_close(logits, expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_text_goes_on_from_what_was_written_as_from_a_prompt(name: str) -> None:
+def test_generated_text_and_the_same_prompt_are_continued_alike(name: str) -> None:
     network = make_network(name)
-    written = write(network, temperature=0, tokens=30, count=1)[0].tolist()
-    assert write(network, temperature=0, tokens=18, count=1, prompt=written[:12])[0].tolist() == written[12:]
+    text = generated(network, temperature=0, tokens=30, count=1)[0].tolist()
+    assert generated(network, temperature=0, tokens=18, count=1, prompt=text[:12])[0].tolist() == text[12:]
 
 
-def test_tokens_are_drawn_when_they_are_asked_for() -> None:
+def test_stream_reads_and_draws_token_by_token() -> None:
     network, read = make_network(), []
-    network.register_forward_hook(lambda _, inputs, __: read.append(inputs[0].shape[1]))
+    network.embedding.register_forward_hook(lambda _, inputs, __: read.append(inputs[0].shape[1]))
     steps = stream(network, START, tokens=3, sampling=Sampling(), seed=1, prompt=[1, 2])
     assert read == []
     for expected in ([3], [3, 1], [3, 1, 1]):
         assert next(steps).shape == (1,)
         assert read == expected
     assert next(steps, None) is None
-    assert read == [3, 1, 1]  # the last token is not read
+    assert read == [3, 1, 1]  # the last token is drawn and not read
 
 
-def test_the_stream_is_what_is_written_and_leaves_gradients_on() -> None:
+def test_stream_equals_generate_and_leaves_gradients_enabled() -> None:
     network = make_network()
     steps = []
     for ids in stream(network, START, tokens=9, sampling=Sampling(), seed=5):
         assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
         steps.append(int(ids))
-    assert steps == write(network, seed=5, tokens=9, count=1)[0].tolist()
+    assert steps == generated(network, seed=5, tokens=9, count=1)[0].tolist()

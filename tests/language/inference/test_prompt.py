@@ -1,4 +1,4 @@
-"""A prompt becomes the ids that the data would hold, but that it goes on."""
+"""A prompt becomes the ids that the data set would have, without an end of the last line."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def words_of(prompt: str, tokens: str, *, lowercase: bool = False) -> list[str]:
 
 @pytest.mark.parametrize("tokens", sorted(TOKENISERS))
 @pytest.mark.parametrize("text", ["", "to be, or\n", "\n\nwell-known\nto be , \n", "<unk> not\n"])
-def test_whole_lines_are_the_ids_of_the_data(tokens: str, text: str) -> None:
+def test_whole_lines_have_the_ids_of_the_data_set(tokens: str, text: str) -> None:
     vocabulary = ["<unk>", *"Tbeo, \n"] if tokens == "characters" else VOCABULARY
     data = [int(number) for batch in TOKENISERS[tokens].encoder(vocabulary)(text) for number in batch]
     known = [number if number < len(vocabulary) else 0 for number in data]  # the encoder's number of a literal <unk>
@@ -41,22 +41,22 @@ def test_whole_lines_are_the_ids_of_the_data(tokens: str, text: str) -> None:
         ("whitespace", "\nto", ["<eos>", "to"]),
     ],
 )
-def test_the_last_line_goes_on(tokens: str, prompt: str, expected: list[str]) -> None:
+def test_last_line_is_not_ended(tokens: str, prompt: str, expected: list[str]) -> None:
     assert words_of(prompt, tokens) == expected
 
 
 @pytest.mark.parametrize("tokens", sorted(TOKENISERS))
 @pytest.mark.parametrize("end", ["\r\n", "\r"])
-def test_line_ends_of_other_systems_are_line_ends(tokens: str, end: str) -> None:
+def test_line_ends_of_all_systems_are_converted(tokens: str, end: str) -> None:
     assert words_of(f"to{end}be", tokens) == words_of("to\nbe", tokens)
 
 
-def test_capitals_are_kept_unless_the_data_has_none() -> None:
+def test_capitals_are_kept_unless_the_data_set_is_lower_case() -> None:
     assert words_of("To BE", "words") == ["To", "<unk>"]
     assert words_of("To BE", "words", lowercase=True) == ["to", "be"]
 
 
-def test_unknown_words_are_named_once_in_their_order() -> None:
+def test_unknown_words_are_listed_once_in_their_order() -> None:
     ids, unknown = read_prompt("zephyr, to <unk> Zephyr zephyr", VOCABULARY, facts("whitespace"))
     assert ids == [0, 2, 0, 0, 0]
     assert unknown == ["zephyr,", "Zephyr", "zephyr"]

@@ -1,47 +1,47 @@
-"""Token ids as people write text. Imports no torch."""
+"""Convert token ids to text, with the usual spaces between words and punctuation. Imports no torch."""
 
 from collections.abc import Iterable, Iterator
 
 from cvnlp.data.prepared import LanguageFacts
 
-CLOSING = frozenset(",.;:!?)]}%")  # written at the word before
-OPENING = frozenset("([{")  # written at the word after
-JOINING = {"@-@": "-", "@,@": ",", "@.@": "."}  # WikiText's, within a word or a number
-NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"  # an unknown one; an unknown word is written as the vocabulary has it
+CLOSING = frozenset(",.;:!?)]}%")  # written without a space before
+OPENING = frozenset("([{")  # written without a space after
+JOINING = {"@-@": "-", "@,@": ",", "@.@": "."}  # of WikiText, within a word or a number
+UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"  # an unknown word is written as in the vocabulary: <unk>
 
 
 def as_text(ids: Iterable[int], vocabulary: list[str], facts: LanguageFacts) -> str:
-    """Token ids as people read them; number 0 is the unknown token, `start` in the facts the one that ends a line."""
-    return "".join(write(ids, vocabulary, facts))
+    """The text of token ids; `start` of the facts is the token that ends a line, 0 the unknown token."""
+    return "".join(stream_text(ids, vocabulary, facts))
 
 
-def write(ids: Iterable[int], vocabulary: list[str], facts: LanguageFacts) -> Iterator[str]:
-    """The text piece by piece, one for each token; words after the space that people write before them, if any."""
+def stream_text(ids: Iterable[int], vocabulary: list[str], facts: LanguageFacts) -> Iterator[str]:
+    """The text piece by piece, one for each token: a word comes with the space before it, if any."""
     if facts.token_kind == "characters":
-        return (vocabulary[index] if index else NO_CHARACTER for index in ids)
-    return _spaced((vocabulary[index] for index in ids), vocabulary[facts.start])
+        return (vocabulary[index] if index else UNKNOWN_CHARACTER for index in ids)
+    return _with_spaces((vocabulary[index] for index in ids), vocabulary[facts.start])
 
 
-def _spaced(tokens: Iterable[str], line_end: str) -> Iterator[str]:
-    """Words and marks with the spaces between them, by what stands before: a mark after a word, brackets, quotes.
+def _with_spaces(tokens: Iterable[str], line_end: str) -> Iterator[str]:
+    """Words and punctuation marks with spaces that follow from the tokens before: marks, brackets, quotation marks.
 
-    Tokens that were split as `words` are split alike again.
+    The result is split into the same tokens by the tokeniser `words`.
     """
-    before, joined, quoted = "", True, False  # `joined`: what comes next is written without a space
+    before, joined, quoted = "", True, False  # `joined`: the next token is written without a space
     for token in tokens:
         if token == line_end:
             yield "\n"
             before, joined, quoted = "", True, False
             continue
         quoted = quoted != (token == '"')
-        closes = token in CLOSING or (token == '"' and not quoted) or _belongs_to(before, token)
+        closes = token in CLOSING or (token == '"' and not quoted) or _attaches(token, before)
         yield JOINING.get(token, token if joined or closes else f" {token}")
         joined = token in OPENING or token in JOINING or (token in ('"', "'") and not closes)
         before = token
 
 
-def _belongs_to(before: str, token: str) -> bool:
-    """As in: i' the, o' me; and the second half of a dash, of it 's and of do n't (as the Penn Treebank cuts)."""
+def _attaches(token: str, before: str) -> bool:
+    """As in i' the, o' me; the second half of a dash; 's and n't, which the Penn Treebank splits off."""
     if token == "'":
         return len(before) == 1 and (before.isalpha() or before in ".!?")
     return (token == before == "-") or token == "n't" or (len(token) > 1 and token[0] == "'")
