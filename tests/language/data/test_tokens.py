@@ -1,14 +1,14 @@
-"""Tokens: counted and numbered in one pass, as a plain loop over the text would."""
+"""Tokenisers equal plain loops over the text, and vocabularies are ranked, limited, and can start a text."""
 
 import re
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 
-from cvnlp.language.data.tokens import TOKENISERS, split_at_spaces, split_words
-from cvnlp.language.data.vocabulary import END_OF_LINE, build_vocabulary
+from cvnlp.language.data.tokens import END_OF_LINE, TOKENISERS, build_vocabulary, split_at_spaces, split_words
 
 TEXTS = [
     "",
@@ -32,7 +32,7 @@ def words_of_a_loop(text: str) -> list[str]:
 
 
 def spaces_of_a_loop(text: str) -> list[str]:
-    """As every recipe for the Penn Treebank does it."""
+    """As the published recipes for the Penn Treebank."""
     tokens: list[str] = []
     for line in text.removesuffix("\n").split("\n") if text else []:
         tokens += [*line.split(), END_OF_LINE]
@@ -44,12 +44,12 @@ REFERENCES = {"characters": list, "words": words_of_a_loop, "whitespace": spaces
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("kind", TOKENISERS)
-def test_tokens_are_those_of_a_plain_loop(kind: str, text: str) -> None:
+def test_tokens_equal_those_of_a_plain_loop(kind: str, text: str) -> None:
     assert list(TOKENISERS[kind].split(text)) == REFERENCES[kind](text)
 
 
 @pytest.mark.parametrize("kind", TOKENISERS)
-def test_counts_are_those_of_a_counter(kind: str) -> None:
+def test_counts_equal_those_of_a_counter(kind: str) -> None:
     expected = Counter(token for text in TEXTS for token in REFERENCES[kind](text))
     assert TOKENISERS[kind].count(TEXTS) == expected
 
@@ -57,16 +57,13 @@ def test_counts_are_those_of_a_counter(kind: str) -> None:
 @pytest.mark.parametrize("batch", [3, 2**18])
 @pytest.mark.parametrize("size", [None, 8])
 @pytest.mark.parametrize("kind", TOKENISERS)
-def test_numbers_are_places_in_the_vocabulary(
-    kind: str, size: int | None, batch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cvnlp.language.data.tokens.BATCH", batch)
+def test_ids_are_places_in_the_vocabulary(kind: str, size: int | None, batch: int) -> None:
     tokeniser = TOKENISERS[kind]
     vocabulary = build_vocabulary(tokeniser.count(TEXTS[:-1]), tokeniser.line_end, size=size)
     known = {token: number for number, token in enumerate(vocabulary)} | {"<unk>": len(vocabulary)}
-    encode = tokeniser.encoder(vocabulary)
+    encode = tokeniser.encoder(vocabulary, batch_size=batch)
     for text in TEXTS:
-        found = [number for batch in encode(text) for number in batch.tolist()]
+        found = [number for ids in encode(text) for number in ids.tolist()]
         assert found == [known.get(token, 0) for token in REFERENCES[kind](text)]
 
 
@@ -84,7 +81,7 @@ def test_numbers_are_places_in_the_vocabulary(
         ("a <unk>", ["a", "<", "unk", ">", "<eos>"]),
     ],
 )
-def test_words_are_whole_with_single_marks_and_an_end_of_every_line(text: str, tokens: list[str]) -> None:
+def test_words_and_single_marks_with_an_end_of_every_line(text: str, tokens: list[str]) -> None:
     assert list(split_words(text)) == tokens
 
 
@@ -97,7 +94,7 @@ def test_words_are_whole_with_single_marks_and_an_end_of_every_line(text: str, t
         ("<unk> N's it's,", ["<unk>", "N's", "it's,", "<eos>"]),
     ],
 )
-def test_between_spaces_every_line_ends_also_an_empty_one(text: str, tokens: list[str]) -> None:
+def test_strings_between_spaces_with_an_end_of_every_line_even_if_empty(text: str, tokens: list[str]) -> None:
     assert list(split_at_spaces(text)) == tokens
 
 
@@ -105,7 +102,7 @@ def test_between_spaces_every_line_ends_also_an_empty_one(text: str, tokens: lis
     "line", ["word " * 3 * 10**5, "a-" * 2_500_000, "a" * 5_000_000], ids=["words", "hyphens", "letters"]
 )
 @pytest.mark.parametrize("kind", TOKENISERS)
-def test_an_enormous_line_costs_no_list_of_its_tokens(kind: str, line: str) -> None:
+def test_memory_for_a_long_line_does_not_grow_with_its_tokens(kind: str, line: str) -> None:
     tokeniser = TOKENISERS[kind]
     vocabulary = build_vocabulary(tokeniser.count([line[:100]]), tokeniser.line_end)
     encode = tokeniser.encoder(vocabulary)
@@ -117,7 +114,59 @@ def test_an_enormous_line_costs_no_list_of_its_tokens(kind: str, line: str) -> N
     assert peak < 3 * 5_000_000
 
 
-def test_a_character_beyond_the_basic_plane_is_one_token() -> None:
+def test_character_beyond_the_basic_plane_is_one_token() -> None:
     tokeniser = TOKENISERS["characters"]
     (ids,) = tokeniser.encoder(["<unk>", "\N{GRINNING FACE}", "\n"])("x\N{GRINNING FACE}\n")
     np.testing.assert_array_equal(ids, [0, 1, 2])
+
+
+# Vocabulary
+
+
+def of_characters(tokens: Iterable[str], **options: int) -> list[str]:
+    return build_vocabulary(Counter(tokens), "\n", **options)
+
+
+def of_words(tokens: str, **options: int) -> list[str]:
+    return build_vocabulary(Counter(tokens.split()), END_OF_LINE, **options)
+
+
+def test_vocabulary_is_ranked_by_frequency_then_alphabetically() -> None:
+    assert of_characters("bcacbd\n\n\n\n") == ["<unk>", "\n", "b", "c", "a", "d"]
+
+
+@pytest.mark.parametrize("order", ["abc", "cba", "bac"])
+def test_vocabulary_does_not_depend_on_the_order_of_the_text(order: str) -> None:
+    assert of_characters(order) == ["<unk>", "a", "b", "c", "\n"]
+
+
+@pytest.mark.parametrize(("size", "length"), [(None, 6), (10, 6), (6, 6), (5, 5), (2, 2)])
+def test_size_includes_the_special_tokens(size: int | None, length: int) -> None:
+    assert len(build_vocabulary(Counter("dcba"), END_OF_LINE, size=size)) == length
+
+
+def test_literal_unknown_token_is_not_a_second_one() -> None:
+    assert of_words("<unk> a <unk>") == ["<unk>", "<eos>", "a"]
+
+
+def test_end_of_line_is_the_first_word_even_if_rare() -> None:
+    assert of_words("the the the cat cat <eos>") == ["<unk>", "<eos>", "the", "cat"]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_line_end_of_characters_is_always_included(size: int) -> None:
+    assert of_characters("aaaabbbcc\n", size=size) == ["<unk>", *"abc"[: size - 2], "\n"]
+
+
+def test_frequent_line_end_keeps_its_rank() -> None:
+    assert of_characters("aaaa\n\n\nbb", size=4) == ["<unk>", "a", "\n", "b"]
+
+
+@pytest.mark.parametrize(("least", "kept"), [(1, ["a", "b", "c"]), (2, ["a", "b"]), (3, ["a"]), (4, [])])
+def test_rare_tokens_are_left_out(least: int, kept: list[str]) -> None:
+    assert of_words("a a a b b c", minimum_count=least) == ["<unk>", "<eos>", *kept]
+
+
+def test_size_and_minimum_count_apply_together() -> None:
+    assert of_words("a a a b b c", minimum_count=2, size=3) == ["<unk>", "<eos>", "a"]
+    assert of_words("a a a b b c", minimum_count=3, size=9) == ["<unk>", "<eos>", "a"]

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cvnlp.data.prepared import LanguageFacts
-from cvnlp.language.data.tokens import TOKENISERS
-from cvnlp.language.data.vocabulary import build_vocabulary
+from cvnlp.language.data.tokens import TOKENISERS, build_vocabulary
 from cvnlp.language.inference.detokenise import as_text, stream_text
 
 TEXT = "HAMLET:\nTo be, or not to be:\n\n'Tis well-known; that's it! (Aside) \"Go,\" he said -- i' the dark.\n"

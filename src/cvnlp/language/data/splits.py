@@ -1,4 +1,4 @@
-"""Which parts of which documents make up train, validation and test, so that nothing is in two of them."""
+"""Assign documents, or parts of one document, to train, validation and test: disjoint, and nothing is lost."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,125 +11,131 @@ from cvnlp.data import prepared
 from cvnlp.data.user_files import printable
 from cvnlp.language.data.texts import Part, Texts
 
-HeldOut = Mapping[str, Sequence[str] | float | None]
+HeldOut = Mapping[str, Sequence[str] | float | None]  # validation and test -> documents, a share, or None
 Names = dict[str, list[str]]  # split -> documents
 Splits = dict[str, list[Part]]
 
 LINE_END, SPACE = re.compile("\n"), re.compile(r"\s")
-NAMED = 40  # documents that an error names, of all that there are
+NAMES_IN_ERROR = 40  # documents that an error lists
 
 
-def assign(texts: Texts, held_out: HeldOut) -> Names:
-    """The documents that `texts` brings for a split and those that are named; "train" has what is left."""
-    _check_given(texts, held_out)
+def assign_documents(texts: Texts, held_out: HeldOut) -> Names:
+    """The documents of splits that the source gives or `held_out` names; "train" has all others.
+
+    ValueError for unknown documents, and for splits that are both given and held out, or neither.
+    """
+    _check_splits(texts, held_out)
     names = {split: list(documents) for split, documents in texts.given.items()}
     named = {split: chosen for split, chosen in held_out.items() if isinstance(chosen, Sequence)}
     for split, chosen in named.items():
-        names[split] = _known(texts.given["train"], split, chosen)
-    gone = {name for chosen in named.values() for name in chosen}
-    return names | {"train": [name for name in names["train"] if name not in gone]}
+        _check_names(texts.given["train"], split, chosen)
+        names[split] = list(chosen)
+    removed = {name for chosen in named.values() for name in chosen}
+    return names | {"train": [name for name in names["train"] if name not in removed]}
 
 
-def carve(
-    names: Names, texts: Texts, sizes: Mapping[str, int], held_out: HeldOut, *, seed: int, anywhere: bool
+def take_shares(
+    names: Names, texts: Texts, sizes: Mapping[str, int], held_out: HeldOut, *, seed: int, inside_lines: bool
 ) -> Splits:
-    """The parts of each split, after shares of the documents for training were carved off.
+    """The parts of each split, after the shares of `held_out` were taken from the training documents.
 
-    A share of several documents is some of them, drawn; of one document it is its end, `anywhere` to the character,
-    else from the next line on.
+    Of several documents a share is a random choice of documents. Of one document it is its end, from any character if
+    `inside_lines`, else from the start of a line. ValueError if nothing is left for training.
     """
     shares = {split: share for split in reversed(prepared.SPLITS) if isinstance(share := held_out.get(split), float)}
     if sum(shares.values()) >= 1:
-        raise ValueError(f"{_listed(shares)} leave nothing to train on: together they must be less than 1")
+        raise ValueError(f"{_listed(shares)} leave nothing for training: together they must be less than 1")
     if not names["train"]:
-        raise ValueError("validation and test hold out every document; nothing is left to train on")
+        raise ValueError("validation and test hold out every document; nothing is left for training")
     if shares and len(names["train"]) == 1:
-        carved = _cut(names["train"][0], texts, sizes, shares, anywhere=anywhere)
-        return _whole({split: names[split] for split in names if split != "train"}, sizes) | carved
-    return _whole(names | _draw(names["train"], sizes, shares, seed), sizes)
+        cut = _cut_document(names["train"][0], texts, sizes, shares, inside_lines=inside_lines)
+        return _whole_documents({split: names[split] for split in names if split != "train"}, sizes) | cut
+    return _whole_documents(names | _draw_documents(names["train"], sizes, shares, seed), sizes)
 
 
-def _check_given(texts: Texts, held_out: HeldOut) -> None:
-    """ValueError for a split that is asked for though given, or neither asked for nor given."""
-    brought = " and ".join(split for split in prepared.SPLITS if split in texts.given and split != "train")
+def _check_splits(texts: Texts, held_out: HeldOut) -> None:
+    """ValueError for a split that the source gives and `held_out`, too, or neither of them."""
+    given = " and ".join(split for split in prepared.SPLITS if split in texts.given and split != "train")
     for split, chosen in held_out.items():
         if chosen is not None and split in texts.given:
             raise ValueError(
-                f"{split}: {chosen!r} is asked for, but {texts.place} brings its own {brought}; "
-                f"leave {split} out, or set it to null"
+                f"{split}: {chosen!r}, but {texts.source} has its own {given}; leave {split} out, or set it to null"
             )
         if chosen is None and split not in texts.given:
             raise ValueError(
-                f"{split}: null, but {texts.place} brings {f'only {brought}' if brought else 'no split of its own'}; "
+                f"{split}: null, but {texts.source} has {f'only {given}' if given else 'no splits of its own'}; "
                 f"set {split} to a share such as 0.1, or to a list of documents"
             )
 
 
-def _known(documents: Sequence[str], split: str, chosen: Sequence[str]) -> list[str]:
+def _check_names(documents: Sequence[str], split: str, chosen: Sequence[str]) -> None:
     known = set(documents)
     for name in chosen:
         if name not in known:
-            choices = ", ".join(printable(name) for name in sorted(documents)[:NAMED])
-            more = f", and {len(documents) - NAMED} more" if len(documents) > NAMED else ""
-            raise ValueError(f"{split}: {name!r} is no document; valid choices: {choices}{more}")
-    return list(chosen)
+            choices = ", ".join(printable(name) for name in sorted(documents)[:NAMES_IN_ERROR])
+            more = f", and {len(documents) - NAMES_IN_ERROR} more" if len(documents) > NAMES_IN_ERROR else ""
+            raise ValueError(f"{split}: {name!r} is not a document; valid choices: {choices}{more}")
 
 
 def _listed(shares: Mapping[str, float]) -> str:
     return " and ".join(f"{split}: {share:g}" for split, share in shares.items())
 
 
-def _whole(names: Names, sizes: Mapping[str, int]) -> Splits:
+def _whole_documents(names: Names, sizes: Mapping[str, int]) -> Splits:
     return {split: [Part(name, 0, sizes[name]) for name in documents] for split, documents in names.items()}
 
 
-def _draw(documents: Sequence[str], sizes: Mapping[str, int], shares: Mapping[str, float], seed: int) -> Names:
-    """Documents in a drawn order, for each split until it is nearest to its share of the characters; others train."""
+def _draw_documents(
+    documents: Sequence[str], sizes: Mapping[str, int], shares: Mapping[str, float], seed: int
+) -> Names:
+    """Documents in random order for each split until it is nearest to its share of the characters; the rest trains."""
     if len(documents) <= len(shares):
         raise ValueError(
-            f"{_listed(shares)}: {len(documents)} documents are too few for shares of them and for training; "
-            "add some, or join them to one file, which is cut by position"
+            f"{_listed(shares)}: {len(documents)} documents are too few for these splits and training; add documents, "
+            "or join them into one file, which is cut by position"
         )
     total, last = sum(sizes[name] for name in documents), len(documents)
     order = np.random.default_rng(seed).permutation(last).tolist()
-    split_of, begin = dict.fromkeys(documents, "train"), 0
-    for waiting, (split, share) in enumerate(shares.items()):
-        end, characters = begin, 0
-        # one document at least, and one left for each of the splits that come after
-        while end == begin or (
-            characters + sizes[documents[order[end]]] / 2 < share * total and end < last - (len(shares) - waiting)
+    split_of, start = dict.fromkeys(documents, "train"), 0
+    for number, (split, share) in enumerate(shares.items()):
+        end, characters = start, 0
+        # at least one document, and at least one is left for each of the later splits and training
+        while end == start or (
+            characters + sizes[documents[order[end]]] / 2 < share * total and end < last - (len(shares) - number)
         ):
             split_of[documents[order[end]]] = split
             characters += sizes[documents[order[end]]]
             end += 1
-        begin = end
+        start = end
     return {split: [name for name in documents if split_of[name] == split] for split in ("train", *shares)}
 
 
-def _cut(name: str, texts: Texts, sizes: Mapping[str, int], shares: Mapping[str, float], *, anywhere: bool) -> Splits:
-    """One document by position: train first, then validation, then test at its end."""
-    text = "" if anywhere else texts.documents[name]()
+def _cut_document(
+    name: str, texts: Texts, sizes: Mapping[str, int], shares: Mapping[str, float], *, inside_lines: bool
+) -> Splits:
+    """One document cut by position: train, then validation, then test at its end."""
+    text = "" if inside_lines else texts.documents[name]()
     parts, rest, end = {}, 1.0, sizes[name]
     for split, share in shares.items():
         rest -= share
         start = int(sizes[name] * rest)
-        if not anywhere:
+        if not inside_lines:
             start = _next_line(text, start, end)
         parts[split], end = [Part(name, start, end)], start
     return parts | {"train": [Part(name, 0, end)]}
 
 
 def _next_line(text: str, place: int, end: int) -> int:
-    """Where from `place` on the next line begins that holds text; else the next word; else `end`."""
+    """The start of the next line that is not empty, from `place` on; else of the next word; else `end`."""
     last = len(text[:end].rstrip())
     for border in (LINE_END, SPACE):
-        if found := border.search(text, max(place - 1, 0), last):
-            return found.end()
+        if match := border.search(text, max(place - 1, 0), last):
+            return match.end()
     return end
 
 
 def save_parts(path: Path, splits: Splits) -> None:
-    """Which characters, from `start` to before `end`, of which document make up each split, in their order."""
+    """A CSV file of the parts of each split: the document, and its characters from `start` to before `end`."""
     parts = ((split, part) for split in prepared.SPLITS for part in splits[split])
     rows = ((split, printable(part.document), part.start, part.end) for split, part in parts)
     files.write_rows(path, ("split", "document", "start", "end"), rows)

@@ -1,9 +1,9 @@
-"""Texts by name, of which one is in memory at a time, and the parts of them that a split is made of."""
+"""Texts by name, of which one is in memory at a time, and the parts of documents that make up a split."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -11,7 +11,8 @@ from tqdm import tqdm
 from cvnlp.data import duplicates
 from cvnlp.data.user_files import SkippedFiles
 
-PIECE = 2**20  # characters that are worked on at a time, or a line if it is longer
+CHUNK_SIZE = 2**20  # characters that are tokenised at a time; a longer line is a chunk of its own
+Item = TypeVar("Item")
 
 
 class OwnFacts(TypedDict, total=False):
@@ -24,7 +25,7 @@ class OwnFacts(TypedDict, total=False):
 
 
 class Part(NamedTuple):
-    """The characters from `start` to before `end` of a document."""
+    """The characters of a document from `start` to before `end`."""
 
     document: str
     start: int
@@ -37,12 +38,13 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Texts:
-    """`given`: split -> names of documents; "train" holds those that other splits may still be carved from.
+    """What a reader returns: a function that reads each document, and the names of the documents in each split.
 
-    `place` is how an error calls where they come from, `facts` are those that only the reader knows.
+    `source` is their origin in error messages. `given` has the splits that the source provides; other splits are taken
+    from its "train". `facts` and `skipped` are stated for a user's own texts.
     """
 
-    place: str
+    source: str
     documents: Mapping[str, Callable[[], str]]
     given: Mapping[str, Sequence[str]]
     facts: OwnFacts = field(default_factory=OwnFacts)
@@ -59,35 +61,40 @@ def _lower(read: Callable[[], str]) -> str:
     return read().lower()
 
 
-def survey(texts: Texts) -> tuple[dict[str, int], np.ndarray]:
-    """The characters of each document, and its digest: uint64 (N, 2), in the order of the documents."""
+def measure(texts: Texts) -> tuple[dict[str, int], np.ndarray]:
+    """The length in characters of each document, and their digests, uint64 (N, 2)."""
     sizes, digests = {}, np.empty((len(texts.documents), 2), dtype=np.uint64)
-    for number, (name, read) in enumerate(progress(texts.documents.items(), "reading", unit="document")):
+    for number, (name, read) in enumerate(progress(list(texts.documents.items()), "reading", unit="document")):
         text = read()
         sizes[name], digests[number] = len(text), duplicates.digest(text.encode("utf-8"))
     return sizes, digests
 
 
-def progress(items: Any, what: str, *, unit: str) -> Any:
-    """`items` with a progress bar, where there is a terminal to see it."""
-    return tqdm(items, desc=what, unit=f" {unit}s", leave=False, disable=None)
+def progress(items: Sequence[Item], description: str, *, unit: str) -> Iterator[Item]:
+    """Iterate with a progress bar on terminals."""
+    yield from tqdm(items, desc=description, unit=f" {unit}s", leave=False, disable=None)
 
 
-def pieces(texts: Texts, parts: Sequence[Part], separator: str, what: str) -> Iterator[tuple[str, str]]:
-    """The text of the parts in pieces that end where a line ends, each after the separator before it, if any."""
+def chunks(
+    texts: Texts, parts: Sequence[Part], separator: str, description: str, *, size: int = CHUNK_SIZE
+) -> Iterator[tuple[str, str]]:
+    """The text of the parts in chunks of at least `size` characters that end at a line end.
+
+    Yields (separator, chunk): the separator of documents before the first chunk of each part but the first, else "".
+    """
     total = sum(part.length for part in parts)
-    with tqdm(total=total, desc=what, unit=" characters", unit_scale=True, leave=False, disable=None) as bar:
+    with tqdm(total=total, desc=description, unit=" characters", unit_scale=True, leave=False, disable=None) as bar:
         for number, part in enumerate(parts):
             before = separator if number else ""
-            for piece in _cut(texts.read(part)):
-                yield before, piece
+            for chunk in _cut(texts.read(part), size):
+                yield before, chunk
                 before = ""
-                bar.update(len(piece))
+                bar.update(len(chunk))
 
 
-def _cut(text: str) -> Iterator[str]:
+def _cut(text: str, size: int) -> Iterator[str]:
     start = 0
     while start < len(text):
-        end = text.find("\n", start + PIECE - 1) + 1 or len(text)
+        end = text.find("\n", start + size - 1) + 1 or len(text)
         yield text[start:end]
         start = end

@@ -1,4 +1,4 @@
-"""Equal documents, kept or dropped, and lines that training and held-out text share."""
+"""Duplicate documents, kept or dropped, and lines that training and held-out splits share."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
-from cvnlp.language.data.copies import line_digests, repeated_lines
+from cvnlp.language.data.duplicates import line_digests, repeated_lines
 
 Prepare = Callable[..., LanguageFacts]
 LONG = "A line of forty characters and no fewer!"  # 40
@@ -22,12 +22,12 @@ def text_of(folder: Path, split: str) -> str:
 
 @pytest.fixture
 def twins(tmp_path: Path, write_files: Callable[..., Path]) -> Path:
-    """Two and three of the same, one of them with other line ends and in another encoding."""
+    """Documents that occur two and three times, once with other line ends and once in another encoding."""
     contents = {"1 a": "same\n", "2 b": b"same\r\n", "3 c": "other ä\n", "4 d": "third\n", "5 e": "last\n"}
     return write_files(tmp_path / "mine", contents | {"6 f": "\ufeffother ä\n".encode("utf-16-le"), "7 g": "same\n"})
 
 
-def test_copies_are_kept_counted_and_listed(tmp_path: Path, twins: Path, prepare_own: Prepare) -> None:
+def test_duplicates_are_kept_counted_and_listed(tmp_path: Path, twins: Path, prepare_own: Prepare) -> None:
     facts = prepare_own(tmp_path / "made", twins, validation=["3 c"], test=["7 g", "5 e"])
     assert facts.duplicates.model_dump() == {
         "within": {"train": 1, "validation": 0, "test": 0},
@@ -42,7 +42,7 @@ def test_copies_are_kept_counted_and_listed(tmp_path: Path, twins: Path, prepare
     ]
 
 
-def test_copies_of_held_out_documents_are_dropped_before_all_others(
+def test_duplicates_of_held_out_documents_are_dropped_from_training(
     tmp_path: Path, twins: Path, prepare_own: Prepare
 ) -> None:
     facts = prepare_own(tmp_path / "made", twins, validation=["3 c"], test=["7 g", "5 e"], duplicates="drop")
@@ -55,7 +55,7 @@ def test_copies_of_held_out_documents_are_dropped_before_all_others(
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_drawn_after_dropping_has_no_copy_elsewhere(
+def test_splits_drawn_after_dropping_share_no_document(
     tmp_path: Path, twins: Path, prepare_own: Prepare, seed: int
 ) -> None:
     facts = prepare_own(tmp_path / "made", twins, validation=0.2, test=0.2, duplicates="drop", seed=seed)
@@ -64,7 +64,7 @@ def test_what_is_drawn_after_dropping_has_no_copy_elsewhere(
     assert sum(facts.documents.values()) == 4
 
 
-def test_given_test_documents_stay_though_they_repeat_each_other(
+def test_given_test_documents_are_kept_even_if_they_are_duplicates(
     tmp_path: Path, write_files: Callable[..., Path], prepare_own: Prepare
 ) -> None:
     contents = {"train/a": "one\n", "train/b": "two\n", "valid/a": "two\n", "valid/b": "three\n"}
@@ -75,13 +75,13 @@ def test_given_test_documents_stay_though_they_repeat_each_other(
     assert facts.duplicates.within["test"] == 1
 
 
-def test_dropping_all_that_was_for_training_is_refused(tmp_path: Path, prepare: Prepare) -> None:
+def test_dropping_every_training_document_is_refused(tmp_path: Path, prepare: Prepare) -> None:
     given = {"train": ["a"], "validation": ["b"], "test": ["c"]}
-    with pytest.raises(ValueError, match="nothing is left to train on"):
+    with pytest.raises(ValueError, match="nothing is left for training"):
         prepare(tmp_path, {"a": "same\n", "b": "same\n", "c": "other\n"}, given, duplicates="drop")
 
 
-def test_parts_of_one_text_are_no_copies(tmp_path: Path, twins: Path, prepare_own: Prepare) -> None:
+def test_parts_of_one_text_are_no_duplicates(tmp_path: Path, twins: Path, prepare_own: Prepare) -> None:
     (twins / "8 long").write_text("some line\n" * 50, encoding="utf-8")
     facts = prepare_own(tmp_path / "made", twins / "8 long", validation=0.1, test=0.1)
     assert not any(facts.duplicates.across.values())
@@ -91,7 +91,7 @@ def test_parts_of_one_text_are_no_copies(tmp_path: Path, twins: Path, prepare_ow
 # Lines ----------------------------------------------------------------------------------------------------------------
 
 
-def test_repeated_lines_are_a_share_of_the_long_ones(tmp_path: Path, prepare: Prepare) -> None:
+def test_repeated_lines_are_a_share_of_the_long_lines(tmp_path: Path, prepare: Prepare) -> None:
     assert len(LONG) == 40
     documents = {
         "a": f"{LONG}\nshort\n{LONG} And more.\nThe third line of them, which is long enough too\n",
@@ -100,10 +100,10 @@ def test_repeated_lines_are_a_share_of_the_long_ones(tmp_path: Path, prepare: Pr
     }
     facts = prepare(tmp_path, documents, validation=["b"], test=["c"])
     assert facts.repeated_lines == {"validation": 0.5, "test": 0.0}
-    assert facts.counts["validation"] == len(documents["b"]), "none was removed"
+    assert facts.counts["validation"] == len(documents["b"]), "none is removed"
 
 
-def test_repeated_lines_are_those_of_a_set() -> None:
+def test_repeated_lines_equal_those_found_with_a_set() -> None:
     generator = np.random.default_rng(0)
     lines = {name: [str(number) * 20 for number in generator.integers(0, 300, 400)] for name in prepared.SPLITS}
     found = repeated_lines({name: line_digests(of) for name, of in lines.items()})
