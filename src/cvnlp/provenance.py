@@ -1,4 +1,4 @@
-"""What a result came from: code, data, machine."""
+"""Provenance of a result: code, data and machine, and the fingerprint of a training."""
 
 import ast
 import contextlib
@@ -31,11 +31,12 @@ TRAINING_CODE = (
     "{domain}/training",
 )
 CPUINFO = Path("/proc/cpuinfo")
-EXTENSIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # that decide the speed of products, the fastest first
+# of the instruction set, which decide the speed of matrix products; the fastest first
+EXTENSIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 
 
 def git_tags() -> dict[str, str]:
-    """The commit, whether files differ from it, and DVC's names of stage and experiment, where there are any."""
+    """The commit, whether files differ from it, and DVC's names of stage and experiment, as far as they exist."""
     commit = _git("rev-parse", "HEAD")
     tags = (
         {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no")))}
@@ -51,8 +52,8 @@ def git_tags() -> dict[str, str]:
 
 
 def _code() -> dict[str, Any]:
-    """The commit of this package, and whether its files differ from it; nothing outside a repository."""
-    package = str(Path(__file__).parent)
+    """The commit of this package, and whether its files differ from it; empty outside a repository."""
+    package = str(PACKAGE)
     commit = _git("-C", package, "rev-parse", "HEAD")
     return {"commit": commit, "changed": bool(_git("-C", package, "status", "--porcelain", "."))} if commit else {}
 
@@ -77,21 +78,18 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Its model and what it multiplies by, which Linux tells in a file and other systems, the model alone, to Python.
-
-    Servers' processors of one name may differ fourfold in that.
-    """
+    """Model of the processor and, on Linux, its fastest extension: with one model name, speed can differ fourfold."""
     with contextlib.suppress(OSError):
         fields = [line.partition(":") for line in CPUINFO.read_text(encoding="utf-8").splitlines()]
-        told = {name.strip(): value.strip() for name, _, value in fields}
-        extensions = [one for one in EXTENSIONS if one in told.get("flags", "").split()]
-        if "model name" in told:
-            return " with ".join([told["model name"], *extensions[:1]])
+        values = {name.strip(): value.strip() for name, _, value in fields}
+        extensions = [one for one in EXTENSIONS if one in values.get("flags", "").split()]
+        if "model name" in values:
+            return " with ".join([values["model name"], *extensions[:1]])
     return platform.processor() or platform.machine()
 
 
 def model_digest(folder: Path) -> str:
-    """SHA-256 over the model's files, by which MLflow's runs are found."""
+    """SHA-256 over the files of a model, which identifies its run in MLflow."""
     return digest([files.sha256(path) for path in sorted(folder.iterdir())])
 
 

@@ -1,4 +1,4 @@
-"""Muon against singular values, and its other half against torch's SGD."""
+"""Muon: its updates against singular values, and those of other parameters against torch's SGD."""
 
 import copy
 
@@ -29,7 +29,7 @@ def make_muon(network: nn.Module) -> Muon:
 
 
 @pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16), (1, 9)])
-def test_an_orthogonalised_matrix_keeps_its_directions_and_loses_its_lengths(shape: tuple[int, int]) -> None:
+def test_an_orthogonalised_matrix_has_the_same_singular_vectors_and_values_of_about_1(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 1e-3
     left, lengths, right = torch.linalg.svd(matrix, full_matrices=False)
     found = left.T @ orthogonal(matrix) @ right.T
@@ -42,7 +42,7 @@ def test_the_kernels_are_those_of_all_convolutions_but_the_first() -> None:
     assert [id(kernel) for kernel in hidden_kernels(network)] == [id(network[2].weight)]
 
 
-def test_a_kernel_turns_by_its_rate_whatever_the_size_of_its_gradient() -> None:
+def test_the_update_of_a_kernel_does_not_depend_on_the_size_of_its_gradient() -> None:
     small, large = make_network(), make_network()
     images = torch.randn(8, 1, 6, 6, generator=torch.Generator().manual_seed(2))
     for network, factor in ((small, 1e-4), (large, 1e4)):
@@ -56,8 +56,8 @@ def test_a_kernel_turns_by_its_rate_whatever_the_size_of_its_gradient() -> None:
     assert moved.max() < 0.05 * 1.3 and moved.median() > 0.05 * 0.3
 
 
-def test_all_else_moves_as_with_sgd() -> None:
-    """With the kernels held still; nothing but them is Muon's."""
+def test_other_parameters_are_updated_as_by_sgd() -> None:
+    """The kernels are fixed by a learning rate of 0."""
     ours, theirs = make_network(), make_network()
     with torch.no_grad():
         theirs[2].weight.mul_(len(theirs[2].weight) ** 0.5 / theirs[2].weight.norm())
@@ -73,7 +73,7 @@ def test_all_else_moves_as_with_sgd() -> None:
         assert torch.allclose(mine, other, atol=1e-5), name
 
 
-def test_a_state_that_was_saved_goes_on_to_the_same_bits() -> None:
+def test_a_loaded_state_continues_to_the_same_bits() -> None:
     through = make_network()
     whole = make_muon(through)
     descend(through, whole, 3)
@@ -85,17 +85,17 @@ def test_a_state_that_was_saved_goes_on_to_the_same_bits() -> None:
     assert all(torch.equal(a, b) for a, b in zip(through.parameters(), resumed.parameters(), strict=True))
 
 
-def test_the_momentum_of_the_kernels_is_their_own() -> None:
+def test_the_kernels_have_a_momentum_of_their_own() -> None:
     assert [group["momentum"] for group in make_muon(make_network()).param_groups] == [0.9, MOMENTUM]
 
 
 @pytest.mark.parametrize(
-    ("network", "said"),
+    ("network", "reason"),
     [
         (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3)), "batch normalisation"),
-        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), "two convolutions"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), "two or more convolutions"),
     ],
 )
-def test_a_network_without_hidden_kernels_is_refused(network: nn.Module, said: str) -> None:
-    with pytest.raises(ValueError, match=f"muon.*{said}.*sgd or adamw"):
+def test_a_network_without_hidden_kernels_is_refused(network: nn.Module, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"muon.*{reason}.*sgd or adamw"):
         make_muon(network)

@@ -1,4 +1,4 @@
-"""Muon: steps that turn a layer's weights in all directions alike (Jordan et al. 2024)."""
+"""Muon, an optimiser with orthogonalised updates (Jordan et al. 2024)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,26 +6,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of Jordan's quintic, which brings singular values to about 1 fastest
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of Jordan's quintic Newton-Schulz iteration, tuned for few iterations
 ITERATIONS = 3
-MOMENTUM = 0.6
+MOMENTUM = 0.6  # of the kernels
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for the kernels of hidden convolutions, as in airbench94_muon for pictures; SGD with Nesterov for all else.
+    """Muon for the kernels of hidden convolutions, as in airbench94_muon, and SGD with Nesterov momentum for the rest.
 
-    A kernel, one row a filter, moves by `kernel_lr` along its orthogonalised momentum, after it was brought to a
-    length of the square root of its filters: batch normalisation does not mind, and so a step turns every layer by as
-    much. `lr`, `momentum` and `weight_decay` are those of all else: the first layer, the last, and what is no matrix.
-    torch's own Muon takes matrices alone. ValueError for a network that has nothing of the kind.
+    A kernel, as a matrix of one row per filter, is scaled to the norm sqrt(filters) and moved by `kernel_lr` along its
+    orthogonalised momentum. Batch normalisation makes the scale irrelevant, and a step rotates all layers by the same
+    angle. `lr`, `momentum` and `weight_decay` are for all other parameters: first and last layer, biases,
+    normalisation. torch's own Muon accepts only matrices. ValueError for a network without hidden convolutions or
+    without batch normalisation.
     """
 
     def __init__(
         self, network: nn.Module, *, lr: float, kernel_lr: float, momentum: float, weight_decay: float
     ) -> None:
         kernels = hidden_kernels(network)
-        known = set(map(id, kernels))
-        others = [parameter for parameter in network.parameters() if id(parameter) not in known]
+        kernel_ids = {id(kernel) for kernel in kernels}
+        others = [parameter for parameter in network.parameters() if id(parameter) not in kernel_ids]
         groups = [
             {"params": others, "kernels": False},
             {"params": kernels, "kernels": True, "lr": kernel_lr, "momentum": MOMENTUM, "weight_decay": 0.0},
@@ -39,15 +40,14 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._move(parameter, group)
+                    self._update(parameter, parameter.grad, group)
         return loss
 
-    def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        assert parameter.grad is not None
-        gradient = parameter.grad.add(parameter, alpha=group["weight_decay"])
+    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        gradient = gradient.add(parameter, alpha=group["weight_decay"])
         momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
         momentum.mul_(group["momentum"]).add_(gradient)
-        update = gradient.add(momentum, alpha=group["momentum"])  # Nesterov's
+        update = gradient.add(momentum, alpha=group["momentum"])  # Nesterov
         if group["kernels"]:
             parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
             update = orthogonal(update.flatten(1)).view_as(update)
@@ -55,19 +55,19 @@ class Muon(torch.optim.Optimizer):
 
 
 def hidden_kernels(network: nn.Module) -> list[Tensor]:
-    """Of all convolutions but the first, in the order of the network."""
+    """The weights of all convolutions but the first, in the order of the network."""
     if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
-        raise ValueError("optimiser muon is for networks with batch normalisation; take sgd or adamw")
+        raise ValueError("train.optimiser.name: muon needs batch normalisation in the network; take sgd or adamw")
     kernels = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d)]
     if len(kernels) < 2:
-        raise ValueError("optimiser muon is for networks of two convolutions and more; take sgd or adamw")
+        raise ValueError("train.optimiser.name: muon needs two or more convolutions in the network; take sgd or adamw")
     return kernels[1:]
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """A matrix with the singular vectors of this one and singular values of about 1 (0.7 to 1.2), by Newton-Schulz.
+    """The matrix with the same singular vectors and singular values of about 1 (0.7 to 1.2), by Newton-Schulz.
 
-    Small ones, below a hundredth of the largest, rise but stay smaller.
+    Singular values below a hundredth of the largest become larger, but stay below that.
     """
     first, second, third = COEFFICIENTS
     wide = matrix.T if len(matrix) > matrix.shape[1] else matrix
