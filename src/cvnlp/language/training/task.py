@@ -34,6 +34,9 @@ class LanguageModelTask(BaseTask):
     def validation_batches(self) -> Windows:
         return validation_batches(self.folder, self.options)
 
+    def inputs(self, batch: TokenBatch) -> Tensor:
+        return batch.inputs
+
     def validation_step(self, batch: TokenBatch) -> None:
         network: Any = self.evaluated
         nats, state = network.nats(batch.inputs, batch.targets, None if batch.reset_state else self.state)
