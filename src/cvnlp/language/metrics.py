@@ -1,12 +1,18 @@
-"""Scores of a language model: pure functions of the nats that each token cost."""
+"""Metrics of a language model: pure functions of the negative log-likelihood of each token, in nats."""
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-# methods by which a model adapts to the text that it is scored on: their scores stand apart, under names of their own
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_NLL = 700.0  # nats per token of a diverged model; the exponential of more is infinite
+MIN_TOKENS = 30  # of a mean loss by position or frequency
+# Methods by which a model adapts to the text that it is scored on; their scores have names of their own.
 ADAPTED = {"dynamic": "dynamic evaluation", "cache": "continuous cache"}
-# name in a scores file -> what it is called in a table, and whether more is better
+# name in a scores file -> title in a table, and whether more is better
 HEADLINE = {
     "nats_per_token": ("nats per token", False),
     "perplexity": ("perplexity", False),
@@ -14,24 +20,24 @@ HEADLINE = {
     "bits_per_character": ("bits per character", False),
     "unknown_share": ("unknown tokens", False),
 }
-# the scores set beside published ones: name -> what it is called there, and by how much it is multiplied
+# scores that are compared with published ones: name -> title there, and the factor to their unit
 COMPARED = {
     name: (HEADLINE[name][0], 1.0)
     for name in (*(name for name in HEADLINE if name.startswith("perplexity")), "nats_per_token", "bits_per_character")
 }
-EXAMPLES = "tokens"  # what a training counts
+EXAMPLES = "tokens"  # unit of the examples of a training
 
 
 def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, float]:
-    """`nats`: the negative log-likelihood of every token of the text, each once.
+    """Scores of a text from the nats of every token (N,), of which `unknown` are the unknown token.
 
-    Perplexity is exp of the mean over all tokens; bits per character are stated only where the tokens are characters,
-    for a word outside the vocabulary has no probability of its own.
+    Perplexity is exp of the mean over all tokens. Bits per character exist only where tokens are characters, because a
+    word outside the vocabulary has no probability of its own.
     """
     mean = float(nats.mean(dtype=np.float64))
     scores = {
         "nats_per_token": mean,
-        "perplexity": math.exp(min(mean, 700.0)),  # of a model that went astray: still a number
+        "perplexity": math.exp(min(mean, MAX_NLL)),
         "tokens": len(nats),
         "unknown_share": unknown / len(nats),
     }
@@ -39,7 +45,31 @@ def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, flo
 
 
 def adapted(method: str, nats: np.ndarray, *, token_kind: str) -> dict[str, float]:
-    """What the tokens cost a model that adapts to them as it reads, under names that tell it from the static scores."""
-    found = summary(nats, unknown=0, token_kind=token_kind)
+    """Scores of a model that adapts to the text (a method of ADAPTED), under names that differ from the static ones."""
+    scores = summary(nats, unknown=0, token_kind=token_kind)
     own = ("nats_per_token", "perplexity", "bits_per_character")
-    return {f"{name}_{method}": found[name] for name in own if name in found}
+    return {f"{name}_{method}": scores[name] for name in own if name in scores}
+
+
+def losses_by_position(nats: np.ndarray, positions: np.ndarray) -> "pd.DataFrame":
+    """Mean nats of the tokens (N,) at each position of their lines, from 1, and the number of these tokens."""
+    return _means("position", positions, nats)
+
+
+def losses_by_frequency(nats: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> "pd.DataFrame":
+    """Mean nats of the tokens (N,) that occur 1 to 9, 10 to 99, ... times in the training text, by `counts` (V,).
+
+    `times` is the lower end of the decade, 0 for the unknown token (number 0); `share` is its part of the total loss.
+    """
+    decades = 10 ** np.floor(np.log10(counts.clip(min=1))).astype(int)
+    decades[0] = 0
+    table = _means("times", decades[targets], nats)
+    return table.assign(share=table["nats"] * table["tokens"] / nats.sum(dtype=float))
+
+
+def _means(name: str, groups: np.ndarray, nats: np.ndarray) -> "pd.DataFrame":
+    import pandas as pd  # only here: the evaluation needs no tables, and starts faster without
+
+    table = pd.DataFrame({name: groups, "nats": nats.astype(float)}).groupby(name)["nats"].agg(["mean", "size"])
+    table = table.rename(columns={"mean": "nats", "size": "tokens"}).reset_index()
+    return table[table["tokens"] >= MIN_TOKENS]

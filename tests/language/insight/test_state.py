@@ -8,13 +8,7 @@ import torch
 
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
-from cvnlp.language.insight.state import (
-    MIN_TOKENS,
-    choose_columns,
-    losses_by_frequency,
-    losses_by_position,
-    save_losses,
-)
+from cvnlp.language.insight.state import choose_columns, save_losses
 from cvnlp.networks import device
 from make_networks import language_model
 
@@ -51,20 +45,3 @@ def test_losses_are_those_of_columns_read_from_a_zero_state(language_data: Path,
         nats = network.nats(inputs, targets)[0][:, columns.burn_in :].cpu().double().numpy().ravel()
     at_starts = (columns.inputs == facts.start)[:, columns.burn_in :].ravel()
     assert scores["nats_position_1"] == pytest.approx(nats[at_starts].mean(), rel=1e-4)
-
-
-def test_mean_loss_of_each_position() -> None:
-    places = np.repeat([1, 2, 3], [40, 50, MIN_TOKENS - 1])
-    table = losses_by_position(places * 0.5, places)
-    assert table.to_dict("list") == {"position": [1, 2], "nats": [0.5, 1.0], "tokens": [40, 50]}
-
-
-def test_tokens_are_grouped_by_decades_of_frequency_and_the_unknown_is_separate() -> None:
-    counts = np.array([5000, 9, 10, 99, 100, 0])
-    targets = np.repeat(np.arange(6), 40)
-    table = losses_by_frequency(targets.astype(float), targets, counts)
-    assert table["times"].tolist() == [0, 1, 10, 100]
-    assert table["tokens"].tolist() == [40, 80, 80, 40]
-    assert table["nats"].tolist() == [0, 3, 2.5, 4]  # tokens that training text lacks are in the first decade
-    assert table["share"].sum() == pytest.approx(1)
-    assert table["share"][1] == pytest.approx(240 / 600)

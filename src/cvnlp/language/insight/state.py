@@ -13,6 +13,7 @@ import torch
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
+from cvnlp.language import metrics
 from cvnlp.language.batches import count_tokens
 from cvnlp.language.inference.scoring import token_nats
 from cvnlp.language.insight.gates import layer_states, mean_gates
@@ -25,7 +26,6 @@ MAX_COLUMNS, MIN_LENGTH = 64, 256  # columns of a text, and tokens of each
 BURN_IN = 32  # tokens at the start of a column that are read and not counted, because the state begins at zero
 WINDOW = 16  # steps whose logits are in memory together
 STRIP = {"characters": 216, "words": 60}  # tokens that are shown with gates and units
-MIN_TOKENS = 30  # of a mean loss that is shown
 
 
 @dataclass(frozen=True)
@@ -70,36 +70,14 @@ def save_losses(network: Network, columns: TextColumns, data: Path, folder: Path
     nats = columns.after_burn_in(token_nats(network, inputs, targets, window=WINDOW).numpy()).ravel()
     places = positions(columns.text, columns.facts.start)[columns.places] + 1
     counts = count_tokens(prepared.load_array(data, "train"), len(columns.vocabulary))
-    by_position = losses_by_position(nats, columns.after_burn_in(places).ravel())
-    by_frequency = losses_by_frequency(nats, columns.after_burn_in(columns.targets).ravel(), counts)
+    by_position = metrics.losses_by_position(nats, columns.after_burn_in(places).ravel())
+    by_frequency = metrics.losses_by_frequency(nats, columns.after_burn_in(columns.targets).ravel(), counts)
     files.write_table(folder / "positions.csv", by_position)
     files.write_table(folder / "frequencies.csv", by_frequency)
     shown = by_position[by_position["position"].isin(2 ** np.arange(10))]
     return {f"nats_position_{place}": nats for place, nats in zip(shown["position"], shown["nats"], strict=True)} | {
         f"nats_times_{least}": nats for least, nats in zip(by_frequency["times"], by_frequency["nats"], strict=True)
     }
-
-
-def losses_by_position(nats: np.ndarray, positions: np.ndarray) -> pd.DataFrame:
-    """Mean nats of the tokens (N,) at each position of their lines, from 1, and the number of these tokens."""
-    return _means("position", positions, nats)
-
-
-def losses_by_frequency(nats: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
-    """Mean nats of the tokens (N,) that occur 1 to 9, 10 to 99, ... times in the training text, by `counts` (V,).
-
-    `times` is the lower end of the decade, 0 for the unknown token (number 0); `share` is its part of the total loss.
-    """
-    decades = 10 ** np.floor(np.log10(counts.clip(min=1))).astype(int)
-    decades[0] = 0
-    table = _means("times", decades[targets], nats)
-    return table.assign(share=table["nats"] * table["tokens"] / nats.sum(dtype=float))
-
-
-def _means(name: str, groups: np.ndarray, nats: np.ndarray) -> pd.DataFrame:
-    table = pd.DataFrame({name: groups, "nats": nats.astype(float)}).groupby(name)["nats"].agg(["mean", "size"])
-    table = table.rename(columns={"mean": "nats", "size": "tokens"}).reset_index()
-    return table[table["tokens"] >= MIN_TOKENS]
 
 
 def save_states(network: Recurrent, untrained: Recurrent, columns: TextColumns, folder: Path) -> dict[str, float]:
