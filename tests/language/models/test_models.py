@@ -203,7 +203,7 @@ def test_the_output_bias_predicts_token_frequencies(name: str, output: str) -> N
     network = build(name, output_bias="frequencies", output=output)
     counts = torch.randint(2, 100, (VOCABULARY,), generator=torch.Generator().manual_seed(2))
     counts[3] = 0
-    network.begin_at(counts)
+    network.set_output_bias(counts)
     found = network.logits(torch.zeros(1, 1, 256)).softmax(2)[0, 0]
     counts[3] = 1
     assert torch.allclose(found, counts / counts.sum(), rtol=1e-5)
@@ -279,7 +279,7 @@ def test_layers_equal_those_of_torch(name: str, options: dict[str, Any], referen
         }
     )
     embedded = network.embed(make_tokens()).detach()
-    found, state = network.read(embedded)
+    found, state = network.forward_layers(embedded)
     expected, end = twin(embedded)
     assert torch.allclose(found, expected, atol=1e-6)
     for part, whole in enumerate(parts_of(end)):

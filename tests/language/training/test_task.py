@@ -89,7 +89,7 @@ def test_regularisation_is_added_to_the_loss_but_not_to_its_metric(name: str, ou
     alone = plain.training_step(make_batch())
     assert float(task._sums["train_loss"]) == pytest.approx(float(plain._sums["train_loss"]), rel=1e-6)
     torch.manual_seed(4)
-    raw, _ = task.network.read(task.network.embed(make_batch().inputs))
+    raw, _ = task.network.forward_layers(task.network.embed(make_batch().inputs))
     penalty = regularisation(raw, task.network.drop_output(raw), 2.0, 1.0)
     assert loss.item() == pytest.approx((alone + penalty).item(), rel=1e-5)
     expected = [one + two for one, two in zip(gradients(plain, alone), penalised(task, penalty), strict=True)]

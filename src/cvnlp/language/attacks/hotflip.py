@@ -57,7 +57,7 @@ def _best_replacements(network: Recurrent, tokens: Tensor, targets: Tensor, size
 def _input_gradient(network: Recurrent, embedded: Tensor, targets: Tensor, size: int) -> Tensor:
     """Gradient of the summed loss at the embedded inputs (B, T, D); through the output layer `size` texts at a time."""
     with torch.backends.cudnn.flags(enabled=False):  # cuDNN has no gradient of a recurrent network in eval mode
-        outputs, _ = network.read(embedded)
+        outputs, _ = network.forward_layers(embedded)
     at_outputs = []
     for part, of_part in zip(outputs.detach().split(size), targets.split(size), strict=True):
         part.requires_grad_()

@@ -13,7 +13,7 @@ from torch import Tensor
 from cvnlp.data import prepared
 from cvnlp.language.batches import Windows, windows_in
 from cvnlp.language.models import Recurrent
-from cvnlp.language.models.recurrent import detached
+from cvnlp.language.models.recurrent import detach_state
 from cvnlp.networks import device
 from cvnlp.params.runs import DynamicEvaluation
 
@@ -93,5 +93,5 @@ def _gradients(network: Recurrent, windows: Windows) -> Iterator[tuple[Tensor, t
             nats, state = network.nats(inputs.to(device()), targets.to(device()), state)
             mean = nats.sum() / (targets >= 0).sum().item()
             gradients = torch.autograd.grad(mean, weights, allow_unused=True, materialize_grads=True)
-        state = detached(state)
+        state = detach_state(state)
         yield nats.detach(), gradients

@@ -35,7 +35,7 @@ def _input_gradient_norms(network: Recurrent, inputs: Tensor, targets: Tensor) -
     """(N, T), float64."""
     embedded = network.embed(inputs).detach().requires_grad_()
     with torch.backends.cudnn.flags(enabled=False):  # cuDNN has no gradient of a recurrent network in eval mode
-        outputs, _ = network.read(embedded)
+        outputs, _ = network.forward_layers(embedded)
     loss = network.output.nats(outputs[:, -1:], targets[:, None]).sum()
     return torch.autograd.grad(loss, embedded)[0].double().norm(dim=2)
 

@@ -36,7 +36,7 @@ class Plain(nn.Linear):
         return cross_entropy(self(outputs), targets)
 
     @torch.no_grad()
-    def begin_at(self, log_frequencies: Tensor) -> None:
+    def set_bias(self, log_frequencies: Tensor) -> None:
         """Set the bias to these log frequencies (V,)."""
         self.bias.copy_(log_frequencies)
 
@@ -100,8 +100,8 @@ class Grouped(Plain):
         return torch.zeros_like(targets, dtype=torch.float32).masked_scatter(known, found)
 
     @torch.no_grad()
-    def begin_at(self, log_frequencies: Tensor) -> None:
-        super().begin_at(log_frequencies)
+    def set_bias(self, log_frequencies: Tensor) -> None:
+        super().set_bias(log_frequencies)
         rarer = log_frequencies.split(self.sizes)[1:]
         self.groups.bias.copy_(torch.stack([words.logsumexp(dim=0) for words in rarer]))
 

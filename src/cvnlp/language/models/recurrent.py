@@ -1,7 +1,7 @@
 """Recurrent language models: tokens (B, T) and a state -> the distribution of each next token, and the new state.
 
 embedding -> dropout -> layer -> dropout -> layer -> ... -> dropout -> output layer
-|------ embed|--------------- read ------------------|
+|------ embed|---------- forward_layers -------------|
 |------------------------------ hidden ----------------------|- logits or nats
 """
 
@@ -19,9 +19,9 @@ from cvnlp.params.network_config import TextFormat
 State = Any  # a tuple with the state of every layer: (1, B, hidden), for the LSTM a pair of them; None is zeros
 
 
-def detached(state: State) -> State:
+def detach_state(state: State) -> State:
     """The state cut from the graph: gradients do not propagate further back."""
-    return state.detach() if isinstance(state, Tensor) else tuple(detached(part) for part in state)
+    return state.detach() if isinstance(state, Tensor) else tuple(detach_state(part) for part in state)
 
 
 class Recurrent(nn.Module):
@@ -66,13 +66,13 @@ class Recurrent(nn.Module):
         for layer in self.recurrent:
             self.start_layer(layer)
         if options.output_bias != "drawn":
-            self.output.begin_at(torch.zeros(self.vocabulary_size))
+            self.output.set_bias(torch.zeros(self.vocabulary_size))
 
     @torch.no_grad()
-    def begin_at(self, counts: Tensor) -> None:
+    def set_output_bias(self, counts: Tensor) -> None:
         """Set the output bias to the log frequencies of tokens with these counts (V,); 0 counts as 1."""
         often = counts.clamp(min=1).double()
-        self.output.begin_at((often / often.sum()).log())
+        self.output.set_bias((often / often.sum()).log())
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.embedding(tokens) * self.embedding_scale
@@ -83,7 +83,7 @@ class Recurrent(nn.Module):
 
     def forward_embedded(self, embedded: Tensor, state: State = None) -> tuple[Tensor, State]:
         """As `forward`, from embedded tokens (B, T, embedding_size), by which attacks differentiate."""
-        raw, state = self.read(embedded, state)
+        raw, state = self.forward_layers(embedded, state)
         return self.logits(self.drop_output(raw)), state
 
     def nats(self, tokens: Tensor, targets: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -93,23 +93,23 @@ class Recurrent(nn.Module):
 
     def hidden(self, tokens: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Outputs of the last layer (B, T, size), after dropout."""
-        raw, state = self.read(self.embed(tokens), state)
+        raw, state = self.forward_layers(self.embed(tokens), state)
         return self.drop_output(raw), state
 
     def logits(self, outputs: Tensor) -> Tensor:
         """As `forward`, from the outputs of `hidden`."""
         return self.output(outputs)
 
-    def read(self, embedded: Tensor, state: State = None) -> tuple[Tensor, State]:
+    def forward_layers(self, embedded: Tensor, state: State = None) -> tuple[Tensor, State]:
         """Outputs of the last layer (B, T, size), before dropout, for embedded tokens."""
         values, after = self.drop_input(embedded), []
         for number, layer in enumerate(self.recurrent):
             values = self.drop_between(values) if number else values
-            values, own = self._read_layer(layer, values, None if state is None else state[number])
+            values, own = self._forward_layer(layer, values, None if state is None else state[number])
             after.append(own)
         return values, tuple(after)
 
-    def _read_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def _forward_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
         if self.training and self.dropout.weight:
             return forward_with_dropped_weights(layer, values, state, self.dropout.weight)
         return layer(values, state)
@@ -160,10 +160,10 @@ class Lstm(Recurrent):
             layer.bias_ih_l0[gate] = self.forget_bias
             layer.bias_hh_l0[gate] = 0.0
 
-    def _read_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def _forward_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
         """In float32 where autocast wants bfloat16 but the processor has no such LSTM kernel: torch would fail."""
         supported = values.is_cuda or torch.ops.mkldnn._is_mkldnn_bf16_supported()
         if supported or not torch.is_autocast_enabled(values.device.type):
-            return super()._read_layer(layer, values, state)
+            return super()._forward_layer(layer, values, state)
         with torch.autocast(values.device.type, enabled=False):
-            return super()._read_layer(layer, values.float(), state)
+            return super()._forward_layer(layer, values.float(), state)

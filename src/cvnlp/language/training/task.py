@@ -17,7 +17,7 @@ from cvnlp.language.batches import (
     validation_batches,
     whole_text,
 )
-from cvnlp.language.models.recurrent import Recurrent, State, detached
+from cvnlp.language.models.recurrent import Recurrent, State, detach_state
 from cvnlp.params.runs import LanguageTrain
 from cvnlp.training.base_task import BaseTask
 from cvnlp.training.gradient_free import GradientFree, GradientFreeNetwork, check_options
@@ -40,7 +40,7 @@ class LanguageModelTask(BaseTask):
     def validation_step(self, batch: TokenBatch) -> None:
         network: Any = self.evaluated
         nats, state = network.nats(batch.inputs, batch.targets, None if batch.reset_state else self.state)
-        self.state = detached(state)
+        self.state = detach_state(state)
         self.tally_mean("validation_nll", nats, batch.targets)
 
     def tally_mean(self, name: str, nats: Tensor, targets: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Task(LanguageModelTask):
         network = self.network
         if isinstance(network, Recurrent) and network.output_bias == "frequencies" and not self.scores:
             tokens = prepared.load_array(self.folder, "train")
-            network.begin_at(torch.from_numpy(count_tokens(tokens, network.vocabulary_size)))
+            network.set_output_bias(torch.from_numpy(count_tokens(tokens, network.vocabulary_size)))
 
     def train_batches(self, epoch: int) -> Windows:
         return train_batches(self.folder, self.options, seed=self.seed, epoch=epoch)
@@ -74,7 +74,7 @@ class Task(LanguageModelTask):
     def training_step(self, batch: TokenBatch) -> Tensor:
         """The mean loss of a window, with regularisation."""
         nats, penalty, state = self._train_nats(batch, None if batch.reset_state else self.state)
-        self.state = detached(state)
+        self.state = detach_state(state)
         return self.tally_mean("train_loss", nats, batch.targets) + penalty
 
     def _train_nats(self, batch: TokenBatch, state: State) -> tuple[Tensor, Tensor | float, State]:
@@ -84,7 +84,7 @@ class Task(LanguageModelTask):
         if not any(weights):
             nats, state = network.nats(batch.inputs, batch.targets, state)
             return nats, 0.0, state
-        raw, state = network.read(network.embed(batch.inputs), state)
+        raw, state = network.forward_layers(network.embed(batch.inputs), state)
         outputs = network.drop_output(raw)
         return network.output.nats(outputs, batch.targets), regularisation(raw, outputs, *weights), state
 
