@@ -1,10 +1,10 @@
-"""Word models of the pipeline beside the usual recipe (word_recipe.py), on Penn Treebank.
+"""Word models of the pipeline against the usual recipe (word_recipe.py), on Penn Treebank.
 
     python benchmarks/language_speed.py [--seconds 180]
 
-First tokens per second, of the recipe's own network and of the pipeline's settings for it, in short rounds by turns.
-Then perplexity of the whole validation text after equally many seconds of training, one after the other. Every
-training has a process of its own, and what is compared is scored by the same function.
+First tokens per second, of the recipe's own network and of the pipeline's settings for it, in short alternating rounds.
+Then perplexity on the whole validation text after equal seconds of training, one after the other. Every training has a
+process of its own, and all models are scored by the same function.
 Needs the prepared data: `dvc repro prepare@ptb` in benchmarks/.
 """
 
@@ -33,18 +33,18 @@ DATA = FOLDER / "data/prepared/ptb"
 ROUNDS, WINDOWS = 5, 60
 SECONDS = 180.0  # of each training
 WINDOW_TOKENS = 20 * 35
-RESERVE = 0.05  # of the seconds, for the start and for the validation at the end
+RESERVE = 0.05  # fraction of the seconds for the start and for the validation at the end
 
 
 class Worker:
-    """A process that trains on for a round whenever it is told to."""
+    """A process that trains for one round on request."""
 
     def __init__(self, script: str, *arguments: str) -> None:
         command = [sys.executable, str(FOLDER / script), "rounds", *arguments, str(1 + ROUNDS), str(WINDOWS)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def round(self) -> float:
-        """Its seconds."""
+        """Train for one round; returns its seconds."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
@@ -58,7 +58,7 @@ class Worker:
 
 
 def speeds(data: Path) -> dict[str, list[float]]:
-    """Seconds of the rounds of each, taken by turns, so that a machine whose speed drifts drifts for all."""
+    """Seconds of the rounds of each, in turn, which cancels changes of the machine's speed."""
     workers = {
         "recipe": Worker("word_recipe.py", str(data)),
         "same": Worker("word_pipeline.py", str(data), "same"),
@@ -71,14 +71,14 @@ def speeds(data: Path) -> dict[str, list[float]]:
 
 
 def train(script: str, *arguments: str) -> tuple[float, int]:
-    """Seconds and tokens of a training."""
+    """Run a training; returns its seconds and tokens."""
     command = [sys.executable, str(FOLDER / script), "train", *arguments]
     seconds, tokens = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     return float(seconds), int(tokens)
 
 
 def as_network(weights: dict[str, Tensor]) -> Lstm:
-    """The recipe's model as the pipeline's, so that it can be scored alike."""
+    """Convert the recipe's model to a network of the pipeline, to score both with the same function."""
     words, size = weights["encoder.weight"].shape
     layers = sum(name.startswith("rnn.weight_ih") for name in weights)
     network = Lstm(TextFormat(vocabulary_size=words), LstmOptions(embedding_size=size, hidden_size=size, layers=layers))
@@ -92,21 +92,21 @@ def as_network(weights: dict[str, Tensor]) -> Lstm:
 
 
 def perplexity(network: Any, data: Path) -> float:
-    """Of the whole validation text."""
+    """Perplexity on the whole validation text."""
     start = prepared.read_facts(data, prepared.LanguageFacts).start
     nats = text_nats(network, prepared.load_array(data, "validation"), start)
     return math.exp(float(nats.mean(dtype=np.float64)))
 
 
 def compare_speed(data: Path) -> float:
-    """Print the ratios; returns the tokens per second of the pipeline's own settings."""
+    """Print the ratios of speeds; returns the tokens per second of the pipeline's own settings."""
     found = speeds(data)
     tokens = WINDOWS * WINDOW_TOKENS
     for name, title in (("same", "the same network"), ("own", "tied, grouped output, without dropout")):
         ratio = statistics.median(other / mine for mine, other in zip(found[name], found["recipe"], strict=True))
         mine, other = (tokens / statistics.median(found[side]) for side in (name, "recipe"))
         print(
-            f"training a word model (LSTM 2x200, batch 20, window 35), {title}, beside word_language_model: "
+            f"training a word model (LSTM 2x200, batch 20, window 35), {title}, against word_language_model: "
             f"{mine:,.0f} tokens/s, baseline {other:,.0f}; {ratio:.2f} times as fast",
             flush=True,
         )
@@ -114,7 +114,7 @@ def compare_speed(data: Path) -> float:
 
 
 def compare_perplexity(data: Path, seconds: float, speed: float) -> None:
-    """Train ours on as many tokens as take `seconds`, and the recipe for as long as that took."""
+    """Train ours for about `seconds`, and the recipe for exactly as long."""
     with tempfile.TemporaryDirectory() as folder:
         own, weights = Path(folder) / "own", Path(folder) / "recipe.pt"
         planned = max(WINDOW_TOKENS, int(speed * seconds * (1 - RESERVE)))
@@ -130,7 +130,7 @@ def compare_perplexity(data: Path, seconds: float, speed: float) -> None:
 
 
 def measure(data: Path, seconds: float) -> None:
-    """All of it, or how to get the data."""
+    """Run both comparisons, or print how to get the data."""
     if not (data / "facts.json").is_file():
         print(f"training a word model: not measured without {data}; run `dvc repro prepare@ptb` in benchmarks/")
         return

@@ -1,14 +1,13 @@
-"""How fast a folder of pictures is prepared, and with how much memory.
+"""Speed and memory of preparing a folder of images.
 
     python benchmarks/preparing.py 70000
 
-makes so many PNG files of 28 x 28 from the digits of the data set mnist_sample (each changed in one pixel, so that
-none is a copy), prepares them in a process of its own, and decodes the same files in one process by a loop over
-Pillow. Memory is the peak of the whole tree of processes, pages that they share counted once.
+writes that many PNG files of 28 x 28 from the digits of the data set mnist_sample (each changed in one pixel, so that
+there are no duplicates), prepares them in a separate process, and decodes the same files in one process by a loop with
+Pillow. Memory is the peak over the whole process tree, with shared pages counted once.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -20,43 +19,51 @@ import psutil
 from PIL import Image
 
 from cvnlp.data import prepared
+from cvnlp.params.datasets import OwnPictures
 
 ROOT = Path(__file__).parents[1]
-OPTIONS = {"seed": 1, "validation": 0.1, "test": 0.1, "duplicates": "keep", "max_skipped": 0.0}
-FORM = {"size": [28, 28], "fit": "crop", "colour": "grey", "background": "black"}
+DATA = ROOT / "data/prepared/mnist_sample"
 PREPARE = """
-import json, sys
+import sys
 from pathlib import Path
+from cvnlp.params.datasets import OwnPictures
 from cvnlp.vision.data import prepare
 if __name__ == "__main__":
-    prepare(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3]))
+    prepare(Path(sys.argv[1]), Path(sys.argv[2]), OwnPictures.model_validate_json(sys.argv[3]))
 """
 
 
-def make_pictures(folder: Path, count: int) -> None:
-    """`count` PNG files in ten class folders."""
+def write_images(data: Path, folder: Path, count: int) -> None:
+    """Write `count` PNG files in one folder per class, from the prepared images of `data`."""
     images, labels = (
-        np.concatenate(
-            [prepared.load_array(ROOT / "data/prepared/mnist_sample", f"{split}_{kind}") for split in prepared.SPLITS]
-        )
+        np.concatenate([prepared.load_array(data, f"{split}_{kind}") for split in prepared.SPLITS])
         for kind in ("images", "labels")
     )
     for number in range(count):
         image = images[number % len(images)][..., 0].copy()
         image.flat[number // len(images)] ^= 255
         path = folder / str(labels[number % len(images)]) / f"{number:06d}.png"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
 
 
-def prepare(pictures: Path, out: Path) -> tuple[float, int]:
-    """Seconds, and the peak of the memory of the process and its children in bytes."""
-    started = time.perf_counter()
-    script = out.parent / "prepare_pictures.py"
+def prepare(folder: Path, out: Path) -> tuple[float, int]:
+    """Seconds, and the peak memory of the process and its children in bytes."""
+    options = OwnPictures(
+        domain="vision",
+        path=str(folder),
+        seed=1,
+        validation=0.1,
+        test=0.1,
+        size=[28, 28],
+        colour="grey",
+        max_skipped=0.0,
+    )
+    script = out.parent / "prepare_images.py"
     script.write_text(PREPARE)
-    options = json.dumps(OPTIONS | FORM)
-    with subprocess.Popen([sys.executable, str(script), str(pictures), str(out), options]) as process:
-        peak = 0
+    command = [sys.executable, str(script), str(folder), str(out), options.model_dump_json()]
+    started, peak = time.perf_counter(), 0
+    with subprocess.Popen(command) as process:
         while process.poll() is None:
             peak = max(peak, memory(process.pid))
             time.sleep(0.05)
@@ -66,7 +73,7 @@ def prepare(pictures: Path, out: Path) -> tuple[float, int]:
 
 
 def memory(pid: int) -> int:
-    """Proportional set size of a process and all below it; of those that are gone nothing."""
+    """Proportional set size in bytes of a process and its descendants; 0 for those that have ended."""
     total = 0
     try:
         tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
@@ -80,32 +87,31 @@ def memory(pid: int) -> int:
     return total
 
 
-def decode_in_a_loop(pictures: Path) -> float:
+def decode_in_a_loop(folder: Path) -> float:
     """Seconds of one process that only decodes: no checks, no digests, nothing written."""
     started = time.perf_counter()
-    for path in sorted(pictures.rglob("*.png")):
+    for path in sorted(folder.rglob("*.png")):
         with Image.open(path) as image:
             np.asarray(image.convert("L"))
     return time.perf_counter() - started
 
 
 def measure(count: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        pictures, out = Path(folder) / "pictures", Path(folder) / "prepared"
-        pictures.mkdir()
-        make_pictures(pictures, count)
-        decode_in_a_loop(pictures)  # the files are now in the system's cache, for both
-        loop = decode_in_a_loop(pictures)
-        seconds, peak = prepare(pictures, out)
+    with tempfile.TemporaryDirectory() as place:
+        folder, out = Path(place) / "images", Path(place) / "prepared"
+        write_images(DATA, folder, count)
+        decode_in_a_loop(folder)  # now the system's cache holds the files, for both
+        loop = decode_in_a_loop(folder)
+        seconds, peak = prepare(folder, out)
     print(
-        f"preparing, beside one process that decodes: {count / seconds:,.0f} pictures/s, baseline {count / loop:,.0f}; "
-        f"{loop / seconds:.2f} times as fast; peak memory {peak / 2**20:.0f} MiB for {count:,} pictures",
+        f"preparing, against one process that decodes: {count / seconds:,.0f} images/s, baseline {count / loop:,.0f}; "
+        f"{loop / seconds:.2f} times as fast; peak memory {peak / 2**20:.0f} MiB for {count:,} images",
         flush=True,
     )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", type=int, nargs="*", default=[7_000, 70_000], help="how many; default: 7000 70000")
-    for number in parser.parse_args().pictures:
+    parser.add_argument("images", type=int, nargs="*", default=[7_000, 70_000], help="how many; default: 7000 70000")
+    for number in parser.parse_args().images:
         measure(number)

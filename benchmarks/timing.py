@@ -3,9 +3,9 @@
     make timings                                       # those that are not measured yet
     make timings ARGUMENTS="--runs cnn_mnist --again"
 
-Each is trained for two epochs (a network that learns a stage in each: for all of its stages), and the result thrown
-away. The first epoch warms up and is not counted; an epoch is the training split once, or what epoch_tokens says of it,
-and the validation split once. Runs of fewer than two epochs are left out: rules are not trained, n-grams counted once.
+Each is trained for two epochs (a network that learns one layer per epoch: for all layers), and the result is discarded.
+The first epoch is a warm-up and not counted. An epoch is one pass over the training split, or `epoch_tokens` of it, and
+one over the validation split. Runs of fewer than two epochs are skipped: rules are not trained, n-grams counted once.
 Needs the prepared data of `make benchmarks`, or of `dvc repro prepare` in benchmarks/.
 """
 
@@ -31,9 +31,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--params", type=Path, default=FOLDER / "params.yaml", help="the file params.yaml")
     parser.add_argument("--data", type=Path, default=FOLDER / "data/prepared", help="folder of the prepared data")
-    parser.add_argument("--timings", type=Path, default=FOLDER / "reports/timings.json", help="what is written")
-    parser.add_argument("--runs", nargs="+", help="these alone, by their names in the table: without the seed's number")
-    parser.add_argument("--again", action="store_true", help="measure also what is measured already")
+    parser.add_argument(
+        "--timings", type=Path, default=FOLDER / "reports/timings.json", help="the file that is written"
+    )
+    parser.add_argument(
+        "--runs", nargs="+", help="only these, by their names in the table: without the number of the seed"
+    )
+    parser.add_argument("--again", action="store_true", help="also measure networks that have been measured")
     try:
         measure_all(**vars(parser.parse_args()))
     except (ValueError, OSError) as error:
@@ -41,16 +45,15 @@ def main() -> None:
 
 
 def measure_all(params: Path, data: Path, timings: Path, runs: list[str] | None, again: bool) -> None:
-    """Add to `timings` what is missing there, one network after the other."""
+    """Add missing networks to the file `timings`, one after the other."""
     settings = read_params(params)
     groups = aggregate.group_by_seed(settings.runs)
     done = files.read_json(timings) if timings.is_file() else {}
-    # what the params no longer hold is of no use
-    kept = {name: timing for name, timing in done.items() if name in groups}
+    kept = {name: timing for name, timing in done.items() if name in groups}  # without networks that were removed
     chosen = {name: pick(params, "runs", groups, name)[0] for name in runs or groups}
     for name, run in chosen.items():
         if settings.runs[run].train.epochs < EPOCHS:
-            print(f"{name}: left out, a run of fewer than {EPOCHS} epochs", flush=True)
+            print(f"{name}: skipped, a run of fewer than {EPOCHS} epochs", flush=True)
             continue
         key = build.configuration(settings, run)
         if not again and kept.get(name, {}).get("configuration") == key:
@@ -61,7 +64,7 @@ def measure_all(params: Path, data: Path, timings: Path, runs: list[str] | None,
 
 
 def measure(settings: Params, run: str, data: Path) -> dict[str, Any]:
-    """Train for a few epochs and tell how long one of them takes, the first left out."""
+    """Train for a few epochs and return the time per epoch, without the first one."""
     block, folder = settings.runs[run], data / settings.runs[run].dataset
     trainer.seed_everything(block.seed)
     network = networks.build(networks.describe(block.domain, block.model, prepared.read_facts(folder)))

@@ -1,10 +1,10 @@
-"""Word models trained by the pipeline beside word_recipe.py, in a process of their own.
+"""Word models trained by the pipeline, in a process of their own, for comparison with word_recipe.py.
 
     python benchmarks/word_pipeline.py rounds DATA MODEL ROUNDS WINDOWS
     python benchmarks/word_pipeline.py train DATA MODEL TOKENS FOLDER
 
-MODEL is `same`, the recipe's network, or `own`. `rounds` trains on WINDOWS windows for each of as many lines that it
-reads, and writes the seconds; `train` trains on TOKENS tokens, writes seconds and tokens, and saves the network.
+MODEL is `same`, the recipe's network, or `own`. `rounds` trains on WINDOWS windows for each line of standard input,
+ROUNDS in all, and prints the seconds. `train` trains on TOKENS tokens, prints seconds and tokens, saves the network.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ SEED = 1
 LSTM: dict[str, Any] = {"embedding_size": 200, "hidden_size": 200, "layers": 2, "initial_range": 0.1}
 MODELS = {
     "same": LstmOptions(**LSTM, output="chunked", dropout=0.2, output_bias="zero"),
-    # As lstm_words in params.yaml. In three minutes no text is read so often that dropout would help.
+    # As lstm_words in params.yaml. Three minutes are too few epochs for dropout to help.
     "own": LstmOptions(
         **LSTM, output="grouped", tied=True, embedding_scale=10.0, forget_bias=1.0, output_bias="frequencies"
     ),

@@ -1,14 +1,14 @@
 """The usual recipe for words: word_language_model of pytorch/examples, written from its published settings.
 
-An LSTM of 2 x 200 with dropout 0.2, embedding and decoder apart and uniform in +-0.1; 20 columns, windows of 35, plain
-SGD of 20 that is a quarter of it after every epoch whose validation loss is not the best, gradients clipped at 0.25.
-Plain torch, and nothing of this project: it runs in a process of its own, as people run it.
+An LSTM of 2 x 200 with dropout 0.2; embedding and decoder are separate and uniform in +-0.1. 20 columns, windows of 35,
+plain SGD with a learning rate of 20, divided by 4 after every epoch whose validation loss is not the best; gradients
+are clipped at 0.25. Plain torch without code of this project, in a process of its own.
 
     python benchmarks/word_recipe.py rounds DATA ROUNDS WINDOWS
     python benchmarks/word_recipe.py train DATA SECONDS WEIGHTS
 
-`rounds` trains on WINDOWS windows for each of as many lines that it reads, and writes the seconds; `train` trains for
-so many seconds, writes seconds and tokens, and saves the weights.
+`rounds` trains on WINDOWS windows for each line of standard input, ROUNDS in all, and prints the seconds. `train`
+trains for SECONDS, prints seconds and tokens, and saves the weights.
 """
 
 import json
@@ -53,7 +53,7 @@ class Model(nn.Module):
 
 
 def in_columns(tokens: np.ndarray, columns: int) -> Tensor:
-    """(length, columns), the rest left out."""
+    """Arrange a text in columns (length, columns); the remainder is dropped."""
     length = len(tokens) // columns
     return torch.from_numpy(tokens[: length * columns].astype(np.int64)).view(columns, length).t().contiguous()
 
@@ -65,7 +65,7 @@ def windows(data: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def step(model: Model, inputs: Tensor, targets: Tensor, state: State, rate: float) -> State:
-    """One window forth and back, then every weight down its gradient."""
+    """One forward and backward pass, then a step of plain SGD."""
     model.zero_grad()
     found, state = model(inputs, (state[0].detach(), state[1].detach()))
     nn.functional.nll_loss(found, targets).backward()
@@ -101,7 +101,7 @@ class Training:
         self.state, self.left = self.model.first_state(COLUMNS), windows(self.train)
 
     def advance(self) -> None:
-        """A window; at the end of an epoch first the validation, and all from the beginning."""
+        """Train on one window; at the end of an epoch, validate and start again from the beginning."""
         if (window := next(self.left, None)) is None:
             self._end_epoch()
             window = next(self.left)

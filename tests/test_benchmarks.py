@@ -1,4 +1,4 @@
-"""The folder benchmarks/: the same stages as the project's, its params and published figures, and a small run of it."""
+"""The folder benchmarks/: the stages of the project, its params, published results, and a small run of it."""
 
 import re
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from cvnlp.catalogue import SOURCES
 from cvnlp.language.models import MODELS
 from cvnlp.params import read_params
 from cvnlp.params.network_config import TextFormat
+from cvnlp.paths import BenchmarkPaths, ProjectPaths
 from cvnlp.report import aggregate
 
 FOLDER = ROOT / "benchmarks"
@@ -39,34 +40,39 @@ def paths(entries: list[Any]) -> list[str]:
 # The pipeline ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_stages_are_the_project_s_and_one_that_compares() -> None:
-    assert SHARED == ["evaluate", "prepare", "train"]
-    assert set(PIPELINE["stages"]) == {*SHARED, "compare"}
+def test_the_stages_are_those_of_the_project_and_the_tables() -> None:
+    assert SHARED == ["check", "evaluate", "prepare", "train"]
+    assert set(PIPELINE["stages"]) == {*SHARED, "benchmark_tables"}
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_a_stage_is_called_as_in_the_project(name: str) -> None:
-    own, other = PIPELINE["stages"][name], PROJECT["stages"][name]
-    assert own["foreach"] == other["foreach"]
-    assert own["do"]["cmd"] == other["do"]["cmd"]
-    assert own["do"]["params"] == other["do"]["params"]
-    assert paths(own["do"]["outs"]) == paths(other["do"]["outs"])
-    assert own["do"].get("deps", []) == [path for path in other["do"]["deps"] if not path.startswith("src/")]
+def test_a_stage_equals_that_of_the_project_except_for_code(name: str) -> None:
+    own, other = (stages["stages"][name] for stages in (PIPELINE, PROJECT))
+    assert own.get("foreach") == other.get("foreach")
+    own, other = (stage.get("do", stage) for stage in (own, other))
+    without_code = [path for path in other["deps"] if not path.startswith("${src}")]
+    assert own == other | {"deps": without_code}
 
 
-def test_the_code_is_the_project_s() -> None:
-    (own,), (other,) = PIPELINE["vars"], PROJECT["vars"]
+def test_the_command_is_that_of_the_project() -> None:
+    own, other = (
+        {key: value for entry in pipeline["vars"] for key, value in entry.items()} for pipeline in (PIPELINE, PROJECT)
+    )
     assert own["python"] == other["python"].replace("PYTHONPATH=src", "PYTHONPATH=../src")
 
 
-def test_all_that_compare_names_is_declared() -> None:
-    stage = PIPELINE["stages"]["compare"]
-    named = set(re.findall(r"--(?!params)\w+ (\S+)", stage["cmd"]))
-    assert named == {*stage["deps"], *paths(stage["outs"])}
+def test_paths_of_the_tables_are_those_of_the_package() -> None:
+    stage, own, project = PIPELINE["stages"]["benchmark_tables"], BenchmarkPaths(), ProjectPaths()
+    run = project.run("name", "dataset")
+    read = [own.larger, own.published, own.timings, run.prepared.parent]
+    read += [path.parent for path in (run.training, run.scores, run.durations)]
+    assert {Path(path) for path in stage["deps"]} == set(read)
+    assert {Path(path) for path in paths(stage["outs"])} == {own.report, own.table, own.figures}
 
 
 def test_results_are_in_git_and_data_is_not() -> None:
-    outs = [out for stage in PIPELINE["stages"].values() for out in stage.get("do", stage)["outs"]]
+    stages = [stage.get("do", stage) for stage in PIPELINE["stages"].values()]
+    outs = [out for stage in stages for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
     for out in outs:
         path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
         assert (options.get("cache", True) is False) == path.startswith("reports/"), path
@@ -104,7 +110,7 @@ WHOLE_BLOCK = r"(?ms)^  {}:$.*?(?=^  \S|\Z)"  # a run's lines, before the next o
 
 
 @pytest.mark.parametrize("name", LARGER.runs)
-def test_a_block_that_waits_is_trained_once_it_is_moved(name: str, tmp_path: Path) -> None:
+def test_a_block_of_larger_yaml_is_valid_in_params_yaml(name: str, tmp_path: Path) -> None:
     larger = (FOLDER / "larger.yaml").read_text(encoding="utf-8")
     block = re.search(WHOLE_BLOCK.format(name), larger)
     assert block is not None
@@ -132,7 +138,7 @@ def test_published_networks_have_the_published_size(name: str) -> None:
     assert networks.parameter_count(network) == pytest.approx(PUBLISHED_SIZES[name], rel=0.02)
 
 
-def test_merge_keys_are_read_and_what_a_run_says_itself_counts(tmp_path: Path) -> None:
+def test_merge_keys_are_read_and_overridden_by_the_run_itself(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(MERGED, encoding="utf-8")
     runs = read_params(tmp_path / "params.yaml").runs
     assert (runs["linear_1"].seed, runs["linear_2"].seed) == (1, 2)
@@ -189,20 +195,20 @@ def test_each_configuration_is_measured_once(measure: Callable[..., list[str]], 
     assert list(files.read_json(tmp_path / "timings.json")) == ["linear", "slow"]
 
 
-def test_what_is_left_out_is_named(measure: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_skipped_runs_are_named(measure: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     assert measure("once", "rules", again=True) == []
     assert capsys.readouterr().out.splitlines() == [
-        f"{name}: left out, a run of fewer than 2 epochs" for name in ("once", "rules")
+        f"{name}: skipped, a run of fewer than 2 epochs" for name in ("once", "rules")
     ]
 
 
-def test_what_is_measured_is_measured_again_if_asked(measure: Callable[..., list[str]]) -> None:
+def test_a_measured_network_is_measured_again_on_request(measure: Callable[..., list[str]]) -> None:
     assert measure("slow") == ["slow"]
     assert measure("slow", again=True) == ["slow"]
     assert measure() == ["linear_1"]
 
 
-def test_what_has_changed_is_measured_again_and_what_is_gone_forgotten(
+def test_a_changed_network_is_measured_again_and_a_removed_one_dropped(
     measure: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     measure()
@@ -249,7 +255,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 def test_all_stages_ran_once(clone: Clone) -> None:
     runs = [f"{stage}@linear_{seed}" for stage in ("train", "evaluate") for seed in (1, 2)]
-    assert sorted(clone.ran) == sorted(["prepare@digits", *runs, "compare"])
+    assert sorted(clone.ran) == sorted(["check", "prepare@digits", *runs, "benchmark_tables"])
     assert clone.repro() == []
 
 
@@ -263,20 +269,20 @@ def test_the_table_is_of_the_runs(clone: Clone) -> None:
     assert re.search(rf"\| {commit[:8]} +\|$", table, re.MULTILINE)
 
 
-def test_the_project_s_pipeline_does_not_see_them(clone: Clone) -> None:
+def test_the_pipeline_of_the_project_does_not_contain_them(clone: Clone) -> None:
     project = Clone(clone.folder.parent, Path(clone.environment["CVNLP_MIRROR"]))
     assert "linear_1" not in project("dvc", "stage", "list")
     assert "linear_1" not in project("dvc", "status")
 
 
-def test_what_git_takes_in_are_results_and_the_lock(clone: Clone) -> None:
+def test_git_tracks_results_and_the_lock(clone: Clone) -> None:
     listed = clone("git", "status", "--porcelain", "--untracked-files=all", ".").split("\n")
     names = {re.sub(r".*benchmarks/", "", line).strip('"') for line in listed if line}
     kinds = {Path(name).parts[1] if name.startswith("reports/") else name for name in names}
     assert kinds == {"dvc.lock", "durations", "figures", "history", "scores", "table.csv", "table.md", "training"}
 
 
-def test_trainings_are_in_a_tracker_of_their_own(clone: Clone) -> None:
+def test_trainings_are_in_a_database_of_their_own(clone: Clone) -> None:
     client, experiment = clone.mlflow()
     assert sorted(run.info.run_name for run in client.search_runs([experiment])) == ["linear_1", "linear_2"]
     assert not (clone.folder.parent / "mlflow.db").exists()

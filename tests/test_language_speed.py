@@ -1,4 +1,4 @@
-"""The recipe that word models are measured beside: its step is hand-written SGD, and it is scored as ours are."""
+"""The recipe that word models are compared with: its step is plain SGD, and both are scored by the same function."""
 
 import math
 import sys
@@ -32,7 +32,7 @@ def make_text(length: int = 41) -> np.ndarray:
     return np.random.default_rng(1).integers(0, WORDS, length).astype(np.uint16)
 
 
-def test_columns_are_read_downwards_and_what_is_left_is_left_out() -> None:
+def test_columns_hold_consecutive_tokens_without_the_remainder() -> None:
     data = word_recipe.in_columns(np.arange(11), 3)
     assert data.tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
     ((inputs, targets),) = word_recipe.windows(data)
@@ -41,7 +41,7 @@ def test_columns_are_read_downwards_and_what_is_left_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("clip", [0.01, 1e9])
-def test_a_step_goes_down_the_clipped_gradient_of_the_mean(clip: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_follows_the_clipped_gradient_of_the_mean(clip: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_recipe, "CLIP", clip)
     model = make_model(monkeypatch)
     inputs, targets = next(word_recipe.windows(word_recipe.in_columns(make_text(), 4)))
@@ -55,7 +55,7 @@ def test_a_step_goes_down_the_clipped_gradient_of_the_mean(clip: float, monkeypa
         assert torch.allclose(parameter, old - 2.0 * min(1.0, clip / norm) * gradient, atol=1e-6)
 
 
-def test_the_rate_is_a_quarter_after_an_epoch_that_is_not_the_best(
+def test_the_learning_rate_is_divided_by_four_after_an_epoch_that_is_not_the_best(
     language_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([3.0, 2.0, 2.5, 1.0])
@@ -68,7 +68,7 @@ def test_the_rate_is_a_quarter_after_an_epoch_that_is_not_the_best(
     assert rates == [20.0, 20.0, 5.0, 5.0]
 
 
-def test_an_epoch_has_every_target_and_the_next_begins_anew(
+def test_an_epoch_has_every_target_and_the_next_starts_again(
     language_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -82,7 +82,7 @@ def test_an_epoch_has_every_target_and_the_next_begins_anew(
     assert torch.equal(seen[count], seen[0])
 
 
-def test_the_recipe_s_model_is_scored_as_the_pipeline_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_converted_model_has_the_outputs_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """With dropout in its layers: no score has any."""
     model = make_model(monkeypatch, dropout=0.5).eval()
     network = language_speed.as_network(model.state_dict())
@@ -92,7 +92,7 @@ def test_the_recipe_s_model_is_scored_as_the_pipeline_s(monkeypatch: pytest.Monk
     assert torch.allclose(found[0].log_softmax(1), expected, atol=1e-6)
 
 
-def test_perplexity_is_of_every_validation_token(language_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_perplexity_includes_every_validation_token(language_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens, facts = prepared.load_array(language_data, "validation"), prepared.read_facts(language_data)
     torch.manual_seed(0)
     model = word_recipe.Model(facts["vocabulary_size"], size=6).eval()
@@ -110,7 +110,7 @@ def test_the_same_network_has_the_recipe_s_weights() -> None:
     assert {*ours.dropout.model_dump().values()} == {0.0, word_recipe.DROPOUT}
 
 
-def test_rounds_hand_out_what_is_asked_for_and_say_when_it_is_done(
+def test_a_round_starts_on_request_and_its_seconds_are_printed(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -124,6 +124,8 @@ def test_rounds_hand_out_what_is_asked_for_and_say_when_it_is_done(
     assert len(capfd.readouterr().out.split()) == 2
 
 
-def test_without_the_data_it_is_said_how_to_get_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_data_are_reported_with_the_command_that_makes_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     language_speed.measure(tmp_path / "ptb", 1.0)
     assert "dvc repro prepare@ptb" in capsys.readouterr().out

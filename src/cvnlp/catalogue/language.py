@@ -36,7 +36,7 @@ SOURCES = {
     ),
     "ptb": Source(
         domain="language",
-        title="the Penn Treebank as word models read it: 10,000 words",
+        title="Penn Treebank, preprocessed for word models: 10,000 words",
         files=(
             _plain(
                 "ptb.train.txt", "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf", 5_101_618, *_PTB
@@ -81,7 +81,7 @@ SOURCES = {
     ),
     "tinyshakespeare": Source(
         domain="language",
-        title="a million characters of Shakespeare, as char-rnn and nanoGPT read them",
+        title="a million characters of Shakespeare, as used by char-rnn and nanoGPT",
         files=(
             File(
                 "input.txt",

@@ -1,4 +1,4 @@
-"""Published pictures."""
+"""Published images."""
 
 from cvnlp.catalogue.entry import File, Source
 
@@ -106,7 +106,7 @@ SOURCES = {
     ),
     "cifar10": Source(
         domain="vision",
-        title="60,000 photographs of 10 things, 32 x 32, in colour",
+        title="60,000 photographs in 10 classes, 32 x 32, in colour",
         files=(
             # the binary version: the one for Python is made of pickles, which are never loaded here
             File(

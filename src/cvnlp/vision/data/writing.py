@@ -1,7 +1,7 @@
 """Prepared pictures on disk: arrays row by row, what the training pixels are like, and where every row came from."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,9 @@ def save_tables(folder: Path, pictures: Pictures, parts: Parts, found: np.ndarra
     named = ["file", "copy_file"] if pictures.name else []
     files.write_rows(folder / "duplicates.csv", [*header, *named], _copies(pictures, parts, found))
     if pictures.name:
-        files.write_rows(folder / "files.csv", ["split", "row", "class", "file"], _origins(pictures, parts))
+        files.write_rows(
+            folder / "files.csv", ["split", "row", "class", "file"], _origins(pictures, parts, pictures.name)
+        )
     if pictures.skipped is not None:
         pictures.skipped.save(folder / "skipped.csv")
 
@@ -89,8 +91,7 @@ def _copies(pictures: Pictures, parts: Parts, found: np.ndarray) -> Iterator[lis
         yield [split, rows[0], copy_split, rows[1], *names]
 
 
-def _origins(pictures: Pictures, parts: Parts) -> Iterator[list[Any]]:
-    assert pictures.name
+def _origins(pictures: Pictures, parts: Parts, name: Callable[[int], str]) -> Iterator[list[Any]]:
     for split, indices in parts.items():
         for row, index in enumerate(indices):
-            yield [split, row, pictures.classes[pictures.labels[index]], pictures.name(index)]
+            yield [split, row, pictures.classes[pictures.labels[index]], name(index)]
