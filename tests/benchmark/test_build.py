@@ -231,7 +231,7 @@ def test_seconds_per_epoch_are_shown_where_they_were_measured(folder: Path) -> N
     add_timing(folder, "mlp", "mlp_1")
     text = write(folder)
     table = rows(text, "digits")
-    assert (table["mlp"]["seconds per epoch"], table["mlp"]["pictures per second"]) == ("12.3", "4,322")
+    assert (table["mlp"]["seconds per epoch"], table["mlp"]["images per second"]) == ("12.3", "4,322")
     assert table["rules"]["seconds per epoch"] == ""
     (measured,) = rows_after(text, "Measurements of the seconds per epoch")
     assert (measured["measurements"], measured["processor"]) == ("1", "Abacus 3")

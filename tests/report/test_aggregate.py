@@ -104,7 +104,7 @@ def paths(tmp_path: Path) -> ProjectPaths:
         run = paths.run(f"mlp_{number}", "digits")
         trained = {"parameters": 5, "multiply_adds": 7, "epochs": 2 + number, "best_epoch": number, "examples": 1}
         files.write_json(run.training, trained)
-        files.write_json(run.scores, {"accuracy": accuracy, "pictures": 3.0} | ({"nll": 0.5} if number == 1 else {}))
+        files.write_json(run.scores, {"accuracy": accuracy, "images": 3.0} | ({"nll": 0.5} if number == 1 else {}))
     return paths
 
 

@@ -61,8 +61,8 @@ runs:
     insight: {}
 """
 SCORES: dict[str, dict[str, float]] = {
-    "rules": {"accuracy": 0.5, "error_rate": 0.5, "nll": 1.25, "ece": 0.0625, "macro_f1": 0.4375, "pictures": 4},
-    "cnn": {"accuracy": 0.75, "error_rate": 0.25, "nll": 0.5, "ece": 0.125, "macro_f1": 0.625, "pictures": 4},
+    "rules": {"accuracy": 0.5, "error_rate": 0.5, "nll": 1.25, "ece": 0.0625, "macro_f1": 0.4375, "images": 4},
+    "cnn": {"accuracy": 0.75, "error_rate": 0.25, "nll": 0.5, "ece": 0.125, "macro_f1": 0.625, "images": 4},
     "cnn_plays": {"nats_per_token": 1.5, "perplexity": 4.4817, "bits_per_character": 2.164, "tokens": 9},
     "train": {"nats_per_token": 7.5, "perplexity": 1808.04, "perplexity_cache": 1200.5, "tokens": 9},
 }
@@ -105,12 +105,12 @@ def write_data(paths: ProjectPaths) -> None:
 
 def write_vision(run: RunPaths, *, mistakes: bool, attacked: bool) -> None:
     classes = [str(digit) for digit in range(10)]
-    one = {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "average_precision": 0.75, "pictures": 1}
+    one = {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "average_precision": 0.75, "images": 1}
     write_csv(run.evaluation / "classes.csv", [{"class": name} | one for name in classes])
     ends = [{"recall": 0.0, "precision": 1.0}, {"recall": 1.0, "precision": 0.1}]
     write_csv(run.evaluation / "curves.csv", [{"class": name} | end for name in classes for end in ends])
     write_csv(run.evaluation / "confusion.csv", [dict.fromkeys(classes, 1) for _ in classes])
-    write_csv(run.evaluation / "calibration.csv", [{"bin": 9, "pictures": 4, "confidence": 0.95, "accuracy": 0.75}])
+    write_csv(run.evaluation / "calibration.csv", [{"bin": 9, "images": 4, "confidence": 0.95, "accuracy": 0.75}])
     table = pd.DataFrame({"index": [2], "actual": ["3"], "predicted": ["8"], "confidence": [0.9]})
     table.head(int(mistakes)).to_csv(run.evaluation / "mistakes.csv", index=False)
     prepared.save_array(run.evaluation, "mistakes", np.full((int(mistakes), 6, 6, 1), 99, np.uint8))
@@ -120,7 +120,7 @@ def write_vision(run: RunPaths, *, mistakes: bool, attacked: bool) -> None:
         for name, array in (pictures | names).items():
             prepared.save_array(run.attack_examples, name, array)
     write_csv(run.attack_table, [{"method": name, "eps": 0.1, "accuracy": 0.25} for name in ("random", "fgsm", "pgd")])
-    files.write_json(run.attacks, {"accuracy_clean": 0.75, "pictures": 4})
+    files.write_json(run.attacks, {"accuracy_clean": 0.75, "images": 4})
 
 
 def write_language(run: RunPaths) -> None:

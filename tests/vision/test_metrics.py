@@ -158,7 +158,7 @@ def test_scores_counted_by_hand() -> None:
     found = metrics.summary(probabilities, labels, bins=2)
     assert found["accuracy"] == 0.75
     assert found["error_rate"] == 0.25
-    assert found["pictures"] == 4
+    assert found["images"] == 4
     assert found["nll"] == pytest.approx(-np.log([0.9, 0.4, 0.7, 0.8]).mean())
     assert found["ece"] == pytest.approx(abs(np.mean([0.9, 0.6, 0.7, 0.8]) - 0.75))
     assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
@@ -171,20 +171,20 @@ def test_confusion_has_the_truth_in_rows() -> None:
 def test_a_class_never_met_and_never_named_scores_zero() -> None:
     table = metrics.per_class(np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]), np.array([0, 1]))
     assert table["f1"].tolist() == [1.0, 1.0, 0.0]
-    assert table["pictures"].tolist() == [1, 1, 0]
+    assert table["images"].tolist() == [1, 1, 0]
 
 
 def test_calibration_of_bins_by_hand() -> None:
     probabilities = np.array([[0.95, 0.05], [0.91, 0.09], [0.55, 0.45], [1.0, 0.0]])
     table = metrics.calibration(probabilities, np.array([0, 1, 0, 0]), bins=10)
     assert table["bin"].tolist() == [5, 9]
-    assert table["pictures"].tolist() == [1, 3]
+    assert table["images"].tolist() == [1, 3]
     assert table["confidence"].tolist() == pytest.approx([0.55, (0.95 + 0.91 + 1.0) / 3])
     assert table["accuracy"].tolist() == pytest.approx([1.0, 2 / 3])
 
 
 def test_every_picture_is_in_one_bin(predictions: tuple[np.ndarray, np.ndarray]) -> None:
-    assert metrics.calibration(*predictions, bins=15)["pictures"].sum() == len(predictions[1])
+    assert metrics.calibration(*predictions, bins=15)["images"].sum() == len(predictions[1])
 
 
 def test_error_and_accuracy_are_one_thing_said_twice(predictions: tuple[np.ndarray, np.ndarray]) -> None:

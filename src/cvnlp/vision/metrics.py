@@ -17,7 +17,7 @@ HEADLINE = {
 }
 # the scores set beside published ones: name -> what it is called there, and by how much it is multiplied
 COMPARED = {"accuracy": ("accuracy, %", 100.0), "error_rate": ("error, %", 100.0)}
-EXAMPLES = "pictures"  # what a training counts
+EXAMPLES = "images"  # what a training counts
 
 
 def summary(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> dict[str, float]:
@@ -36,7 +36,7 @@ def summary(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> dict
         "ece": calibration_error(probabilities, labels, bins=bins),
         "macro_f1": float(classes["f1"].mean()),
         "mean_average_precision": float(classes["average_precision"].mean()),  # of the classes that have one
-        "pictures": len(labels),
+        "images": len(labels),
     }
 
 
@@ -61,7 +61,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> 
     rows = [
         {
             "bin": bin_,
-            "pictures": int(chosen.sum()),
+            "images": int(chosen.sum()),
             "confidence": confidence[chosen].mean(),
             "accuracy": right[chosen].mean(),
         }
@@ -74,7 +74,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> float:
     """Expected calibration error (Naeini et al. 2015): mean gap between confidence and accuracy."""
     table = calibration(probabilities, labels, bins=bins)
-    gaps = (table["confidence"] - table["accuracy"]).abs() * table["pictures"]
+    gaps = (table["confidence"] - table["accuracy"]).abs() * table["images"]
     return float(gaps.sum() / len(labels))
 
 
@@ -91,7 +91,7 @@ def per_class(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     precision, recall = _ratio(right, predicted), _ratio(right, present)
     f1 = _ratio(2 * precision * recall, precision + recall)
     average = average_precision(probabilities, labels)
-    columns = {"precision": precision, "recall": recall, "f1": f1, "average_precision": average, "pictures": present}
+    columns = {"precision": precision, "recall": recall, "f1": f1, "average_precision": average, "images": present}
     return pd.DataFrame(columns)
 
 

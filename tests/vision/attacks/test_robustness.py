@@ -33,12 +33,12 @@ def test_every_attack_is_made_at_every_eps(network: Cnn, vision_data: Path) -> N
     for row in rows:
         assert scores[f"accuracy_{row['method']}_{row['eps']:g}"] == row["accuracy"]
         assert 0 <= row["accuracy"] <= scores["accuracy_clean"]
-    assert scores["pictures"] == 40
-    assert set(scores) == {"pictures", "accuracy_clean", *(f"accuracy_{row['method']}_{row['eps']:g}" for row in rows)}
+    assert scores["images"] == 40
+    assert set(scores) == {"images", "accuracy_clean", *(f"accuracy_{row['method']}_{row['eps']:g}" for row in rows)}
 
 
 def test_more_images_than_exist_attack_all_of_them(network: Cnn, vision_data: Path) -> None:
-    assert attack(network, vision_data, images=1000).scores["pictures"] == 50
+    assert attack(network, vision_data, images=1000).scores["images"] == 50
 
 
 def test_examples_are_misclassified_only_after_the_attack(network: Cnn, vision_data: Path) -> None:

@@ -56,7 +56,7 @@ def read(folder: Path, name: str, **options: Any) -> pd.DataFrame:
 def test_perfect_classifier_has_perfect_scores(vision_data: Path, tmp_path: Path) -> None:
     found = evaluate(BrightestRow(), vision_data, prepared.read_facts(vision_data, VisionFacts), OPTIONS, tmp_path)
     assert found["accuracy"] == 1.0 and found["macro_f1"] == 1.0
-    assert found["pictures"] == 50
+    assert found["images"] == 50
     assert len(read(tmp_path, "mistakes")) == 0
     assert np.load(tmp_path / "mistakes.npy").shape == (0, 12, 12, 1)
 
@@ -106,14 +106,14 @@ def test_classes_agree_with_the_scores(vision_data: Path, evaluated: tuple[dict[
     assert table["class"].tolist() == prepared.read_facts(vision_data, VisionFacts).classes
     assert table["f1"].mean() == pytest.approx(found["macro_f1"], abs=1e-5)
     assert table["average_precision"].mean() == pytest.approx(found["mean_average_precision"], abs=1e-5)
-    assert table["pictures"].tolist() == [5] * 10
+    assert table["images"].tolist() == [5] * 10
 
 
 def test_confusion_agrees_with_the_scores(evaluated: tuple[dict[str, float], Path]) -> None:
     found, folder = evaluated
     counts = read(folder, "confusion").to_numpy()
     predictions = read(folder, "predictions")
-    assert counts.sum() == found["pictures"]
+    assert counts.sum() == found["images"]
     assert counts.trace() / counts.sum() == pytest.approx(found["accuracy"])
     assert counts.sum(0).tolist() == [(predictions["predicted"] == label).sum() for label in range(10)]
 
@@ -121,9 +121,9 @@ def test_confusion_agrees_with_the_scores(evaluated: tuple[dict[str, float], Pat
 def test_calibration_agrees_with_the_scores(evaluated: tuple[dict[str, float], Path]) -> None:
     found, folder = evaluated
     table = read(folder, "calibration")
-    gaps = (table["confidence"] - table["accuracy"]).abs() * table["pictures"]
-    assert table["pictures"].sum() == found["pictures"]
-    assert gaps.sum() / found["pictures"] == pytest.approx(found["ece"], abs=1e-5)
+    gaps = (table["confidence"] - table["accuracy"]).abs() * table["images"]
+    assert table["images"].sum() == found["images"]
+    assert gaps.sum() / found["images"] == pytest.approx(found["ece"], abs=1e-5)
 
 
 def test_mistakes_are_the_worst_ones_with_their_pictures(

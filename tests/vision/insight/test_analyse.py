@@ -47,7 +47,15 @@ OPTIONS = VisionInsight(
     images_per_pair=4,
     bins=10,
 )
-ALWAYS = ("limits.csv", "worst.csv", "fooled.csv", "attention.csv", "confusions.csv", "reliability.csv", "attended.npy")
+ALWAYS = (
+    "invariance.csv",
+    "worst_case.csv",
+    "misclassified.csv",
+    "attribution.csv",
+    "attributed_images.npy",
+    "confusions.csv",
+    "reliability.csv",
+)
 CONVOLUTIONAL = [name for name, network in MODELS.items() if hasattr(network, "feature_layers")]
 
 
@@ -107,7 +115,7 @@ def test_scores_are_finite_and_flat(name: str, analysed: Any) -> None:
     scores, _ = analysed(name)
     assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in scores.values())
     assert all(re.fullmatch(r"\w+", key) for key in scores)
-    assert scores["worst_case_accuracy"] <= 1 and 0 <= scores["accuracy_unchanged"] <= 1
+    assert scores["worst_case_accuracy"] <= 1 and 0 <= scores["accuracy_clean"] <= 1
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -140,7 +148,7 @@ def test_analysis_is_deterministic(name: str, without_test: Path, analysed: Any,
         for root in (folder, tmp_path)
     )
     assert written == again
-    assert any(path.parent.name == "laboratory" for path in written) == (name == "cnn")
+    assert any(path.parent.name == "convolution" for path in written) == (name == "cnn")
 
 
 def test_filters_are_those_before_and_after_training(analysed: Any) -> None:
@@ -152,7 +160,7 @@ def test_filters_are_those_before_and_after_training(analysed: Any) -> None:
 
 
 def test_maps_are_of_the_chosen_image(without_test: Path, analysed: Any) -> None:
-    picture = prepared.load_array(analysed("cnn")[1], "picture")
+    picture = prepared.load_array(analysed("cnn")[1], "image")
     assert np.array_equal(np.round(picture * 255), prepared.load_array(without_test, "validation_images")[3])
 
 
@@ -163,8 +171,8 @@ def test_image_number_past_the_last_is_refused(without_test: Path, tmp_path: Pat
 
 def test_transformed_examples_are_misclassified(analysed: Any) -> None:
     folder = analysed("cnn")[1]
-    table = pd.read_csv(folder / "fooled.csv", dtype={"actual": str, "predicted": str})
-    pairs = torch.from_numpy(np.array(prepared.load_array(folder, "fooled"))).permute(0, 1, 4, 2, 3).to(device())
+    table = pd.read_csv(folder / "misclassified.csv", dtype={"actual": str, "predicted": str})
+    pairs = torch.from_numpy(np.array(prepared.load_array(folder, "misclassified"))).permute(0, 1, 4, 2, 3).to(device())
     assert pairs.shape[:2] == (2, len(table))
     if len(table):
         with torch.no_grad():

@@ -112,8 +112,8 @@ def test_analysis_writes_attributions_of_validation_images(vision_data: Path, tm
     classes = [f"class {number}" for number in range(10)]
     options = VisionInsight(attribution_images=7, attribution_steps=50)
     scores = analyse_attribution(build("cnn"), vision_data, classes, options, tmp_path)
-    table = pd.read_csv(tmp_path / "attention.csv")
-    images, attributions = (np.load(tmp_path / f"{name}.npy") for name in ("attended", "attributions"))
+    table = pd.read_csv(tmp_path / "attribution.csv")
+    images, attributions = (np.load(tmp_path / f"{name}.npy") for name in ("attributed_images", "attributions"))
     assert images.shape == (7, 12, 12, 1) and attributions.shape == (7, 12, 12)
     assert np.array_equal(images * 255, np.load(vision_data / "validation_images.npy")[table["index"]])
     labels = np.load(vision_data / "validation_labels.npy")[table["index"]]
@@ -122,4 +122,4 @@ def test_analysis_writes_attributions_of_validation_images(vision_data: Path, tm
     assert table["attributed"].to_numpy() == pytest.approx(sums, abs=1e-4)
     gap = np.abs(sums - table["logit_above_black"]).sum() / np.abs(table["logit_above_black"]).sum()
     assert scores["completeness_error"] == pytest.approx(gap, abs=1e-3)
-    assert scores["deletion_fall"] == pytest.approx(table["fall"].mean(), rel=1e-4)
+    assert scores["deletion_drop"] == pytest.approx(table["drop"].mean(), rel=1e-4)

@@ -28,7 +28,7 @@ from report_contents import figure_names, texts, words
 
 OPTIONS = VisionInsight(detection_threshold=0.5, nms_iou=0.2, canvases_shown=2)
 CANVASES = {"count": 6, "size": [24, 32], "pictures": 3, "background": 0.3}
-TABLES = ("found", "boxes", "classes", "curves", "everywhere")
+TABLES = ("predictions", "ground_truth", "classes", "curves", "windows")
 
 
 def template_network(shown: list[np.ndarray]) -> Classifier:
@@ -76,30 +76,31 @@ def detect(network: Classifier, data: Path, folder: Path, **options: Any) -> dic
 
 def test_perfect_classifier_has_perfect_scores(data: Path, tmp_path: Path) -> None:
     scores = detect(template_network(glyphs()), data, tmp_path)
-    for name in ("precision", "recall", "map", "located_precision", "located_recall"):
-        assert scores[f"reading_{name}"] == 1
-    there, found = (pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False) for name in ("boxes", "found"))
+    for name in ("precision", "recall", "map", "class_agnostic_precision", "class_agnostic_recall"):
+        assert scores[f"detection_{name}"] == 1
+    names = ("ground_truth", "predictions")
+    there, found = (pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False) for name in names)
     place = ["canvas", "top", "left", "height", "width", "class"]
     assert sorted(there[place].to_numpy().tolist()) == sorted(found[place].to_numpy().tolist())
-    assert there["found"].all() and found["right"].all() and found["located"].all()
-    assert scores["reading_without_background_precision"] < 0.5
+    assert there["detected"].all() and found["correct"].all() and found["located"].all()
+    assert scores["detection_without_background_precision"] < 0.5
 
 
 def test_swapped_classes_lower_all_but_the_class_agnostic_scores(data: Path, tmp_path: Path) -> None:
     ring, cross, square = glyphs()
     scores = detect(template_network([cross, ring, square]), data, tmp_path)
-    assert scores["reading_located_precision"] == scores["reading_located_recall"] == 1
-    there = pd.read_csv(tmp_path / "boxes.csv", keep_default_na=False)
-    assert scores["reading_recall"] == pytest.approx((there["class"] == "NA").mean())
-    assert scores["reading_map"] == pytest.approx(1 / 3)
+    assert scores["detection_class_agnostic_precision"] == scores["detection_class_agnostic_recall"] == 1
+    there = pd.read_csv(tmp_path / "ground_truth.csv", keep_default_na=False)
+    assert scores["detection_recall"] == pytest.approx((there["class"] == "NA").mean())
+    assert scores["detection_map"] == pytest.approx(1 / 3)
 
 
 def test_scores_are_flat_and_one_pass_is_as_good_as_sliding(data: Path, tmp_path: Path) -> None:
     scores = detect(template_network(glyphs()), data, tmp_path)
-    assert all(re.fullmatch(r"reading_\w+", name) and np.isfinite(value) for name, value in scores.items())
-    assert scores["reading_difference"] < 1e-5
-    assert scores["reading_multiply_adds_ratio"] == 1  # a single layer shares nothing
-    assert scores["reading_multiply_adds"] == 17 * 25 * 64 * 4
+    assert all(re.fullmatch(r"detection_\w+", name) and np.isfinite(value) for name, value in scores.items())
+    assert scores["detection_one_pass_difference"] < 1e-5
+    assert scores["detection_multiply_adds_ratio"] == 1  # a single layer shares nothing
+    assert scores["detection_multiply_adds"] == 17 * 25 * 64 * 4
 
 
 def test_threshold_trades_recall_for_precision(data: Path, tmp_path: Path) -> None:
@@ -108,9 +109,9 @@ def test_threshold_trades_recall_for_precision(data: Path, tmp_path: Path) -> No
     with torch.no_grad():
         network.layers.head[1].weight += torch.randn(4, 64)
     low, high = (detect(network, data, tmp_path / str(score), detection_threshold=score) for score in (0.1, 0.999))
-    assert low["reading_located_recall"] >= high["reading_located_recall"]
-    assert low["reading_map"] == high["reading_map"]
-    counts = [len(pd.read_csv(tmp_path / str(score) / "found.csv")) for score in (0.1, 0.999)]
+    assert low["detection_class_agnostic_recall"] >= high["detection_class_agnostic_recall"]
+    assert low["detection_map"] == high["detection_map"]
+    counts = [len(pd.read_csv(tmp_path / str(score) / "predictions.csv")) for score in (0.1, 0.999)]
     assert counts[0] > counts[1]
 
 
@@ -124,8 +125,11 @@ def test_result_is_deterministic(data: Path, tmp_path: Path) -> None:
 def test_shown_are_the_first_and_the_worst_of_the_others(data: Path, tmp_path: Path) -> None:
     ring, cross, square = glyphs()
     detect(template_network([ring, square, cross]), data, tmp_path)
-    shown, boxes = prepared.load_array(tmp_path, "shown"), pd.read_csv(tmp_path / "boxes.csv", keep_default_na=False)
-    mistakes = (~boxes["found"]).groupby(boxes["canvas"]).sum()
+    shown, boxes = (
+        prepared.load_array(tmp_path, "shown"),
+        pd.read_csv(tmp_path / "ground_truth.csv", keep_default_na=False),
+    )
+    mistakes = (~boxes["detected"]).groupby(boxes["canvas"]).sum()
     assert list(shown[:2]) == [0, 1] and len(shown) == 4
     assert mistakes[shown[2]] == mistakes[2:].max() >= mistakes[shown[3]]
     expected = prepared.load_array(data, "validation_canvases")[shown]
@@ -140,7 +144,7 @@ def test_fewer_canvases_than_wanted_are_all_shown(data: Path, tmp_path: Path) ->
 
 def test_every_window_that_is_not_background_is_listed(data: Path, tmp_path: Path) -> None:
     detect(template_network(glyphs()), data, tmp_path)
-    seen = pd.read_csv(tmp_path / "everywhere.csv", keep_default_na=False)
+    seen = pd.read_csv(tmp_path / "windows.csv", keep_default_na=False)
     assert set(seen["class"]) <= {"ring", "cross", "NA"} and set(seen["canvas"]) == {
         *prepared.load_array(tmp_path, "shown")
     }
@@ -151,7 +155,7 @@ def test_every_window_that_is_not_background_is_listed(data: Path, tmp_path: Pat
 def test_reason_is_written_for_a_network_that_is_not_convertible(data: Path, tmp_path: Path) -> None:
     network = classifier("cnn", (8, 8, 1), 4, mean=0.5, std=0.5, blocks=[{"filters": 2}]).eval()
     assert detect(network, data, tmp_path) == {}
-    assert [path.name for path in tmp_path.iterdir()] == ["unreadable.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["not_convertible.txt"]
     (text,) = texts([detection_section(tmp_path, tmp_path)])
     assert "cannot be applied to a whole canvas in one pass: Cnn pads its feature maps" in text
 
@@ -160,15 +164,15 @@ def test_section_without_detections(data: Path, tmp_path: Path) -> None:
     network = template_network(glyphs())
     with torch.no_grad():
         network.layers.head[1].bias[-1] = 1e4
-    assert detect(network, data, tmp_path / "reading")["reading_recall"] == 0
-    detection_section(tmp_path / "reading", tmp_path / "figures")
+    assert detect(network, data, tmp_path / "detection")["detection_recall"] == 0
+    detection_section(tmp_path / "detection", tmp_path / "figures")
 
 
 def test_section_is_deterministic(data: Path, tmp_path: Path) -> None:
-    detect(template_network(glyphs()), data, tmp_path / "reading")
-    shown = figure_names([detection_section(tmp_path / "reading", tmp_path / "figures")])
+    detect(template_network(glyphs()), data, tmp_path / "detection")
+    shown = figure_names([detection_section(tmp_path / "detection", tmp_path / "figures")])
     assert shown == ["detections.png", "window_predictions.png", "precision_recall.png", "worst_detections.png"]
-    detection_section(tmp_path / "reading", tmp_path / "again")
+    detection_section(tmp_path / "detection", tmp_path / "again")
     for name in shown:
         assert files.sha256(tmp_path / "figures" / name) == files.sha256(tmp_path / "again" / name)
 
@@ -183,4 +187,4 @@ def test_analysis_covers_canvases_if_the_data_has_them(data: Path, tmp_path: Pat
     for name, known in (("with", facts), ("without", facts.model_copy(update={"canvases": None}))):
         scores = analyse(network, network, data, known, small, tmp_path / name)
         found = words(insight_section(tmp_path / name, tmp_path / f"{name} figures"))
-        assert ("reading_map" in scores) == ("Sliding-window detection" in found) == (name == "with")
+        assert ("detection_map" in scores) == ("Sliding-window detection" in found) == (name == "with")

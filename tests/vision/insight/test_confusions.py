@@ -50,7 +50,7 @@ def test_without_mistakes_the_table_is_empty() -> None:
 
 def test_reliability_by_predicted_class() -> None:
     table = reliability(probabilities(), LABELS, CLASSES, bins=10).set_index("class")
-    assert list(table["named"]) == [2, 3, 3]
+    assert list(table["predictions"]) == [2, 3, 3]
     assert list(table["accuracy"]) == pytest.approx([1 / 2, 1 / 3, 1 / 3])
     assert list(table["confidence"]) == pytest.approx([0.75, 0.7, 0.8])
     assert list(table["gap"]) == pytest.approx([0.25, 0.7 - 1 / 3, 0.8 - 1 / 3])
@@ -64,12 +64,12 @@ def test_class_that_is_never_predicted_has_empty_cells() -> None:
     table = reliability(probabilities(np.where(PREDICTED == 1, 0, PREDICTED)), LABELS, CLASSES, bins=10).set_index(
         "class"
     )
-    assert table.loc["dog", "named"] == 0
+    assert table.loc["dog", "predictions"] == 0
     assert np.isnan(table.loc["dog", "accuracy"])
 
 
 def test_gaps_weighted_by_predictions_sum_to_the_total_gap() -> None:
     table = reliability(probabilities(), LABELS, CLASSES, bins=10)
-    assert (table["gap"] * table["named"]).sum() / len(LABELS) == pytest.approx(
+    assert (table["gap"] * table["predictions"]).sum() / len(LABELS) == pytest.approx(
         CONFIDENCE.mean() - (PREDICTED == LABELS).mean()
     )

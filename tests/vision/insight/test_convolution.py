@@ -25,7 +25,7 @@ SIZES = [
     ((8, 8, 3), (2, 2, 4)),
     ((6, 7, 2), (2, 1, 1)),
 ]
-TORCH_MODES = {"zero": "constant", "mirror": "reflect", "repeat": "replicate"}
+TORCH_MODES = {"zero": "constant", "reflect": "reflect", "replicate": "replicate"}
 
 
 def make(*shape: int) -> np.ndarray:
@@ -88,7 +88,7 @@ def test_a_filter_of_all_channels_gives_one_map_and_several_filters_give_several
     )
 
 
-@pytest.mark.parametrize("border", ["zero", "mirror", "repeat"])
+@pytest.mark.parametrize("border", ["zero", "reflect", "replicate"])
 def test_stride_selects_positions_of_the_whole_map(border: str) -> None:
     picture, kernel = make(9, 10), make(3, 3)
     whole = correlate(picture, kernel, border=border)
@@ -131,7 +131,7 @@ def test_a_shifted_picture_gives_a_shifted_map() -> None:
 
 def test_borders_on_a_line() -> None:
     line, left, right = np.array([[1.0, 2.0, 3.0]]), np.array([[1, 0, 0]]), np.array([[0, 0, 1]])
-    expected = {"zero": (0, 0), "mirror": (2, 2), "repeat": (1, 3)}
+    expected = {"zero": (0, 0), "reflect": (2, 2), "replicate": (1, 3)}
     for border, (before, after) in expected.items():
         assert correlate(line, left, border=border).tolist() == [[before, 1, 2]]
         assert correlate(line, right, border=border).tolist() == [[2, 3, after]]
@@ -139,19 +139,19 @@ def test_borders_on_a_line() -> None:
 
 def test_box_filter_keeps_a_constant_image_unless_the_border_is_zero() -> None:
     plain = np.full((6, 6), 0.7)
-    for border in ("valid", "mirror", "repeat"):
+    for border in ("valid", "reflect", "replicate"):
         assert np.allclose(correlate(plain, FILTERS["box"], border=border), 0.7)
     zeros = correlate(plain, FILTERS["box"], border="zero")
     assert np.allclose([zeros[0, 0], zeros[0, 3], zeros[3, 3]], [0.7 * 4 / 9, 0.7 * 6 / 9, 0.7])
 
 
 def test_image_smaller_than_the_filter_gets_a_border() -> None:
-    for border in ("zero", "mirror", "repeat"):
+    for border in ("zero", "reflect", "replicate"):
         assert correlate(np.ones((1, 2)), np.ones((5, 5)), border=border).shape == (1, 2)
 
 
 REFUSED: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any], str]] = [
-    ((5, 5), (3, 3), {"border": "wrap"}, "border 'wrap' is none of: valid, zero, mirror, repeat"),
+    ((5, 5), (3, 3), {"border": "wrap"}, "border 'wrap' is none of: valid, zero, reflect, replicate"),
     ((5, 5), (3, 3), {"stride": 0}, "stride 0 is less than 1"),
     ((5, 5), (3, 3), {"dilation": -1}, "dilation -1 is less than 1"),
     (

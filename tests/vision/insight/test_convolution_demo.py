@@ -62,7 +62,7 @@ def test_output_is_the_sum_of_the_responses_to_the_impulses() -> None:
 def test_redness_is_zero_for_grey_and_the_sum_of_its_channels() -> None:
     picture = picture_of(8, 8, 3)
     shares = channel_contributions(picture, demo.REDNESS)
-    assert np.allclose(shares.sum(2), correlate(picture, demo.REDNESS, border="mirror"), rtol=0, atol=1e-12)
+    assert np.allclose(shares.sum(2), correlate(picture, demo.REDNESS, border="reflect"), rtol=0, atol=1e-12)
     grey = np.repeat(picture[..., :1], 3, axis=2)
     assert np.abs(correlate(grey, demo.REDNESS)).max() < 1e-12
     assert np.allclose(correlate(np.ones((5, 5, 3)) * [1, 0, 0], demo.REDNESS), 1)
@@ -74,7 +74,7 @@ def test_images_of_any_shape(shape: tuple[int, int, int]) -> None:
     assert all(array.dtype == np.float64 and np.isfinite(array).all() for array in arrays.values())
     assert ("redness" in arrays) == (shape[2] == 3)
     assert {f"filter_{name}" for name in FILTERS} | {f"border_{rule}" for rule in BORDERS} <= arrays.keys()
-    assert np.array_equal(arrays["filter_identity"], arrays["picture"])
+    assert np.array_equal(arrays["filter_identity"], arrays["image"])
     assert arrays["border_zero"].shape == shape
     assert arrays["stride_2"].shape == (-(-shape[0] // 2), -(-shape[1] // 2), shape[2])
     assert all(np.isfinite(list(demo.measure(picture_of(*shape)).values())))
@@ -85,7 +85,7 @@ def test_result_is_deterministic_and_a_copy() -> None:
     before = picture.copy()
     first, second = demo.demo_arrays(picture), demo.demo_arrays(picture)
     assert all(first[name].tobytes() == second[name].tobytes() for name in first)
-    first["picture"][:] = 0
+    first["image"][:] = 0
     assert np.array_equal(picture, before)
 
 
@@ -97,10 +97,12 @@ def test_measurements_agree_with_the_arrays() -> None:
     assert numbers["flip_worked"] == pytest.approx(
         np.abs(arrays["flip_correlation"] - arrays["flip_convolution"]).max()
     )
-    assert numbers["border_zero_mirror"] == pytest.approx(np.abs(arrays["border_zero"] - arrays["border_mirror"]).max())
+    assert numbers["border_zero_reflect"] == pytest.approx(
+        np.abs(arrays["border_zero"] - arrays["border_reflect"]).max()
+    )
     assert numbers["border_share"] == pytest.approx(1 - 22 * 22 / 28**2)
-    assert np.allclose(arrays["border_mirror"][3:-3, 3:-3], arrays["border_valid"])
-    assert np.allclose(arrays["border_repeat"][3:-3, 3:-3], arrays["border_valid"])
+    assert np.allclose(arrays["border_reflect"][3:-3, 3:-3], arrays["border_valid"])
+    assert np.allclose(arrays["border_replicate"][3:-3, 3:-3], arrays["border_valid"])
     assert numbers["separable_difference"] < 1e-12
     assert (numbers["separable_products"], numbers["square_products"]) == (10, 25)
 

@@ -130,7 +130,9 @@ def test_scores_with_and_without_regard_to_the_class() -> None:
     predictions = boxes((0, 0, 0, "a"), (0, 20, 0, "b"), (0, 80, 0, "b"), (0, 40, 0, "b"))  # of 0.9, 0.8, 0.7, 0.6
     scores = detection_scores(predictions, ground_truth, CLASSES, threshold=0.65)
     assert scores["precision"] == pytest.approx(1 / 3) and scores["recall"] == pytest.approx(1 / 4)
-    assert scores["located_precision"] == pytest.approx(2 / 3) and scores["located_recall"] == pytest.approx(2 / 4)
+    assert scores["class_agnostic_precision"] == pytest.approx(2 / 3) and scores[
+        "class_agnostic_recall"
+    ] == pytest.approx(2 / 4)
     assert scores["map"] == pytest.approx((1 / 2 + (1 / 3) / 2) / 2)  # whatever the threshold; NA has no object
 
 

@@ -87,7 +87,7 @@ def test_table_has_the_accuracy_at_every_amount() -> None:
     images, labels = bars([1, 2, 3, 4])
     table = accuracy_by_amount(BrightestRow(), images, labels, {"right": [0.0, 2.0, -2.0], "down": [0.0, 1.0]})
     assert table.to_dict("list") == {
-        "change": ["right", "right", "right", "down", "down"],
+        "transformation": ["right", "right", "right", "down", "down"],
         "amount": [-2.0, 0.0, 2.0, 0.0, 1.0],
         "accuracy": [1.0, 1.0, 1.0, 1.0, 0.0],
     }
@@ -116,12 +116,12 @@ def test_worst_case_equals_exhaustive_search() -> None:
     labels = predict_classes(network, images).clone()
     labels[::7] = (labels[::7] + 1) % 3
     points = rotation_shift_grid(rotation=3.0, rotations=3, shift=0.2, shifts=3)
-    share, fooled = worst_case(network, images, labels, points)
+    share, misclassified = worst_case(network, images, labels, points)
     right = torch.stack([predict_classes(network, transform(images, **point)) == labels for point in points])
     assert share == right.all(0).double().mean()
-    assert set(fooled["row"]) == {row for row in range(30) if right[0, row] and not right[:, row].all()}
+    assert set(misclassified["row"]) == {row for row in range(30) if right[0, row] and not right[:, row].all()}
     assert 0 < share < accuracy(network, images, labels)
-    for row in fooled.itertuples():
+    for row in misclassified.itertuples():
         first = points[int((~right[:, row.row]).nonzero()[0, 0])]
         assert {"rotation": row.rotation, "right": row.right, "down": row.down} == first
         assert row.predicted == predict_classes(network, transform(images[[row.row]], **first)).item()
@@ -131,6 +131,6 @@ def test_invariant_network_keeps_its_accuracy() -> None:
     images, labels = bars([2, 3, 4, 5])
     labels[0] = 7
     points = [{"rotation": 0.0, "right": float(right), "down": 0.0} for right in (-2, 2)]
-    share, fooled = worst_case(BrightestRow(), images, labels, points)
+    share, misclassified = worst_case(BrightestRow(), images, labels, points)
     assert share == 0.75
-    assert list(fooled.columns) == ["row", "rotation", "right", "down", "predicted"] and not len(fooled)
+    assert list(misclassified.columns) == ["row", "rotation", "right", "down", "predicted"] and not len(misclassified)

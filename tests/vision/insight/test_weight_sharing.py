@@ -94,7 +94,7 @@ def test_the_gradient_of_a_shared_weight_is_the_sum_over_its_copies(trained: boo
     numbers = compare_gradients(network, *make_batch(), layer=convolutions(network)[layer])
     assert numbers["output_difference"] < 1e-10
     assert numbers["gradient_difference"] < 1e-8 * numbers["gradient_largest"]
-    assert numbers["copies_apart"] > 1e-3 * numbers["gradient_largest"]  # the copies would go different ways
+    assert numbers["copies_difference"] > 1e-3 * numbers["gradient_largest"]  # the copies would become different
 
 
 def test_the_trained_network_has_learned() -> None:
@@ -135,13 +135,13 @@ def test_one_step_makes_the_copies_differ() -> None:
 def test_parameter_counts_worked_out_by_hand() -> None:
     counts = parameter_counts(nn.Conv2d(3, 8, 5, padding="same"), 28, 20)
     assert counts == {
-        "places": 560,
+        "positions": 560,
         "parameters_shared": 8 * (3 * 25 + 1),
         "parameters_unshared": 560 * 8 * (3 * 25 + 1),
         "parameters_fully_connected": 560 * 8 * (3 * 560 + 1),
     }
     strided = parameter_counts(nn.Conv2d(2, 4, 3, stride=2, bias=False), 9, 7)
-    assert (strided["places"], strided["parameters_fully_connected"]) == (4 * 3, 4 * 3 * 4 * 9 * 7 * 2)
+    assert (strided["positions"], strided["parameters_fully_connected"]) == (4 * 3, 4 * 3 * 4 * 9 * 7 * 2)
 
 
 @pytest.mark.parametrize("options", LAYERS, ids=str)
@@ -150,7 +150,7 @@ def test_parameter_counts_are_those_of_the_modules(options: dict[str, Any]) -> N
     local = LocallyConnected(convolution, 11, 13)
     counts = parameter_counts(convolution, 11, 13)
     assert counts["parameters_unshared"] == sum(parameter.numel() for parameter in local.parameters())
-    assert counts["places"] == convolution(torch.zeros(1, 4, 11, 13))[0, 0].numel()
+    assert counts["positions"] == convolution(torch.zeros(1, 4, 11, 13))[0, 0].numel()
 
 
 def test_the_first_convolution_is_the_default() -> None:

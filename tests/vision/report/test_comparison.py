@@ -22,13 +22,13 @@ def learned(tmp_path: Path) -> dict[str, Path]:
     folders = {run: tmp_path / run for run in GROUPS}
     for number, (run, folder) in enumerate(folders.items()):
         rows = [
-            {"change": change, "amount": amount, "accuracy": number / 10 + 0.1}
-            for change in TRANSFORMATIONS
+            {"transformation": name, "amount": amount, "accuracy": number / 10 + 0.1}
+            for name in TRANSFORMATIONS
             for amount in (0.5, 1, 2)
         ]
-        files.write_table(folder / "limits.csv", pd.DataFrame(rows))
-        row = {"rotation": 30, "shift": 1 + number, "points": 9, "pictures": 4, "accuracy": WORST[run]}
-        files.write_table(folder / "worst.csv", pd.DataFrame([row]))
+        files.write_table(folder / "invariance.csv", pd.DataFrame(rows))
+        row = {"rotation": 30, "shift": 1 + number, "points": 9, "images": 4, "accuracy": WORST[run]}
+        files.write_table(folder / "worst_case.csv", pd.DataFrame([row]))
     return folders
 
 

@@ -18,14 +18,14 @@ CURVE = {"recall": [0.0, 0.5, 0.5, 1.0], "precision": [1.0, 1.0, 0.5, 0.25]}
 def write_details(folder: Path, average: list[float]) -> None:
     """Classes with these average precisions, and one more, called NA, without images."""
     names = [*(f"class {number}" for number in range(len(average))), "NA"]
-    table = pd.DataFrame({"class": names, "f1": 0.5, "average_precision": [*average, None], "pictures": 4})
+    table = pd.DataFrame({"class": names, "f1": 0.5, "average_precision": [*average, None], "images": 4})
     table = table.assign(precision=0.5, recall=0.5)
-    table.loc[len(average), "pictures"] = 0
+    table.loc[len(average), "images"] = 0
     files.write_table(folder / "classes.csv", table)
     curves = [pd.DataFrame({"class": name} | CURVE) for name in names[:-1]]
     files.write_table(folder / "curves.csv", pd.concat(curves))
     files.write_table(folder / "confusion.csv", pd.DataFrame(np.eye(len(names), dtype=int), columns=names))
-    bins = pd.DataFrame({"pictures": [4], "confidence": [0.9], "accuracy": [0.8]})
+    bins = pd.DataFrame({"images": [4], "confidence": [0.9], "accuracy": [0.8]})
     files.write_table(folder / "calibration.csv", bins)
     files.write_table(folder / "mistakes.csv", pd.DataFrame(columns=["index", "actual", "predicted", "confidence"]))
 

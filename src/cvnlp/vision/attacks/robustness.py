@@ -53,7 +53,7 @@ def attack(
             if name == EXAMPLES_OF and not examples and len(flipped.after) >= min(options.examples, len(labels)):
                 examples = _examples(flipped, options.examples, facts.classes, eps)
     scores = {f"accuracy_{name}_{eps:g}": accuracy for name, eps, accuracy in rows}
-    scores |= {"accuracy_clean": _accuracy(before, labels), "pictures": len(labels)}
+    scores |= {"accuracy_clean": _accuracy(before, labels), "images": len(labels)}
     return AttackResult(scores, pd.DataFrame(rows, columns=["method", "eps", "accuracy"]), examples)
 
 

@@ -29,12 +29,12 @@ def analyse(
     )
     analyse_first_layer(network, untrained, facts.shape, options, folder)
     scores = analyse_layers(network, untrained, data, images, options, folder)
-    scores |= analyse_convolution(network, data, images, labels, options, folder / "laboratory")
+    scores |= analyse_convolution(network, data, images, labels, options, folder / "convolution")
     scores |= analyse_invariance(network, images, labels, classes, options, folder)
     scores |= analyse_attribution(network, data, classes, options, folder)
     if facts.canvases:
         # imported here: torchvision's operators bring torch's compiler with them, seconds that no other run needs
         from cvnlp.vision.insight.canvas_detection import analyse_canvases
 
-        scores |= analyse_canvases(network, data, classes, options, folder / "reading")
+        scores |= analyse_canvases(network, data, classes, options, folder / "detection")
     return scores | analyse_confusions(network, data, classes, options, folder)

@@ -41,13 +41,13 @@ def analyse_attribution(
             **_deletion_drops(network, images, predicted, contributions.sum(1)),
         }
     )
-    files.write_table(folder / "attention.csv", table)
-    prepared.save_array(folder, "attended", images.permute(0, 2, 3, 1).cpu().numpy())
+    files.write_table(folder / "attribution.csv", table)
+    prepared.save_array(folder, "attributed_images", images.permute(0, 2, 3, 1).cpu().numpy())
     prepared.save_array(folder, "attributions", contributions.sum(1).cpu().numpy())
     return {
         "completeness_error": float(gaps.abs().sum() / rises.abs().sum().clamp(min=1e-12)),
-        "deletion_fall": float(table["fall"].mean()),
-        "deletion_fall_by_chance": float(table["fall_by_chance"].mean()),
+        "deletion_drop": float(table["drop"].mean()),
+        "deletion_drop_random": float(table["drop_random"].mean()),
     }
 
 
@@ -55,8 +55,8 @@ def _deletion_drops(network: nn.Module, images: Tensor, targets: Tensor, ranking
     """The deletion test with this ranking (N, H, W) and with a random one."""
     noise = torch.rand(ranking.shape, generator=torch.Generator().manual_seed(1)).to(images)
     return {
-        "fall": deletion_drop(network, images, targets, ranking).cpu().numpy(),
-        "fall_by_chance": deletion_drop(network, images, targets, noise).cpu().numpy(),
+        "drop": deletion_drop(network, images, targets, ranking).cpu().numpy(),
+        "drop_random": deletion_drop(network, images, targets, noise).cpu().numpy(),
     }
 
 

@@ -41,12 +41,12 @@ def analyse_canvases(
 ) -> dict[str, float]:
     """Return the scores of the detections; write tables and arrays into `folder`.
 
-    A network that is not convertible has no scores; the reason is in unreadable.txt.
+    A network that is not convertible has no scores; the reason is in not_convertible.txt.
     """
     try:
         classifier = WindowClassifier(network)
     except NotConvertibleError as reason:
-        files.write_text(folder / "unreadable.txt", f"{reason}\n")
+        files.write_text(folder / "not_convertible.txt", f"{reason}\n")
         return {}
     pixels = prepared.load_array(data, "validation_canvases")
     canvas, objects = to_tensor(np.array(pixels[:1])).to(device()), classes[:-1]
@@ -55,11 +55,13 @@ def analyse_canvases(
     boxes = _Boxes(find(logits.softmax(2)[..., :-1]), find(logits[..., :-1].softmax(2)), _ground_truth(data))
     result = _scores(boxes, objects, options.detection_threshold) | _compare_with_sliding(classifier, canvas)
     shown = min(options.canvases_shown, len(pixels))
-    files.write_json(folder / "numbers.json", result | {"threshold": options.detection_threshold, "first": shown})
+    files.write_json(
+        folder / "numbers.json", result | {"threshold": options.detection_threshold, "canvases_shown": shown}
+    )
     _save_tables(boxes, objects, options.detection_threshold, folder)
     chosen = _choose_canvases(boxes, options.detection_threshold, len(pixels), shown)
     _save_shown(pixels, logits.softmax(2), corners, chosen, classes, folder)
-    return {f"reading_{name}": value for name, value in result.items()}
+    return {f"detection_{name}": value for name, value in result.items()}
 
 
 def _ground_truth(data: Path) -> pd.DataFrame:
@@ -90,23 +92,27 @@ def _compare_with_sliding(classifier: WindowClassifier, canvas: Tensor) -> dict[
     return {
         "multiply_adds": one_pass,
         "multiply_adds_ratio": separate / one_pass,
-        "difference": float(difference.abs().max()),
+        "one_pass_difference": float(difference.abs().max()),
     }
 
 
 def _save_tables(boxes: _Boxes, classes: list[str], threshold: float, folder: Path) -> None:
-    """found.csv: predictions from the threshold on; boxes.csv: the objects; classes.csv; curves.csv."""
+    """predictions.csv (from the threshold on), ground_truth.csv, classes.csv and curves.csv."""
     predictions, without, ground_truth = boxes
     matched, located = match(predictions, ground_truth), match(predictions, ground_truth, class_agnostic=True)
     accepted = (predictions["score"] >= threshold).to_numpy()
-    files.write_table(folder / "found.csv", predictions.assign(right=matched >= 0, located=located >= 0)[accepted])
-    files.write_table(folder / "boxes.csv", ground_truth.assign(found=ground_truth.index.isin(matched[accepted])))
+    files.write_table(
+        folder / "predictions.csv", predictions.assign(correct=matched >= 0, located=located >= 0)[accepted]
+    )
+    files.write_table(
+        folder / "ground_truth.csv", ground_truth.assign(detected=ground_truth.index.isin(matched[accepted]))
+    )
     files.write_table(folder / "classes.csv", scores_by_class(predictions, ground_truth, classes, threshold=threshold))
     total = len(ground_truth)
     curves = {
-        "found and named": precision_recall_curve(predictions, matched >= 0, total),
-        "found": precision_recall_curve(predictions, located >= 0, total),
-        "without background": precision_recall_curve(without, match(without, ground_truth) >= 0, total),
+        "detected and classified": precision_recall_curve(predictions, matched >= 0, total),
+        "detected, any class": precision_recall_curve(predictions, located >= 0, total),
+        "without the background class": precision_recall_curve(without, match(without, ground_truth) >= 0, total),
     }
     thinned = [table.iloc[evenly_spaced(len(table), CURVE_POINTS)].assign(curve=name) for name, table in curves.items()]
     files.write_table(folder / "curves.csv", pd.concat(thinned))
@@ -126,7 +132,7 @@ def _choose_canvases(boxes: _Boxes, threshold: float, total: int, count: int) ->
 def _save_shown(
     pixels: np.ndarray, probabilities: Tensor, corners: Tensor, chosen: np.ndarray, classes: list[str], folder: Path
 ) -> None:
-    """The canvases, their numbers (shown.npy), and all their windows not classified as background (everywhere.csv)."""
+    """The canvases, their numbers (shown.npy), and all their windows not classified as background (windows.csv)."""
     prepared.save_array(folder, "shown", chosen)
     prepared.save_array(folder, "canvases", pixels[chosen])
     best, labels = probabilities[torch.from_numpy(chosen)].max(2)
@@ -134,4 +140,4 @@ def _save_shown(
     top, left = corners.cpu().numpy()[window].T
     table = pd.DataFrame({"canvas": chosen[canvas], "top": top, "left": left})
     table["class"] = np.array(classes, dtype=object)[labels.cpu().numpy()[canvas, window]]
-    files.write_table(folder / "everywhere.csv", table.assign(score=best.cpu().numpy()[canvas, window]))
+    files.write_table(folder / "windows.csv", table.assign(score=best.cpu().numpy()[canvas, window]))

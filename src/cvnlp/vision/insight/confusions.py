@@ -29,8 +29,8 @@ def analyse_confusions(
     prepared.save_array(folder, "confusions", images)
     return {
         "largest_confusion": int(pairs["times"].max()) if len(pairs) else 0,
-        "least_reliable_accuracy": float(table["accuracy"].min()),
-        "largest_gap": float(table["gap"].abs().max()),
+        "lowest_precision": float(table["accuracy"].min()),
+        "largest_calibration_gap": float(table["gap"].abs().max()),
     }
 
 
@@ -78,12 +78,12 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, classes: list[str
 
 def _reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> dict[str, float]:
     if not len(labels):
-        return {"named": 0}
+        return {"predictions": 0}
     correct = probabilities.argmax(1) == labels
     low, high = metrics.wilson_interval(int(correct.sum()), len(labels))
     confidence = float(probabilities.max(1).mean())
     return {
-        "named": len(labels),
+        "predictions": len(labels),
         "confidence": confidence,
         "accuracy": float(correct.mean()),
         "accuracy_low": low,

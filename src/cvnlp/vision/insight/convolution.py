@@ -8,13 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-# The pixels outside the image: none (the filter stays inside, and the map is smaller than the image), zeros, the image
-# mirrored at its outermost pixel, or the outermost pixel repeated. With the last three the map has the image's size.
+# Padding, by its names in params.yaml: none (the map is smaller than the image), zeros, the image reflected at its
+# outermost pixel, or the outermost pixel repeated. With the last three the map has the image's size.
 BORDERS: dict[str, Literal["constant", "reflect", "edge"] | None] = {
     "valid": None,
     "zero": "constant",
-    "mirror": "reflect",
-    "repeat": "edge",
+    "reflect": "reflect",
+    "replicate": "edge",
 }
 GAUSSIAN_SIGMA = 1.0  # of the standard filter, in pixels
 
@@ -47,7 +47,7 @@ def flip(filters: np.ndarray) -> np.ndarray:
 
 
 def filter_channels(
-    image: np.ndarray, kernel: np.ndarray, *, border: str = "mirror", stride: int = 1, dilation: int = 1
+    image: np.ndarray, kernel: np.ndarray, *, border: str = "reflect", stride: int = 1, dilation: int = 1
 ) -> np.ndarray:
     """Correlate every channel of an image (H, W, C) with the same filter (n, m): (H', W', C)."""
     channels = [np.asarray(image)[..., channel] for channel in range(np.shape(image)[2])]
@@ -55,7 +55,7 @@ def filter_channels(
     return np.stack(maps, axis=-1)
 
 
-def channel_contributions(image: np.ndarray, kernel: np.ndarray, *, border: str = "mirror") -> np.ndarray:
+def channel_contributions(image: np.ndarray, kernel: np.ndarray, *, border: str = "reflect") -> np.ndarray:
     """Contribution (H', W', C) of each channel to the feature map of a filter (n, m, C); their sum is the map."""
     channels = range(np.shape(image)[2])
     return np.stack([correlate(image[..., c], kernel[..., c], border=border) for c in channels], axis=-1)
@@ -84,7 +84,7 @@ def gaussian_2d(size: int, sigma: float) -> np.ndarray:
     return np.outer(gaussian_1d(size, sigma), gaussian_1d(size, sigma))
 
 
-def gaussian_blur(image: np.ndarray, *, size: int, sigma: float, border: str = "mirror") -> np.ndarray:
+def gaussian_blur(image: np.ndarray, *, size: int, sigma: float, border: str = "reflect") -> np.ndarray:
     """Gaussian blur in two passes, columns and rows: 2 x size products per pixel instead of size x size."""
     line = gaussian_1d(size, sigma)
     return filter_channels(filter_channels(image, line[:, None], border=border), line[None, :], border=border)

@@ -66,20 +66,28 @@ def analyse_convolution(
     few = slice(options.gradient_images)
     sharing = compare_gradients(network, images[few], labels[few])
     image, _ = load_images(data, "validation", np.array([options.feature_map_image]))
-    pixels = image[0].permute(1, 2, 0).cpu().double().numpy()
-    for name, array in (demo_arrays(pixels) | _worked_arrays()).items():
-        prepared.save_array(folder, name, array)
-    measured = measure(pixels) | {f"sharing_{name}": value for name, value in sharing.items()}
-    files.write_json(folder / "numbers.json", measured)
+    measured = save_demo(image[0].permute(1, 2, 0).cpu().double().numpy(), sharing, folder)
     return {f"convolution_{name}": value for name, value in measured.items()}
+
+
+def save_demo(image: np.ndarray, sharing: dict[str, float], folder: Path) -> dict[str, float]:
+    """Write the arrays and numbers.json for an image (H, W, C) in [0, 1]; return the content of numbers.json.
+
+    `sharing`: the result of `compare_gradients`.
+    """
+    for name, array in (demo_arrays(image) | _worked_arrays()).items():
+        prepared.save_array(folder, name, array)
+    measured = measure(image) | {f"sharing_{name}": value for name, value in sharing.items()}
+    files.write_json(folder / "numbers.json", measured)
+    return measured
 
 
 def _worked_arrays() -> dict[str, np.ndarray]:
     return {
-        "worked_picture": WORKED_IMAGE,
+        "worked_image": WORKED_IMAGE,
         "worked_filter": WORKED_FILTER,
         "worked_map": correlate(WORKED_IMAGE, WORKED_FILTER, border="zero"),
-        "worked_answers": superpose(WORKED_SIGNAL, WORKED_RESPONSE),
+        "worked_responses": superpose(WORKED_SIGNAL, WORKED_RESPONSE),
     }
 
 
@@ -93,7 +101,7 @@ def demo_arrays(image: np.ndarray) -> dict[str, np.ndarray]:
     filtered = {f"filter_{name}": filter_channels(pixels, kernel) for name, kernel in FILTERS.items()}
     redness = channel_contributions(pixels, REDNESS) if pixels.shape[2] == 3 else None
     return {
-        "picture": pixels,
+        "image": pixels,
         **filtered,
         "edges": np.hypot(filtered["filter_sobel_x"], filtered["filter_sobel_y"]),
         **{f"border_{rule}": filter_channels(pixels, wide, border=rule) for rule in BORDERS},
@@ -101,7 +109,7 @@ def demo_arrays(image: np.ndarray) -> dict[str, np.ndarray]:
         **{f"dilation_{gap}": filter_channels(pixels, FILTERS["laplace"], dilation=gap) for gap in DILATIONS},
         "flip_correlation": filter_channels(pixels, WORKED_FILTER),
         "flip_convolution": filter_channels(pixels, flip(WORKED_FILTER)),
-        **({} if redness is None else {"redness_shares": redness, "redness": redness.sum(axis=2)}),
+        **({} if redness is None else {"redness_channels": redness, "redness": redness.sum(axis=2)}),
     }
 
 
@@ -112,7 +120,7 @@ def measure(image: np.ndarray) -> dict[str, float]:
     rules. `border_share` is the share of the pixels that depend on the border rule.
     """
     pixels, wide = _checked(image), _wide_blur(image)
-    mirrored = filter_channels(pixels, wide)
+    reflected = filter_channels(pixels, wide)
     inner = filter_channels(pixels, wide, border="valid")
     size = len(FILTERS["gaussian"])
     two_passes = gaussian_blur(pixels, size=size, sigma=GAUSSIAN_SIGMA)
@@ -120,9 +128,9 @@ def measure(image: np.ndarray) -> dict[str, float]:
         **{f"flip_{name}": _flip_difference(pixels, kernel) for name, kernel in FILTERS.items()},
         "flip_worked": _flip_difference(pixels, WORKED_FILTER),
         "border_size": len(wide),
-        "border_zero_mirror": _largest(filter_channels(pixels, wide, border="zero") - mirrored),
-        "border_repeat_mirror": _largest(filter_channels(pixels, wide, border="repeat") - mirrored),
-        "border_share": 1 - inner.size / mirrored.size,
+        "border_zero_reflect": _largest(filter_channels(pixels, wide, border="zero") - reflected),
+        "border_replicate_reflect": _largest(filter_channels(pixels, wide, border="replicate") - reflected),
+        "border_share": 1 - inner.size / reflected.size,
         "separable_difference": _largest(filter_channels(pixels, FILTERS["gaussian"]) - two_passes),
         "separable_products": 2 * size,
         "square_products": size * size,

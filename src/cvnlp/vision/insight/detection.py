@@ -84,7 +84,7 @@ def detection_scores(
     table = scores_by_class(predictions, ground_truth, classes, threshold=threshold)
     accepted = predictions[predictions["score"] >= threshold]
     result: dict[str, float] = {}
-    for name, class_agnostic in (("", False), ("located_", True)):
+    for name, class_agnostic in (("", False), ("class_agnostic_", True)):
         hits = int((match(accepted, ground_truth, class_agnostic=class_agnostic) >= 0).sum())
         result |= {
             f"{name}precision": hits / max(len(accepted), 1),
@@ -106,8 +106,8 @@ def scores_by_class(
             {
                 "class": name,
                 "objects": total,
-                "found": int(accepted.sum()),
-                "right": hits,
+                "predictions": int(accepted.sum()),
+                "correct": hits,
                 "precision": hits / max(int(accepted.sum()), 1),
                 "recall": hits / max(total, 1),
                 "average_precision": average_precision(precision_recall_curve(boxes, correct, max(total, 1))),

@@ -27,11 +27,11 @@ def analyse_invariance(
     shifts = options.shifts
     amounts = {"rotation": options.rotations, "scale": options.scales, "right": shifts, "down": shifts}
     table = accuracy_by_amount(network, images, labels, amounts)
-    files.write_table(folder / "limits.csv", table)
+    files.write_table(folder / "invariance.csv", table)
     chosen = evenly_spaced(len(images), options.worst_case_images)
     return {
-        "accuracy_unchanged": accuracy(network, images, labels),
-        **{f"mean_accuracy_{name}": mean for name, mean in table.groupby("change")["accuracy"].mean().items()},
+        "accuracy_clean": accuracy(network, images, labels),
+        **{f"mean_accuracy_{name}": mean for name, mean in table.groupby("transformation")["accuracy"].mean().items()},
         "worst_case_accuracy": _analyse_worst_case(network, images[chosen], labels[chosen], classes, options, folder),
     }
 
@@ -42,8 +42,8 @@ def _analyse_worst_case(
     limits = {"rotation": options.max_rotation, "shift": options.max_shift}
     points = rotation_shift_grid(**limits, rotations=options.rotation_steps, shifts=options.shift_steps)
     share, misclassified = worst_case(network, images, labels, points)
-    row = {**limits, "points": len(points), "pictures": len(images), "accuracy": share}
-    files.write_table(folder / "worst.csv", pd.DataFrame([row]))
+    row = {**limits, "points": len(points), "images": len(images), "accuracy": share}
+    files.write_table(folder / "worst_case.csv", pd.DataFrame([row]))
     _save_misclassified(misclassified, images, labels, classes, options.images_per_pair, folder)
     return share
 
@@ -59,10 +59,10 @@ def _save_misclassified(
         for row, (rotation, right, down) in zip(rows, shown[["rotation", "right", "down"]].to_numpy(float), strict=True)
     ]
     pairs = torch.stack([images[rows], torch.cat(transformed)]) if rows else images.new_zeros(2, *images[:0].shape)
-    prepared.save_array(folder, "fooled", pairs.permute(0, 1, 3, 4, 2).cpu().numpy())
+    prepared.save_array(folder, "misclassified", pairs.permute(0, 1, 3, 4, 2).cpu().numpy())
     predicted = names[shown["predicted"].to_numpy(dtype=int)]
     table = shown.drop(columns="row").assign(actual=names[labels.cpu().numpy()[rows]], predicted=predicted)
-    files.write_table(folder / "fooled.csv", table)
+    files.write_table(folder / "misclassified.csv", table)
 
 
 def transform(
@@ -102,7 +102,11 @@ def accuracy_by_amount(
 ) -> pd.DataFrame:
     """Accuracy for every amount of every transformation; the keys of `amounts` are arguments of `transform`."""
     rows = [
-        {"change": name, "amount": amount, "accuracy": accuracy(network, transform(images, **{name: amount}), labels)}
+        {
+            "transformation": name,
+            "amount": amount,
+            "accuracy": accuracy(network, transform(images, **{name: amount}), labels),
+        }
         for name, of_name in amounts.items()
         for amount in sorted(of_name)
     ]

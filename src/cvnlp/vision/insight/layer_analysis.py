@@ -69,7 +69,7 @@ def _save_patches(
     activations = top_activations(network, layers, data, "train", rows, **sizes)
     for block, top in activations.items():
         prepared.save_array(folder, f"patches_{block}", cut_patches(train, top, fields[block]))
-    return {f"idle_filters_{block}": top.dead for block, top in activations.items()}
+    return {f"dead_filters_{block}": top.dead for block, top in activations.items()}
 
 
 def _save_maps(network: nn.Module, layers: Layers, data: Path, options: VisionInsight, folder: Path) -> None:
@@ -77,7 +77,7 @@ def _save_maps(network: nn.Module, layers: Layers, data: Path, options: VisionIn
     if row >= total:
         raise ValueError(f"insight.feature_map_image: {row}, but the {total} validation images are 0 to {total - 1}")
     image, _ = load_images(data, "validation", np.array([row]))
-    prepared.save_array(folder, "picture", image[0].permute(1, 2, 0).cpu().numpy())
+    prepared.save_array(folder, "image", image[0].permute(1, 2, 0).cpu().numpy())
     for block, maps in feature_maps(network, layers, image, options.filters).items():
         prepared.save_array(folder, f"maps_{block}", maps)
 

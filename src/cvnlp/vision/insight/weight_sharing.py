@@ -43,7 +43,7 @@ def compare_gradients(
     """Compare a convolution (the first, or `layer`) with its locally connected counterpart in the same network.
 
     The gradients are those of the mean cross entropy, without dropout; the network is not modified. All differences are
-    maxima over the weights; `gradient_largest` gives their scale, and `copies_apart` is the largest difference between
+    maxima over the weights. `gradient_largest` gives their scale; `copies_difference` is the largest difference between
     the gradients of two copies of a weight. Needs positions x parameters of memory: for small images.
     """
     name = first_convolution(network) if layer is None else layer
@@ -57,7 +57,7 @@ def compare_gradients(
         "output_difference": _largest([outputs[0] - outputs[1]]),
         "gradient_difference": _largest([one - each.sum(0) for one, each in zip(sums, copies, strict=True)]),
         "gradient_largest": _largest(sums),
-        "copies_apart": _largest([each.amax(0) - each.amin(0) for each in copies]),
+        "copies_difference": _largest([each.amax(0) - each.amin(0) for each in copies]),
         **parameter_counts(convolution, *_input_size(shared, name, images)),
     }
 
@@ -69,7 +69,7 @@ def parameter_counts(convolution: nn.Conv2d, height: int, width: int) -> dict[st
     outputs = down * across * convolution.out_channels
     inputs = height * width * convolution.in_channels + (convolution.bias is not None)
     return {
-        "places": down * across,
+        "positions": down * across,
         "parameters_shared": own,
         "parameters_unshared": own * down * across,
         "parameters_fully_connected": inputs * outputs,

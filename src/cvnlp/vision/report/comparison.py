@@ -24,12 +24,12 @@ def comparison_section(learned: Mapping[str, Path], groups: Mapping[str, str], f
 
 def _invariance(dataset: str, runs: Mapping[str, Path], styles: plots.Styles, folder: Path) -> Figure:
     """A panel for every kind of transformation, and one for the worst case."""
-    accuracies, worst = (_concatenated(runs, f"{name}.csv") for name in ("limits", "worst"))
+    accuracies, worst = (_concatenated(runs, f"{name}.csv") for name in ("invariance", "worst_case"))
     title, path = f"Accuracy on transformed images of {dataset}", folder / f"invariance-{dataset}.png"
     height = max(3.1, 0.25 * len(worst) + 1.4)
     drawing, axes = plots.panels(len(TRANSFORMATIONS) + 1, title=title, width=2.9, height=height)
     for axis, (name, (label, unit)) in zip(axes, TRANSFORMATIONS.items(), strict=False):
-        for run, rows in accuracies[accuracies["change"] == name].groupby("run", sort=False):
+        for run, rows in accuracies[accuracies["transformation"] == name].groupby("run", sort=False):
             axis.plot(rows["amount"], rows["accuracy"], **styles[str(run)], marker="o", markersize=3, label=run)
         axis.set(title=label, xlabel=unit, ylim=(0, 1.02))
     axes[0].set_ylabel("validation accuracy")

@@ -12,7 +12,7 @@ from cvnlp.report import plots
 from cvnlp.report.elements import Element, Figure, Number, Numbers, Section, Text, single_figure
 
 FILTERS = ("identity", "box", "gaussian", "sharpen", "laplace", "sobel_x", "sobel_y")
-BORDERS = ("valid", "zero", "mirror", "repeat")
+BORDERS = ("valid", "zero", "reflect", "replicate")
 
 
 def convolution_section(details: Path, folder: Path) -> Section:
@@ -39,7 +39,7 @@ def _measurements(numbers: dict[str, float]) -> Numbers:
             Number(f"{difference} correlation and convolution, worked filter", numbers["flip_worked"], format=".3g"),
             Number(f"{difference} correlation and convolution, Gaussian", numbers["flip_gaussian"], format=".1g"),
             Number(f"pixels that depend on the border rule, {blur}", numbers["border_share"], format=".0%"),
-            Number(f"{difference} zero and mirror border, {blur}", numbers["border_zero_mirror"], format=".3g"),
+            Number(f"{difference} zero and reflected border, {blur}", numbers["border_zero_reflect"], format=".3g"),
             Number("Gaussian blur in two passes", numbers["separable_products"], "products per pixel", ".0f"),
             Number("Gaussian blur in one pass", numbers["square_products"], "products per pixel", ".0f"),
             Number(f"{difference} two passes and one", numbers["separable_difference"], format=".1g"),
@@ -55,7 +55,7 @@ def _weight_sharing(numbers: dict[str, float]) -> Iterator[Element]:
     yield Numbers(
         "Weight sharing in the first layer",
         (
-            Number("unshared copies of a filter", numbers["sharing_places"], format=",.0f"),
+            Number("unshared copies of a filter", numbers["sharing_positions"], format=",.0f"),
             Number("largest difference of the gradients", numbers["sharing_gradient_difference"], format=".1g"),
             Number("parameters, shared", numbers["sharing_parameters_shared"], format=",.0f"),
             Number("parameters, unshared", numbers["sharing_parameters_unshared"], format=",.0f"),
@@ -67,9 +67,9 @@ def _weight_sharing(numbers: dict[str, float]) -> Iterator[Element]:
 def _worked_example(arrays: dict[str, np.ndarray], path: Path) -> Figure:
     title = "Convolution by hand"
     drawing, (picture, kernel, feature_map, line) = plots.panels(4, title=title, width=2.9, height=2.7)
-    for axis, name in ((picture, "picture"), (kernel, "filter"), (feature_map, "map")):
-        _draw_numbers(axis, arrays[f"worked_{name}"], {"picture": "image", "map": "feature map"}.get(name, name))
-    _draw_superposition(line, arrays["worked_answers"])
+    for axis, name in ((picture, "image"), (kernel, "filter"), (feature_map, "map")):
+        _draw_numbers(axis, arrays[f"worked_{name}"], {"map": "feature map"}.get(name, name))
+    _draw_superposition(line, arrays["worked_responses"])
     plots.save(drawing, path)
     caption = (
         "Left: at every position the products of filter and image are summed; with a border of zeros the feature map "
@@ -81,11 +81,11 @@ def _worked_example(arrays: dict[str, np.ndarray], path: Path) -> Figure:
     )
 
 
-def _draw_superposition(axis: Axes, answers: np.ndarray) -> None:
-    places, bottom = np.arange(answers.shape[1]), np.zeros(answers.shape[1])
-    for answer, colour in zip(answers[answers.any(axis=1)], plots.COLOURS, strict=False):
-        axis.bar(places, answer, width=0.25, color=colour, alpha=0.5)
-        bottom += answer
+def _draw_superposition(axis: Axes, responses: np.ndarray) -> None:
+    places, bottom = np.arange(responses.shape[1]), np.zeros(responses.shape[1])
+    for response, colour in zip(responses[responses.any(axis=1)], plots.COLOURS, strict=False):
+        axis.bar(places, response, width=0.25, color=colour, alpha=0.5)
+        bottom += response
     axis.step(places, bottom, where="mid", color="black", linewidth=1.2, label="sum")
     axis.set(title="superposition", xlabel="position", ylabel="value")
     axis.legend()

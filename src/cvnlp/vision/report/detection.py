@@ -18,27 +18,27 @@ from cvnlp.vision.report.run import read_classes
 CORRECT, WRONG, OBJECT, WINDOW = plots.COLOURS[2], plots.COLOURS[1], "#9A9A9A", plots.COLOURS[4]
 CANVAS = 3.4  # inches
 SHOWN_LETTERS = 2  # of the name of a class predicted for a window
-# curve in the table -> label, colour, line and prefix of its scores
+# curve in the table -> colour, line and prefix of its scores
 CURVES = {
-    "found and named": ("detected and classified", 0, "-", ""),
-    "found": ("detected, any class", 2, "--", "located_"),
-    "without background": ("without the background class", 1, ":", "without_background_"),
+    "detected and classified": (0, "-", ""),
+    "detected, any class": (2, "--", "class_agnostic_"),
+    "without the background class": (1, ":", "without_background_"),
 }
 
 
 def detection_section(details: Path, folder: Path) -> Section:
     """`details` holds the tables and arrays; the figures go into `folder`."""
     title = "Sliding-window detection with a fully convolutional network"
-    if (details / "unreadable.txt").is_file():
-        reason = (details / "unreadable.txt").read_text(encoding="utf-8").strip()
+    if (details / "not_convertible.txt").is_file():
+        reason = (details / "not_convertible.txt").read_text(encoding="utf-8").strip()
         return Section(title, (Text(f"This network cannot be applied to a whole canvas in one pass: {reason}."),))
     return Section(title, tuple(_elements(details, files.read_json(details / "numbers.json"), folder)))
 
 
 def _elements(details: Path, numbers: dict[str, float], folder: Path) -> Iterator[Element]:
-    found, boxes = (read_classes(details / f"{name}.csv") for name in ("found", "boxes"))
+    found, boxes = (read_classes(details / f"{name}.csv") for name in ("predictions", "ground_truth"))
     shown, canvases = (prepared.load_array(details, name) for name in ("shown", "canvases"))
-    first, worst = slice(0, int(numbers["first"])), slice(int(numbers["first"]), None)
+    first, worst = slice(0, int(numbers["canvases_shown"])), slice(int(numbers["canvases_shown"]), None)
     yield Text(
         "As a fully convolutional network, the classifier predicts the class of every window of a canvas of "
         "validation images in one pass. Of overlapping windows the most confident one is kept (non-maximum "
@@ -49,7 +49,7 @@ def _elements(details: Path, numbers: dict[str, float], folder: Path) -> Iterato
     yield _scores(numbers)
     yield _detections(shown[first], canvases[first], found, boxes, folder / "detections.png", "Detections", numbers)
     window = (int(boxes["height"].iloc[0]), int(boxes["width"].iloc[0]))
-    predictions = read_classes(details / "everywhere.csv")
+    predictions = read_classes(details / "windows.csv")
     yield _window_predictions(shown[first], canvases[first], predictions, window, folder / "window_predictions.png")
     yield _precision_recall(pd.read_csv(details / "curves.csv"), numbers, folder / "precision_recall.png")
     yield _classes(read_classes(details / "classes.csv"))
@@ -64,7 +64,7 @@ def _cost(numbers: dict[str, float]) -> Numbers:
         (
             Number("multiply-adds of one pass", numbers["multiply_adds"] / 1e6, "million", ".1f"),
             Number("multiply-adds window by window", numbers["multiply_adds_ratio"], "times as many", ".1f"),
-            Number("largest difference of a probability", numbers["difference"], "", ".1g"),
+            Number("largest difference of a probability", numbers["one_pass_difference"], "", ".1g"),
         ),
     )
 
@@ -75,8 +75,8 @@ def _scores(numbers: dict[str, float]) -> Table:
     columns = {
         "precision": "precision",
         "recall": "recall",
-        "precision, any class": "located_precision",
-        "recall, any class": "located_recall",
+        "precision, any class": "class_agnostic_precision",
+        "recall, any class": "class_agnostic_recall",
         "mean average precision": "map",
     }
     scores = [
@@ -95,7 +95,7 @@ def _classes(table: pd.DataFrame) -> Table:
     columns: tuple[Column, ...] = (
         Column("class", ordered["class"]),
         Column("average precision", ordered["average_precision"].tolist(), ".3f"),
-        Column("correct detections", ordered["right"].tolist(), ",.0f"),
+        Column("correct detections", ordered["correct"].tolist(), ",.0f"),
         Column("objects", ordered["objects"].tolist(), ",.0f"),
     )
     return Table("Detection scores by class", columns, "The class with the lowest average precision first.")
@@ -116,7 +116,7 @@ def _detections(
             plots.frame(axis, box, OBJECT, linestyle="--", linewidth=0.8)
         for box in found[found["canvas"] == number].to_dict("records"):
             label = f"{box['class']} {box['score']:.0%}"
-            plots.frame(axis, box, CORRECT if box["right"] else WRONG, label=label, linewidth=1.4)
+            plots.frame(axis, box, CORRECT if box["correct"] else WRONG, label=label, linewidth=1.4)
     handles = [
         Line2D([], [], color=CORRECT, label="correct detection"),
         Line2D([], [], color=WRONG, label="wrong detection"),
@@ -163,9 +163,9 @@ def _window_predictions(
 def _precision_recall(curves: pd.DataFrame, numbers: dict[str, float], path: Path) -> Figure:
     title = "Precision and recall of the detections"
     drawing, (axis,) = plots.panels(1, title=title, width=5.2, height=3.6)
-    for name, (label, colour, line, prefix) in CURVES.items():
+    for name, (colour, line, prefix) in CURVES.items():
         rows = curves[curves["curve"] == name]
-        axis.plot(rows["recall"], rows["precision"], line, color=plots.COLOURS[colour], label=label)
+        axis.plot(rows["recall"], rows["precision"], line, color=plots.COLOURS[colour], label=name)
         axis.plot(*(numbers[f"{prefix}{key}"] for key in ("recall", "precision")), "o", color=plots.COLOURS[colour])
     axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axis.legend(loc="lower left")

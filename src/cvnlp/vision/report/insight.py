@@ -28,14 +28,14 @@ def insight_section(details: Path, folder: Path) -> list[Element]:
     if (details / "layers.csv").is_file():
         found += layer_elements(details, folder)
     found += [*_invariance(details, folder), *_attributions(details, folder), *_confusions(details, folder)]
-    sections = {"reading": detection_section, "laboratory": convolution_section}
+    sections = {"detection": detection_section, "convolution": convolution_section}
     return found + [build(details / name, folder) for name, build in sections.items() if (details / name).is_dir()]
 
 
 def _invariance(details: Path, folder: Path) -> list[Element]:
     """Accuracy under rotation, scaling and shifts, one at a time and in the worst combination."""
     found: list[Element] = [_transformed_accuracy(details, folder / "invariance.png")]
-    if (details / "reading").is_dir():
+    if (details / "detection").is_dir():
         found.append(
             Text(
                 "This network has a background class and has learned to predict it for digits that are off-centre or "
@@ -43,15 +43,15 @@ def _invariance(details: Path, folder: Path) -> list[Element]:
                 "background class."
             )
         )
-    return [*found, _worst_case(details), *_fooled(details, folder / "fooled.png")]
+    return [*found, _worst_case(details), *_misclassified(details, folder / "misclassified.png")]
 
 
 def _transformed_accuracy(details: Path, path: Path) -> Figure:
-    title, table = "Accuracy on transformed images", pd.read_csv(details / "limits.csv")
+    title, table = "Accuracy on transformed images", pd.read_csv(details / "invariance.csv")
     drawing, axes = plots.panels(3, title=title, width=3.4, height=2.9, sharey=True)
     panels = {"rotation": axes[0], "scale": axes[1], "right": axes[2], "down": axes[2]}
     for (name, axis), colour in zip(panels.items(), (plots.COLOURS[0],) * 3 + plots.COLOURS[1:2], strict=True):
-        rows, (label, unit) = table[table["change"] == name], TRANSFORMATIONS[name]
+        rows, (label, unit) = table[table["transformation"] == name], TRANSFORMATIONS[name]
         axis.plot(rows["amount"], rows["accuracy"], color=colour, marker="o", markersize=4, label=f"{label}: {unit}")
         axis.set(title=label, xlabel=unit, ylim=(0, 1.02))
     axes[2].set(title="shift", xlabel="pixels")
@@ -64,12 +64,12 @@ def _transformed_accuracy(details: Path, path: Path) -> Figure:
 
 def _worst_case(details: Path) -> Numbers:
     """Engstrom et al. 2019: an image counts only if every transformation of a grid leaves it classified correctly."""
-    worst = pd.read_csv(details / "worst.csv").iloc[0]
+    worst = pd.read_csv(details / "worst_case.csv").iloc[0]
     return Numbers(
         "Worst case over rotations and shifts combined",
         (
             Number("images classified correctly after every transformation", float(worst["accuracy"]), format=".1%"),
-            Number("images", int(worst["pictures"])),
+            Number("images", int(worst["images"])),
             Number("transformations of each image", int(worst["points"])),
             Number("largest rotation", float(worst["rotation"]), "degrees", "g"),
             Number("largest shift", float(worst["shift"]), "pixels in each direction", "g"),
@@ -77,29 +77,29 @@ def _worst_case(details: Path) -> Numbers:
     )
 
 
-def _fooled(details: Path, path: Path) -> list[Figure]:
-    fooled = read_classes(details / "fooled.csv")
-    if not len(fooled):
+def _misclassified(details: Path, path: Path) -> list[Figure]:
+    table = read_classes(details / "misclassified.csv")
+    if not len(table):
         return []
-    originals, transformed = prepared.load_array(details, "fooled")
-    below = [f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {row.predicted}" for row in fooled.itertuples()]
+    originals, transformed = prepared.load_array(details, "misclassified")
+    below = [f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {row.predicted}" for row in table.itertuples()]
     title = "Images misclassified after a small rotation and shift"
     rows = {"original": list(originals), "transformed": list(transformed)}
-    titles = [list(fooled["actual"]), below]
+    titles = [list(table["actual"]), below]
     plots.draw_pictures(list(rows.values()), titles, path, title=title, row_titles=list(rows))
     caption = (
         "Top: images classified correctly, with their class. Bottom: the same images after the smallest transformation "
         "that changes the prediction (degrees, pixels right, pixels down: predicted class)."
     )
     return [
-        single_figure(title, caption, path, f"{len(fooled)} validation images before and after a rotation and shift")
+        single_figure(title, caption, path, f"{len(table)} validation images before and after a rotation and shift")
     ]
 
 
 def _attributions(details: Path, folder: Path) -> list[Element]:
-    table, path = read_classes(details / "attention.csv"), folder / "attributions.png"
+    table, path = read_classes(details / "attribution.csv"), folder / "attributions.png"
     shown = np.linspace(0, len(table) - 1, min(SHOWN_ATTRIBUTIONS, len(table))).astype(int)
-    images, added = prepared.load_array(details, "attended"), prepared.load_array(details, "attributions")
+    images, added = prepared.load_array(details, "attributed_images"), prepared.load_array(details, "attributions")
     titles = prediction_titles(table.iloc[shown], confidence=False)
     pictures = [[images[index] for index in shown], [_signed(added[index]) for index in shown]]
     title, rows = "Pixel attributions by integrated gradients", ("image", "attribution")
@@ -108,10 +108,10 @@ def _attributions(details: Path, folder: Path) -> list[Element]:
         "Top: validation images, true class → predicted class. Bottom: the contribution of each pixel to the logit of "
         "the predicted class, relative to a black image. Orange pixels increase it, blue pixels decrease it."
     )
-    fall, random = 100 * table["fall"].mean(), 100 * table["fall_by_chance"].mean()
+    drop, random = 100 * table["drop"].mean(), 100 * table["drop_random"].mean()
     deletion = (
         f"Blacking out the most important fifth of the lit pixels lowers the probability of the predicted class by "
-        f"{fall:.1f} percentage points; a random fifth, by {random:.1f} (means of {len(table)} images)."
+        f"{drop:.1f} percentage points; a random fifth, by {random:.1f} (means of {len(table)} images)."
     )
     return [single_figure(title, caption, path, f"{len(shown)} images and their attribution maps"), Text(deletion)]
 
@@ -131,7 +131,7 @@ CONFUSIONS = {
 }
 RELIABILITY = {
     "class": ("predicted class", None),
-    "named": ("images", ",d"),
+    "predictions": ("images", ",d"),
     "confidence": ("mean confidence", ".3f"),
     "accuracy": ("accuracy", ".3f"),
     "accuracy_low": ("95 % interval, from", ".3f"),

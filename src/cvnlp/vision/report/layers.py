@@ -123,7 +123,7 @@ def _patches(blocks: list[str], details: Path, folder: Path) -> Figure:
 
 
 def _feature_maps(blocks: list[str], details: Path, path: Path) -> Figure:
-    picture = prepared.load_array(details, "picture")
+    picture = prepared.load_array(details, "image")
     rows = [[picture, *_shades(prepared.load_array(details, f"maps_{block}"))] for block in blocks]
     titles = [["input", *(str(number) for number in range(1, len(row)))] for row in rows]
     title = "Feature maps of one validation image"

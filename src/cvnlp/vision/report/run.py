@@ -34,7 +34,7 @@ CLASS_SCORES = {
     "recall": ("recall", ".3f"),
     "f1": ("F1", ".3f"),
     "average_precision": ("average precision", ".3f"),
-    "pictures": ("images", ",d"),
+    "images": ("images", ",d"),
 }
 
 
@@ -92,7 +92,7 @@ def _draw_confusion(counts: np.ndarray, classes: list[str], path: Path) -> None:
 def _draw_calibration(table: pd.DataFrame, path: Path) -> None:
     drawing, (axis,) = plots.panels(1, title="Calibration, test split", width=4.4, height=4.2)
     axis.plot([0, 1], [0, 1], color=plots.GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
-    sizes = 12 + 160 * np.sqrt(table["pictures"] / table["pictures"].sum())
+    sizes = 12 + 160 * np.sqrt(table["images"] / table["images"].sum())
     label = "bins (the larger, the more images)"
     axis.scatter(table["confidence"], table["accuracy"], s=sizes, color=plots.COLOURS[0], label=label)
     axis.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1.04), ylim=(-0.02, 1.05))
