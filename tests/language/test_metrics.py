@@ -82,7 +82,7 @@ def test_tokens_are_grouped_by_decades_of_frequency_and_the_unknown_is_separate(
     counts = np.array([5000, 9, 10, 99, 100, 0])
     targets = np.repeat(np.arange(6), 40)
     table = metrics.losses_by_frequency(targets.astype(float), targets, counts)
-    assert table["times"].tolist() == [0, 1, 10, 100]
+    assert table["frequency"].tolist() == [0, 1, 10, 100]
     assert table["tokens"].tolist() == [40, 80, 80, 40]
     assert table["nats"].tolist() == [0, 3, 2.5, 4]  # tokens that training text lacks are in the first decade
     assert table["share"].sum() == pytest.approx(1)

@@ -59,11 +59,11 @@ def losses_by_position(nats: np.ndarray, positions: np.ndarray) -> "pd.DataFrame
 def losses_by_frequency(nats: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> "pd.DataFrame":
     """Mean nats of the tokens (N,) that occur 1 to 9, 10 to 99, ... times in the training text, by `counts` (V,).
 
-    `times` is the lower end of the decade, 0 for the unknown token (number 0); `share` is its part of the total loss.
+    `frequency` is the lower end of the decade, 0 for the unknown token 0; `share` is its part of the total loss.
     """
     decades = 10 ** np.floor(np.log10(counts.clip(min=1))).astype(int)
     decades[0] = 0
-    table = _means("times", decades[targets], nats)
+    table = _means("frequency", decades[targets], nats)
     return table.assign(share=table["nats"] * table["tokens"] / nats.sum(dtype=float))
 
 

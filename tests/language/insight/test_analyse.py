@@ -48,7 +48,7 @@ def test_tables_and_scores_are_written(name: str, tmp_path: Path, request: pytes
     scores = run_analysis(data, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == EVERY_MODEL | EMBEDDING_TABLES | STATE_TABLES
     assert set(scores) > {
-        *(f"gradient_{steps}{when}" for steps in (10, 20) for when in ("", "_start")),
+        *(f"gradient_{steps}{when}" for steps in (10, 20) for when in ("", "_untrained")),
         *(f"nats_context_{tokens}" for tokens in (1, 2, 4, 8, 16)),
         *(f"copied_{text}" for text in ("0.5", "1", "validation")),
         *("extra_nats_1_at_1", "extra_nats_4_at_16", "nats_position_1", "recall_20", "unit_position_in_the_line"),
@@ -74,7 +74,7 @@ def test_states_are_shown_for_lines_of_the_text(name: str, gates: int, language_
     values = [*strip["gates"].values(), *strip["units"].values()]
     assert all(len(of_strip) == len(strip["tokens"]) for of_strip in values)
     units = pd.read_csv(tmp_path / "units.csv")
-    assert set(strip["units"]) == set(units["feature"][units["judged"].abs() >= 0.5])
+    assert set(strip["units"]) == set(units["feature"][units["held_out"].abs() >= 0.5])
     assert (units["layer"] == 1).all() and units["unit"].between(0, 11).all()
 
 

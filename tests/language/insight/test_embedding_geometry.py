@@ -82,14 +82,14 @@ def plant(noise: float = 0.0) -> np.ndarray:
 
 
 def test_relation_that_is_one_direction_solves_every_analogy() -> None:
-    score = analogy_accuracy(plant(), pairs_in(LETTERS, "capital to small letter"))
+    score = analogy_accuracy(plant(), pairs_in(LETTERS, "uppercase to lowercase"))
     assert score.questions == 26 * 25
     assert score.accuracy == 1
     assert score.chance == pytest.approx(1 / (len(LETTERS) - 4))
 
 
 def test_random_vectors_are_no_better_than_a_guess() -> None:
-    pairs = pairs_in(LETTERS, "capital to small letter")
+    pairs = pairs_in(LETTERS, "uppercase to lowercase")
     generator = np.random.default_rng(0)
     found = [analogy_accuracy(generator.normal(size=(len(LETTERS), 30)), pairs).accuracy for _ in range(10)]
     assert np.mean(found) < 0.06
@@ -99,11 +99,11 @@ def test_words_of_the_question_are_excluded_as_answers() -> None:
     """Where both vectors of a pair are nearly equal, the nearest to a - A + B is B itself, then b."""
     vectors = plant(noise=1e-3)
     vectors[:, 29] *= 1e-3
-    assert analogy_accuracy(vectors, pairs_in(LETTERS, "capital to small letter")).accuracy > 0.9
+    assert analogy_accuracy(vectors, pairs_in(LETTERS, "uppercase to lowercase")).accuracy > 0.9
 
 
 def test_analogies_equal_those_computed_one_by_one() -> None:
-    vectors, pairs = plant(noise=0.4), pairs_in(LETTERS, "capital to small letter")
+    vectors, pairs = plant(noise=0.4), pairs_in(LETTERS, "uppercase to lowercase")
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     right = 0
     for one, other in pairs.tolist():
@@ -117,16 +117,16 @@ def test_analogies_equal_those_computed_one_by_one() -> None:
 
 
 def test_pairs_have_both_words_in_the_vocabulary() -> None:
-    words = ["<unk>", *PAIRS["he to she"].split()]
-    pairs = pairs_in([word for word in words if word != "queen"], "he to she")
-    assert len(pairs) == len(PAIRS["he to she"].split()) // 2 - 1
+    words = ["<unk>", *PAIRS["male to female"].split()]
+    pairs = pairs_in([word for word in words if word != "queen"], "male to female")
+    assert len(pairs) == len(PAIRS["male to female"].split()) // 2 - 1
     assert words.index("king") not in pairs
 
 
 def test_relation_with_too_few_pairs_is_left_out() -> None:
-    words = ["<unk>", *PAIRS["he to she"].split()[: 2 * MIN_PAIRS]]
-    assert len(pairs_in(words, "he to she")) == MIN_PAIRS
-    assert pairs_in(words[:-1], "he to she").shape == (0, 2)
+    words = ["<unk>", *PAIRS["male to female"].split()[: 2 * MIN_PAIRS]]
+    assert len(pairs_in(words, "male to female")) == MIN_PAIRS
+    assert pairs_in(words[:-1], "male to female").shape == (0, 2)
 
 
 @pytest.mark.parametrize("relation", PAIRS)

@@ -28,9 +28,9 @@ def test_an_event_is_assumed_before_the_first_place() -> None:
 def test_features_of_characters() -> None:
     found = count(TEXT)
     assert found["position in the line"] == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6]
-    assert found["tokens since a mark"] == [1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert found["tokens since punctuation"] == [1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 7, 8]
     assert found["position in the word"] == [0, 1, 2, 0, 1, 0, 1, 0, 0, 1, 0, 0, 1, 0]
-    assert found["in a word of capitals"] == [0, 0, 1] + [0] * 11  # at the second capital: the first may begin a name
+    assert found["in an uppercase word"] == [0, 0, 1] + [0] * 11  # at the second capital: the first may begin a name
     assert found["in quotation marks"] == [0] * 8 + [1, 1, 0, 0, 0, 0]
 
 
@@ -42,13 +42,13 @@ def test_word_tokens_have_no_features_of_letters() -> None:
     found = text_features(np.array([1, 2, 3, 1, 2]), ["<unk>", "<eos>", "King", ","], line_end=1, token_kind="words")
     assert {name: values.tolist() for name, values in found.items()} == {
         "position in the line": [0, 1, 2, 0, 1],
-        "tokens since a mark": [1, 2, 0, 1, 2],
+        "tokens since punctuation": [1, 2, 0, 1, 2],
     }
 
 
 def test_features_that_hardly_vary_are_left_out() -> None:
     assert "in quotation marks" not in count("\n" + "ab\n" * 60)
-    assert "tokens since a mark" not in count("ab\n" * 60)  # never 0
+    assert "tokens since punctuation" not in count("ab\n" * 60)  # never 0
 
 
 def test_features_do_not_depend_on_later_tokens() -> None:

@@ -27,8 +27,8 @@ def test_planted_unit_is_found_with_either_sign() -> None:
     states[..., 5] = 3 - 2 * values
     (row,) = probe_units(states, {"planted": values}, GENERATOR.normal(size=(6, 50, 8))).to_dict("records")
     assert row["feature"] == "planted" and row["unit"] == 5
-    assert row["chosen"] == pytest.approx(-1) and row["judged"] == pytest.approx(-1)
-    assert abs(row["before"]) < 0.3
+    assert row["selection"] == pytest.approx(-1) and row["held_out"] == pytest.approx(-1)
+    assert abs(row["untrained"]) < 0.3
 
 
 def test_unit_that_fits_only_the_selecting_half_is_measured_on_the_other() -> None:
@@ -36,16 +36,16 @@ def test_unit_that_fits_only_the_selecting_half_is_measured_on_the_other() -> No
     states = GENERATOR.normal(size=(6, 50, 8))
     states[:3, :, 2] = values[:3]
     (row,) = probe_units(states, {"chance": values}, states).to_dict("records")
-    assert row["unit"] == 2 and row["chosen"] == pytest.approx(1)
-    assert abs(row["judged"]) < 0.3
+    assert row["unit"] == 2 and row["selection"] == pytest.approx(1)
+    assert abs(row["held_out"]) < 0.3
 
 
 def test_noise_has_a_correlation_near_0_with_many_units_to_select_from() -> None:
     values, states = GENERATOR.normal(size=(4, 20)), GENERATOR.normal(size=(4, 20, 2000))
     (row,) = probe_units(states, {"noise": values}, states).to_dict("records")
-    assert abs(row["chosen"]) > 0.4 > abs(row["judged"])
+    assert abs(row["selection"]) > 0.4 > abs(row["held_out"])
 
 
 def test_text_without_features_has_an_empty_table() -> None:
     table = probe_units(np.zeros((2, 3, 4)), {}, np.zeros((2, 3, 4)))
-    assert table.columns.tolist() == ["feature", "unit", "chosen", "judged", "before"] and table.empty
+    assert table.columns.tolist() == ["feature", "unit", "selection", "held_out", "untrained"] and table.empty

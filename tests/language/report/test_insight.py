@@ -21,7 +21,7 @@ def write_learned(folder: Path, number: int, *, gradients: bool) -> None:
     changed = {"prefix": [1, 1, 4, 4], "distance": [1, 2] * 2, "extra": [1.0, 0.5, number + 2.0, 0.0], "error": 0.1}
     files.write_table(folder / "prefixes.csv", pd.DataFrame(changed))
     files.write_table(folder / "positions.csv", pd.DataFrame({"position": [1, 2], "nats": [3.0, 2.0], "tokens": 40}))
-    costs = {"times": [0, 1, 10], "nats": [4.0, 6.0, 2.0], "tokens": 50, "share": [0.3, 0.5, 0.2]}
+    costs = {"frequency": [0, 1, 10], "nats": [4.0, 6.0, 2.0], "tokens": 50, "share": [0.3, 0.5, 0.2]}
     files.write_table(folder / "frequencies.csv", pd.DataFrame(costs))
     row = {"text": "no more\nof that", "median": 6.5, "longest": 8, "copied": "more\n|of"}
     files.write_json(folder / "samples.json", dict.fromkeys(("validation", "1", "0.5"), row))
@@ -32,18 +32,18 @@ def write_learned(folder: Path, number: int, *, gradients: bool) -> None:
 def write_recurrent(folder: Path, number: int) -> None:
     """What there is only of a recurrent network."""
     steps = np.arange(4 + number)
-    norms = pd.DataFrame({"steps_back": steps, "start": 0.5**steps, "trained": (1 / (number + 2.0)) ** steps})
+    norms = pd.DataFrame({"steps_back": steps, "untrained": 0.5**steps, "trained": (1 / (number + 2.0)) ** steps})
     files.write_table(folder / "gradients.csv", norms)
     words = pd.DataFrame({"token": ["null", '"'], "x": [0.0, 1.0], "y": [1.0, 0.0]})
     files.write_table(folder / "projection.csv", words)
     near = pd.DataFrame({"token": ["null"], "rank": 1, "neighbour": ["NA"], "cosine": 0.5})
     files.write_table(folder / "neighbours.csv", near)
-    pairs = {"token": ["null", "null", "$x", "$x"], "other": ["null", "$x"] * 2, "read": [1, 0.5, 0.5, 1]}
+    pairs = {"token": ["null", "null", "$x", "$x"], "other": ["null", "$x"] * 2, "input": [1, 0.5, 0.5, 1]}
     files.write_table(folder / "similarity.csv", pd.DataFrame(pairs))
-    asked = {"relation": "he to she", "vectors": ["read"], "questions": 90, "accuracy": 0.25, "chance": 0.01}
-    files.write_table(folder / "relations.csv", pd.DataFrame(asked).assign(before=0.02))
-    units = {"feature": ["position in the line", "tokens since a mark"], "unit": [7, 3], "chosen": 0.9}
-    files.write_table(folder / "units.csv", pd.DataFrame(units).assign(judged=[-0.8, 0.1], before=0.2, layer=1))
+    asked = {"relation": "male to female", "vectors": ["input"], "questions": 90, "accuracy": 0.25, "chance": 0.01}
+    files.write_table(folder / "relations.csv", pd.DataFrame(asked).assign(untrained=0.02))
+    units = {"feature": ["position in the line", "tokens since punctuation"], "unit": [7, 3], "selection": 0.9}
+    files.write_table(folder / "units.csv", pd.DataFrame(units).assign(held_out=[-0.8, 0.1], untrained=0.2, layer=1))
     strip = {"tokens": ["a", "b", "\n", "$"], "token_kind": "characters", "line_end": "\n"}
     values = [0.1, 0.2, 0.3, 0.4]
     strips = {"gates": {"forget": values, "input": values}, "units": {"position in the line": values}}
@@ -109,7 +109,7 @@ def test_section_of_a_recurrent_network_has_all_figures_and_tables(
     neighbours = columns(tables(found)["Nearest neighbours of the most frequent tokens"])
     assert neighbours == {"token": ["null"], "nearest tokens (cosine)": ["NA 0.50"]}
     (relation,) = rows(tables(found)["Relations between embeddings"]).values()
-    assert relation["relation"] == "he to she" and relation["embedding"] == "input embedding"
+    assert relation["relation"] == "male to female" and relation["embedding"] == "input embedding"
     assert (relation["correct"], relation["untrained network"], relation["guessing"]) == ("25.0%", "2.0%", "1.00%")
 
 
@@ -137,7 +137,7 @@ def test_units_have_the_correlation_of_the_second_half_and_the_clear_ones_are_dr
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
     table = rows(tables(insight_section(learned["rnn"], tmp_path))["Units that track a quantity"])
-    assert list(table) == ["position in the line", "tokens since a mark"]
+    assert list(table) == ["position in the line", "tokens since punctuation"]
     unit = table["position in the line"]
     assert (unit["unit"], unit["correlation"], unit["where it was chosen"]) == ("7 of layer 1", "-0.80", "0.90")
     pictures = [axis for axis in drawn["units.png"].axes if axis.images]
@@ -172,5 +172,5 @@ def test_a_run_whose_units_track_nothing_has_no_figure_of_them(
     strip = files.read_json(learned["rnn"] / "states.json")
     files.write_json(learned["rnn"] / "states.json", strip | {"gates": {}, "units": {}})
     found = insight_section(learned["rnn"], tmp_path)
-    assert "tokens since a mark" in rows(tables(found)["Units that track a quantity"])
+    assert "tokens since punctuation" in rows(tables(found)["Units that track a quantity"])
     assert not {"gates.png", "units.png"} & set(drawn)

@@ -60,10 +60,11 @@ def _save_context(network: Network, inputs: Tensor, targets: Tensor, folder: Pat
 def _save_gradients(
     network: Recurrent, untrained: Recurrent, inputs: Tensor, targets: Tensor, folder: Path
 ) -> dict[str, float]:
-    norms = {"start": gradient_norms(untrained, inputs, targets), "trained": gradient_norms(network, inputs, targets)}
+    networks = {"untrained": untrained, "trained": network}
+    norms = {name: gradient_norms(one, inputs, targets) for name, one in networks.items()}
     files.write_table(folder / "gradients.csv", pd.DataFrame({"steps_back": np.arange(inputs.shape[1]), **norms}))
     steps = [step for step in GRADIENT_STEPS if step < inputs.shape[1]]
-    return {f"gradient_{step}_start": float(norms["start"][step]) for step in steps} | {
+    return {f"gradient_{step}_untrained": float(norms["untrained"][step]) for step in steps} | {
         f"gradient_{step}": float(norms["trained"][step]) for step in steps
     }
 

@@ -12,15 +12,15 @@ import numpy as np
 MIN_PAIRS = 8  # of a relation in the vocabulary: the accuracy of fewer is not meaningful
 VOWELS = "aeiou"
 PAIRS = {
-    "capital to small letter": " ".join(f"{letter.upper()} {letter}" for letter in ascii_lowercase),
-    "he to she": """
+    "uppercase to lowercase": " ".join(f"{letter.upper()} {letter}" for letter in ascii_lowercase),
+    "male to female": """
         he she him her himself herself king queen man woman men women father mother son daughter brother sister lord
         lady husband wife prince princess boy girl uncle aunt duke duchess master mistress sir madam gentleman
         gentlewoman god goddess brothers sisters sons daughters fathers mothers lords ladies gentlemen gentlewomen
         count countess bridegroom bride grandfather grandmother nephew niece kings queens husbands wives widower
         widow actor actress boys girls his hers
     """,
-    "one to several": """
+    "singular to plural": """
         king kings lord lords day days eye eyes friend friends hand hands word words man men woman women heart
         hearts tear tears lady ladies brother brothers father fathers son sons daughter daughters night nights year
         years hour hours arm arms sword swords enemy enemies soldier soldiers tongue tongues lip lips name names

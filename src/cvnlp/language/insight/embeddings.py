@@ -24,7 +24,7 @@ from cvnlp.language.models import Recurrent
 from cvnlp.params.insight import LanguageInsight
 
 SIMILARITY_TOKENS = 16  # tokens of the table of cosines
-RELATION_COLUMNS = ["relation", "vectors", "questions", "accuracy", "chance", "before"]
+RELATION_COLUMNS = ["relation", "vectors", "questions", "accuracy", "chance", "untrained"]
 
 
 def save_embeddings(
@@ -32,7 +32,7 @@ def save_embeddings(
 ) -> dict[str, float]:
     """Write neighbours.csv, projection.csv, similarity.csv and relations.csv; returns the accuracies of the last."""
     embeddings = embeddings_of(network)
-    _save_neighbours(embeddings["read"], vocabulary, options, folder)
+    _save_neighbours(embeddings["input"], vocabulary, options, folder)
     _save_similarity(embeddings, vocabulary, folder)
     relations = _relations(embeddings, embeddings_of(untrained), vocabulary)
     files.write_table(folder / "relations.csv", relations)
@@ -42,9 +42,9 @@ def save_embeddings(
 
 def embeddings_of(network: Recurrent) -> dict[str, np.ndarray]:
     """The input embedding of every token (V, D), float64, and the output embedding if it is a matrix of its own."""
-    found = {"read": network.embedding.weight}
+    found = {"input": network.embedding.weight}
     if isinstance(network.output, nn.Linear) and network.output.weight is not network.embedding.weight:
-        found["written"] = network.output.weight
+        found["output"] = network.output.weight
     return {name: weight.detach().cpu().double().numpy() for name, weight in found.items()}
 
 
@@ -52,9 +52,9 @@ def _relations(
     embeddings: dict[str, np.ndarray], untrained: dict[str, np.ndarray], vocabulary: list[str]
 ) -> pd.DataFrame:
     rows = [
-        {"relation": relation, "vectors": name, **vars(score), "before": before.accuracy}
+        {"relation": relation, "vectors": name, **vars(score), "untrained": baseline.accuracy}
         for name, vectors in embeddings.items()
-        for (relation, score), (_, before) in zip(
+        for (relation, score), (_, baseline) in zip(
             _relation_scores(vectors, vocabulary), _relation_scores(untrained[name], vocabulary), strict=True
         )
     ]

@@ -75,9 +75,9 @@ def save_losses(network: Network, columns: TextColumns, data: Path, folder: Path
     files.write_table(folder / "positions.csv", by_position)
     files.write_table(folder / "frequencies.csv", by_frequency)
     shown = by_position[by_position["position"].isin(2 ** np.arange(10))]
-    return {f"nats_position_{place}": nats for place, nats in zip(shown["position"], shown["nats"], strict=True)} | {
-        f"nats_times_{least}": nats for least, nats in zip(by_frequency["times"], by_frequency["nats"], strict=True)
-    }
+    scores = {f"nats_position_{place}": nats for place, nats in zip(shown["position"], shown["nats"], strict=True)}
+    rows = zip(by_frequency["frequency"], by_frequency["nats"], strict=True)
+    return scores | {f"nats_frequency_{frequency}": nats for frequency, nats in rows}
 
 
 def save_states(network: Recurrent, untrained: Recurrent, columns: TextColumns, folder: Path) -> dict[str, float]:
@@ -89,7 +89,7 @@ def save_states(network: Recurrent, untrained: Recurrent, columns: TextColumns, 
     units = probe_units(states, features, columns.after_burn_in(_states(untrained, columns)))
     files.write_table(folder / "units.csv", units.assign(**_layers(network, units["unit"])))
     files.write_json(folder / "states.json", _strip(network, columns, states, units))
-    return dict(zip("unit_" + units["feature"].str.replace(" ", "_"), units["judged"], strict=True))
+    return dict(zip("unit_" + units["feature"].str.replace(" ", "_"), units["held_out"], strict=True))
 
 
 def _states(network: Recurrent, columns: TextColumns) -> np.ndarray:
@@ -112,7 +112,7 @@ def _strip(network: Recurrent, columns: TextColumns, states: np.ndarray, units: 
     inputs = columns.inputs[row : row + 1, : first + STRIP[facts.token_kind]]
     shown_states = states[row, first - columns.burn_in : inputs.shape[1] - columns.burn_in]
     gates = mean_gates(network, torch.from_numpy(inputs).to(device()))
-    shown = units[units["judged"].abs() >= MIN_CORRELATION]
+    shown = units[units["held_out"].abs() >= MIN_CORRELATION]
     return {
         "tokens": [columns.vocabulary[token] for token in inputs[0, first:]],
         "token_kind": facts.token_kind,

@@ -33,13 +33,13 @@ def text_features(
     is_a = {name: np.array(of_token)[tokens] for name, of_token in kinds.items()}
     found = {
         "position in the line": positions(tokens, line_end),
-        "tokens since a mark": steps_since(is_a["punctuation"]),
+        "tokens since punctuation": steps_since(is_a["punctuation"]),
         "in quotation marks": _in_quotes(is_a["quote"], tokens == line_end),
     }
     if token_kind == "characters":
         capital = is_a["capital"]
         found["position in the word"] = steps_since(~is_a["letter"])
-        found["in a word of capitals"] = capital & np.concatenate(([False], capital[:-1]))
+        found["in an uppercase word"] = capital & np.concatenate(([False], capital[:-1]))
     return {name: values.astype(float) for name, values in found.items() if _varies(values)}
 
 

@@ -11,15 +11,16 @@ MIN_CORRELATION = 0.5  # absolute value from which a unit is shown: a quarter of
 def probe_units(states: np.ndarray, features: Mapping[str, np.ndarray], untrained: np.ndarray) -> pd.DataFrame:
     """For each feature (B, T) the unit of `states` (B, T, U) with the strongest correlation on the first half of rows.
 
-    `chosen` is that correlation, `judged` the one on the second half, which did not select the unit; `before` is
-    `judged` for the states (B, T, U) of the untrained network, with a unit selected in the same way.
+    `selection` is that correlation, `held_out` the one on the second half, which did not select the unit; `untrained`
+    is `held_out` for the states (B, T, U) of the untrained network, with a unit selected in the same way.
     """
     rows = []
     for name, values in features.items():
-        unit, chosen, judged = _strongest(states, values)
-        rows.append({"feature": name, "unit": unit, "chosen": chosen, "judged": judged})
-        rows[-1]["before"] = _strongest(untrained, values)[2]
-    return pd.DataFrame(rows, columns=["feature", "unit", "chosen", "judged", "before"])
+        unit, selection, held_out = _strongest(states, values)
+        _, _, baseline = _strongest(untrained, values)
+        row = {"feature": name, "unit": unit, "selection": selection, "held_out": held_out, "untrained": baseline}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["feature", "unit", "selection", "held_out", "untrained"])
 
 
 def _strongest(states: np.ndarray, values: np.ndarray) -> tuple[int, float, float]:

@@ -12,7 +12,7 @@ from cvnlp.report import plots
 from cvnlp.report.elements import Code, Column, Element, Figure, Span, Table, single_figure
 
 SHOWN_TOKENS = 12  # with their neighbours, as a table
-KINDS = {"read": "input embedding", "written": "output embedding"}
+KINDS = {"input": "input embedding", "output": "output embedding"}
 
 
 def embedding_elements(details: Path, folder: Path) -> list[Element]:
@@ -91,7 +91,7 @@ def _relations(relations: pd.DataFrame) -> Table:
         Column("embedding", [KINDS[name] for name in relations["vectors"]]),
         Column("questions", relations["questions"].tolist(), ",d"),
         Column("correct", relations["accuracy"].tolist(), ".1%"),
-        Column("untrained network", relations["before"].tolist(), ".1%"),
+        Column("untrained network", relations["untrained"].tolist(), ".1%"),
         Column("guessing", relations["chance"].tolist(), ".2%"),
     )
     caption = (

@@ -12,7 +12,7 @@ from cvnlp.language.report.state import state_elements
 from cvnlp.report import plots
 from cvnlp.report.elements import Code, Column, Element, Figure, SampleText, Table
 
-TRAINING_STAGES = {"start": "untrained", "trained": "trained"}  # column of gradients.csv -> its label
+# by column of gradients.csv
 STYLES: plots.Styles = {"untrained": {"color": plots.GREY}, "trained": {"color": plots.COLOURS[0]}}
 
 
@@ -28,7 +28,7 @@ def insight_section(details: Path, folder: Path) -> list[Element]:
 def _context(details: Path, path: Path) -> Figure:
     context = read_column(details / "context.csv", "nats").to_frame("trained")
     table = details / "gradients.csv"
-    gradients = {label: read_column(table, name) for name, label in TRAINING_STAGES.items()} if table.is_file() else {}
+    gradients = {name: read_column(table, name) for name in STYLES} if table.is_file() else {}
     prefixes = pd.read_csv(details / "prefixes.csv").groupby("prefix")
     named = {f"{prefix} token{'s' * (prefix != 1)} replaced": rows.set_index("distance") for prefix, rows in prefixes}
     styles = dict(STYLES) | dict(plots.line_styles(named))

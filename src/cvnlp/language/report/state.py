@@ -33,7 +33,7 @@ def _losses(positions: pd.DataFrame, frequencies: pd.DataFrame, path: Path) -> F
     shown = positions[positions["position"] <= SHOWN_POSITIONS]
     by_position.plot(shown["position"], shown["nats"], color=plots.COLOURS[0], marker="o", markersize=2.5)
     by_position.set(title="position", xlabel="position in the line, tokens", ylabel="nats per token", ylim=(0, None))
-    names = [f"{int(times):,}" if times else "unknown" for times in frequencies["times"]]
+    names = [f"{int(count):,}" if count else "unknown" for count in frequencies["frequency"]]
     bars = by_frequency.bar(names, frequencies["nats"], color=plots.COLOURS[0])
     by_frequency.bar_label(bars, [f"{share:.0%}" for share in frequencies["share"]], fontsize=8)
     by_frequency.set(title="frequency", xlabel="occurrences in the training text, at least", ylabel="nats per token")
@@ -58,9 +58,9 @@ def _unit_table(units: pd.DataFrame) -> Table:
     columns = (
         Column("quantity", units["feature"].tolist()),
         Column("unit", [f"{row.unit} of layer {row.layer}" for row in units.itertuples()]),
-        Column("correlation", units["judged"].tolist(), ".2f"),
-        Column("where it was chosen", units["chosen"].tolist(), ".2f"),
-        Column("untrained network", units["before"].tolist(), ".2f"),
+        Column("correlation", units["held_out"].tolist(), ".2f"),
+        Column("where it was chosen", units["selection"].tolist(), ".2f"),
+        Column("untrained network", units["untrained"].tolist(), ".2f"),
     )
     caption = (
         "For each quantity, the unit with the highest correlation (Pearson's r) on the first half of a text, and its "
@@ -73,7 +73,7 @@ def _units(text: TokenText, activations: Mapping[str, list[float]], units: pd.Da
     """`activations`: quantity -> those of the unit that tracks it."""
     rows = {row["feature"]: row for row in units.to_dict("records")}
     strips = {
-        f"unit {row['unit']} of layer {row['layer']}: {feature} (r = {row['judged']:.2f})": values
+        f"unit {row['unit']} of layer {row['layer']}: {feature} (r = {row['held_out']:.2f})": values
         for feature, values in activations.items()
         for row in [rows[feature]]
     }
