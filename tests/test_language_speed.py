@@ -93,10 +93,13 @@ def test_the_converted_model_has_the_outputs_of_the_recipe(monkeypatch: pytest.M
 
 
 def test_perplexity_includes_every_validation_token(language_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens, facts = prepared.load_array(language_data, "validation"), prepared.read_facts(language_data)
+    tokens, facts = (
+        prepared.load_array(language_data, "validation"),
+        prepared.read_facts(language_data, prepared.LanguageFacts),
+    )
     torch.manual_seed(0)
-    model = word_recipe.Model(facts["vocabulary_size"], size=6).eval()
-    read = torch.from_numpy(np.concatenate(([facts["start"]], tokens[:-1])).astype(np.int64))[:, None]
+    model = word_recipe.Model(facts.vocabulary_size, size=6).eval()
+    read = torch.from_numpy(np.concatenate(([facts.start], tokens[:-1])).astype(np.int64))[:, None]
     nats = functional.nll_loss(model(read, model.first_state(1))[0], torch.from_numpy(tokens.astype(np.int64)))
     found = language_speed.perplexity(language_speed.as_network(model.state_dict()), language_data)
     assert found == pytest.approx(math.exp(nats.item()), rel=1e-4)
