@@ -1,4 +1,4 @@
-"""A clone of the project in a folder of its own, where tests run its commands as a user does."""
+"""A clone of the project in its own folder, where tests run commands as a user does."""
 
 import os
 import re
@@ -19,7 +19,7 @@ RESULTS = ("reports/", "benchmarks/reports/")
 
 
 class Clone:
-    """A git clone of the tree with params of its own, where commands run as a user's do."""
+    """A git clone of the project with its own params, where commands run as a user runs them."""
 
     ran: list[str]
 
@@ -44,7 +44,7 @@ class Clone:
         self("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "made")
 
     def repro(self, *arguments: str) -> list[str]:
-        """The stages that `dvc repro` ran."""
+        """Run `dvc repro`; returns the stages that it ran."""
         return re.findall(r"Running stage '(.+?)'", self("dvc", "repro", *arguments))
 
     def change(self, *keys: str, value: Any) -> None:
@@ -56,7 +56,7 @@ class Clone:
         YAML_FILE.dump(params, self.folder / "params.yaml")
 
     def digests(self) -> dict[str, str]:
-        """Of every model and every score."""
+        """SHA-256 of every model, score and table."""
         folders = (
             "data/models",
             "data/evaluations",
@@ -71,7 +71,7 @@ class Clone:
         return {str(path.relative_to(self.folder)): files.sha256(path) for path in paths}
 
     def mlflow(self) -> tuple[MlflowClient, str]:
-        """MLflow as it stands now: of a copy, for a client goes on reading a database that was removed."""
+        """A client of a copy of the database: a client of the original keeps reading a removed one."""
         copy = self.folder.parent / f"{len(list(self.folder.parent.iterdir()))}.db"
         shutil.copy(self.folder / "mlflow.db", copy)
         client = MlflowClient(f"sqlite:///{copy}")
@@ -79,7 +79,7 @@ class Clone:
 
 
 def clone_project(place: Path) -> Clone:
-    """The working tree's files, committed, in a folder with a space in its name; an empty mirror beside it."""
+    """The files of the working tree, committed, in a folder with a space in its name, next to an empty mirror."""
     folder = place / "a clone"
     listed = ["git", "ls-files", "-co", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():

@@ -1,4 +1,4 @@
-"""Every entry of the table says what is needed to fetch, check, split and cite it."""
+"""Every entry of the catalogue has what is needed to download, verify, split and cite it."""
 
 import re
 from pathlib import PurePosixPath
@@ -18,7 +18,7 @@ SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @EVERY_SOURCE
-def test_source_is_stated_in_full(name: str) -> None:
+def test_entry_is_complete(name: str) -> None:
     source = SOURCES[name]
     assert source.domain in HALVES
     assert source.files
@@ -27,20 +27,20 @@ def test_source_is_stated_in_full(name: str) -> None:
 
 
 @EVERY_SOURCE
-def test_splits_that_are_given_are_not_asked_for(name: str) -> None:
+def test_example_has_the_splits_that_are_not_official(name: str) -> None:
     source = SOURCES[name]
     assert source.official_splits == tuple(split for split in SPLITS[1:] if split not in source.example_options)
 
 
 @EVERY_SOURCE
-def test_example_is_a_block_that_params_accepts(name: str) -> None:
+def test_example_is_a_valid_block_of_params(name: str) -> None:
     source = SOURCES[name]
     form = {"vision": VisionDataset, "language": LanguageDataset}[source.domain]
     form(domain=source.domain, source=name, seed=1, **source.example_options)
 
 
 @EVERY_FILE
-def test_file_can_be_checked_and_had(file: File) -> None:
+def test_file_can_be_downloaded_and_verified(file: File) -> None:
     assert SHA256.fullmatch(file.sha256)
     assert file.size > 0
     assert file.urls or file.package
@@ -48,14 +48,14 @@ def test_file_can_be_checked_and_had(file: File) -> None:
 
 
 @EVERY_FILE
-def test_name_is_that_of_the_content_in_one_folder(file: File) -> None:
+def test_name_is_that_of_the_decompressed_content(file: File) -> None:
     assert PurePosixPath(file.name).name == file.name
     assert file.is_archive or not file.name.endswith(".gz")
     assert file.is_archive or not file.members
 
 
 @EVERY_FILE
-def test_urls_are_whole_and_different(file: File) -> None:
+def test_urls_are_valid_and_different(file: File) -> None:
     assert all(re.fullmatch(r"https?://[\w.-]+/\S+", url) for url in file.urls)
     assert len(set(file.urls)) == len(file.urls)
 

@@ -1,4 +1,4 @@
-"""A file is whole or absent, and the same value is the same bytes."""
+"""Files are written atomically, and equal values give equal bytes."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ def everything_in(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
-def test_file_appears_when_all_is_written(tmp_path: Path) -> None:
+def test_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     with files.atomic_write(tmp_path / "file") as partial:
         partial.write_text("half")
         assert not (tmp_path / "file").exists()
@@ -24,7 +24,7 @@ def test_file_appears_when_all_is_written(tmp_path: Path) -> None:
     assert everything_in(tmp_path) == ["file"]
 
 
-def test_folders_of_a_file_are_made(tmp_path: Path) -> None:
+def test_folders_of_a_file_are_created(tmp_path: Path) -> None:
     files.write_text(tmp_path / "a" / "b" / "file", "text")
     assert (tmp_path / "a" / "b" / "file").read_text() == "text"
 
@@ -37,7 +37,7 @@ def test_interrupted_writing_leaves_nothing(tmp_path: Path, error: type[BaseExce
     assert everything_in(tmp_path) == []
 
 
-def test_interrupted_writing_leaves_the_old_file(tmp_path: Path) -> None:
+def test_interrupted_writing_keeps_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("old")
     with pytest.raises(RuntimeError), files.atomic_write(tmp_path / "file") as partial:
         partial.write_text("half of the new")
@@ -46,7 +46,7 @@ def test_interrupted_writing_leaves_the_old_file(tmp_path: Path) -> None:
     assert everything_in(tmp_path) == ["file"]
 
 
-def test_writing_nothing_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
+def test_writing_nothing_is_an_error_and_keeps_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("old")
     with pytest.raises(FileNotFoundError), files.atomic_write(tmp_path / "file"):
         pass
@@ -74,19 +74,19 @@ def test_json_of_the_same_value_is_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [{"a": 1, "b": [0.1, None, True]}, [], "text", 0.1 + 0.2, {"<unk>": "\n—"}])
-def test_json_comes_back_as_it_was_written(tmp_path: Path, value: object) -> None:
+def test_json_is_read_as_it_was_written(tmp_path: Path, value: object) -> None:
     files.write_json(tmp_path / "file", value)
     assert files.read_json(tmp_path / "file") == value
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": object()}, {"a": {1, 2}}])
-def test_value_that_json_does_not_know_is_refused_and_nothing_written(tmp_path: Path, value: object) -> None:
+def test_value_outside_json_is_refused_and_leaves_no_file(tmp_path: Path, value: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         files.write_json(tmp_path / "file", value)
     assert everything_in(tmp_path) == []
 
 
-def test_table_is_csv_of_six_digits(tmp_path: Path) -> None:
+def test_table_is_csv_with_six_digits(tmp_path: Path) -> None:
     table = pd.DataFrame({"name": ["é", 'a "b", c', "NA"], "share": [1 / 3, 2e-10, None], "count": [1_000_000, 2, 3]})
     files.write_table(tmp_path / "a" / "table.csv", table)
     expected = 'name,share,count\né,0.333333,1000000\n"a ""b"", c",2e-10,2\nNA,,3\n'
@@ -99,7 +99,7 @@ def test_table_without_rows_has_its_header(tmp_path: Path) -> None:
     assert (tmp_path / "table.csv").read_bytes() == b"epoch,step\n"
 
 
-def test_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+def test_failed_table_keeps_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("old")
     with pytest.raises(UnicodeEncodeError):
         files.write_table(tmp_path / "table.csv", pd.DataFrame({"name": ["\udcff"]}))
@@ -139,6 +139,6 @@ def test_error_that_names_its_file_keeps_it(tmp_path: Path) -> None:
         (tmp_path / "absent").read_bytes()
 
 
-def test_error_in_words_keeps_its_words(tmp_path: Path) -> None:
+def test_error_without_a_number_is_unchanged(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match=r"^no route$"), files.atomic_write(tmp_path / "copy"):
         raise ConnectionError("no route")

@@ -1,4 +1,4 @@
-"""Prepared data is memory-mapped, and used only where it is whole."""
+"""Prepared data is memory-mapped, and refused if it is incomplete."""
 
 import hashlib
 import pickle
@@ -39,11 +39,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "made"
 
 
-def test_folder_holds_the_arrays_and_the_facts_alone(folder: Path) -> None:
+def test_folder_contains_only_arrays_and_facts(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {"facts.json", *(f"{name}.npy" for name in ARRAYS)}
 
 
-def test_facts_come_back_with_size_and_digest_of_every_array(folder: Path) -> None:
+def test_facts_are_read_with_size_and_digest_of_every_array(folder: Path) -> None:
     facts = prepared.read_facts(folder)
     assert facts == make_facts(folder)
     for name, array in ARRAYS.items():
@@ -52,7 +52,7 @@ def test_facts_come_back_with_size_and_digest_of_every_array(folder: Path) -> No
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_array_comes_back_with_its_values_and_kind(folder: Path, name: str) -> None:
+def test_array_is_read_with_its_values_and_type(folder: Path, name: str) -> None:
     array = prepared.load_array(folder, name)
     assert array.dtype == ARRAYS[name].dtype
     np.testing.assert_array_equal(array, ARRAYS[name])
@@ -71,7 +71,7 @@ def test_folder_without_facts_is_not_prepared(folder: Path) -> None:
         prepared.read_facts(folder)
 
 
-def test_folder_that_is_absent_is_not_prepared(tmp_path: Path) -> None:
+def test_missing_folder_is_not_prepared(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"absent.*facts\.json.*dvc repro"):
         prepared.read_facts(tmp_path / "absent")
 
@@ -115,7 +115,7 @@ def test_array_of_another_size_is_named(folder: Path, other: np.ndarray) -> None
         prepared.read_facts(folder)
 
 
-def test_file_that_is_no_array_is_named(folder: Path) -> None:
+def test_file_that_is_not_an_array_is_named(folder: Path) -> None:
     (folder / "train.npy").write_text("seven numbers", encoding="utf-8")
     with pytest.raises(ValueError, match=r"train\.npy"):
         prepared.load_array(folder, "train")
@@ -131,7 +131,7 @@ def test_no_pickle_is_loaded_as_an_array(folder: Path, hidden: str) -> None:
         prepared.load_array(folder, "train")
 
 
-def test_error_while_saving_leaves_the_old_array(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_while_saving_keeps_the_old_array(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def half(file: object, array: np.ndarray) -> None:
         file.write(b"half")  # type: ignore[attr-defined]
         raise OSError("no space left")
@@ -149,7 +149,7 @@ def test_error_while_saving_leaves_the_old_array(folder: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize(("kind", "shape"), [(np.uint8, (4, 3, 1)), (np.uint16, ()), (np.uint32, (2,))])
 @pytest.mark.parametrize("pieces", [[], [1], [3, 0, 5], [2000]])
-def test_array_written_in_pieces_is_the_array_saved_at_once(
+def test_array_written_in_pieces_equals_the_array_saved_at_once(
     tmp_path: Path, kind: type, shape: tuple[int, ...], pieces: list[int]
 ) -> None:
     rows = np.random.default_rng(0).integers(0, 200, (sum(pieces), *shape)).astype(kind)
@@ -160,7 +160,7 @@ def test_array_written_in_pieces_is_the_array_saved_at_once(
     assert (tmp_path / "pieces/rows.npy").read_bytes() == (tmp_path / "once/rows.npy").read_bytes()
 
 
-def test_row_of_another_shape_is_refused_and_nothing_left(tmp_path: Path) -> None:
+def test_row_of_another_shape_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
     with (
         pytest.raises(ValueError, match=r"\(3, 3\) do not fit into rows, whose rows have shape \(2, 2\)"),
         prepared.open_array_writer(tmp_path, "rows", np.uint8, (2, 2)) as append,
@@ -170,7 +170,7 @@ def test_row_of_another_shape_is_refused_and_nothing_left(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_interrupted_writing_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
+def test_interrupted_writing_keeps_the_old_array(tmp_path: Path, error: BaseException) -> None:
     prepared.save_array(tmp_path, "rows", np.arange(3))
     with pytest.raises(type(error)), prepared.open_array_writer(tmp_path, "rows", np.int64, ()) as append:
         append(np.arange(5))

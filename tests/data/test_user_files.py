@@ -1,4 +1,4 @@
-"""A user's files are all found, in one order, and what cannot be used is listed or stops the work."""
+"""A user's files are listed in order; unusable ones are skipped up to a stated share."""
 
 import csv
 import os
@@ -22,25 +22,25 @@ def test_files_are_found_at_every_depth_in_order(tmp_path: Path) -> None:
     assert list(user_files.walk(tmp_path)) == ["a/z", "b/10.png", "b/2.png", "b/deep/er/x", "c"]
 
 
-def test_spaces_and_letters_of_all_languages_are_names_like_others(tmp_path: Path) -> None:
+def test_names_may_have_spaces_and_letters_of_any_language(tmp_path: Path) -> None:
     names = ["Äpfel und Öl/größe 1.png", "猫/写真 1.png", "кот/ж.png"]
     assert sorted(user_files.walk(touch(tmp_path, *names))) == sorted(names)
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "a/.hidden", ".git/config", "Thumbs.db", "a/desktop.ini", "a/._1.png"])
-def test_what_systems_leave_behind_is_left_out(tmp_path: Path, name: str) -> None:
+def test_hidden_and_system_files_are_ignored(tmp_path: Path, name: str) -> None:
     assert list(user_files.walk(touch(tmp_path, "a/1.png", name))) == ["a/1.png"]
 
 
 def test_link_to_a_file_is_a_file(tmp_path: Path) -> None:
     touch(tmp_path, "elsewhere/1.png", "own/a/0.png")
     (tmp_path / "own/a/1.png").symlink_to(tmp_path / "elsewhere/1.png")
-    (tmp_path / "own/a/2.png").symlink_to("nowhere")  # found too: reading it will say what is wrong
+    (tmp_path / "own/a/2.png").symlink_to("nowhere")  # listed too: reading it is an error
     assert list(user_files.walk(tmp_path / "own")) == ["a/0.png", "a/1.png", "a/2.png"]
 
 
 @pytest.mark.parametrize("target", [".", "..", "../b", "/"])
-def test_link_to_a_folder_is_refused_be_it_a_loop_or_not(tmp_path: Path, target: str) -> None:
+def test_link_to_a_folder_is_refused(tmp_path: Path, target: str) -> None:
     touch(tmp_path, "a/1", "b/2")
     (tmp_path / "a/link").symlink_to(target)
     with pytest.raises(ValueError, match="a/link is a link to a folder"):
@@ -67,7 +67,7 @@ def test_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
         list(user_files.walk(tmp_path))
 
 
-def test_name_of_any_bytes_is_shown(tmp_path: Path) -> None:
+def test_name_of_any_bytes_is_printable(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     touch(tmp_path, name)
     (found,) = user_files.walk(tmp_path)
@@ -87,12 +87,12 @@ def skipped(count: int) -> SkippedFiles:
 
 
 @pytest.mark.parametrize(("count", "total", "share"), [(0, 0, 0.0), (0, 5, 0.0), (1, 100, 0.01), (3, 4, 0.75)])
-def test_share_that_is_allowed_passes(count: int, total: int, share: float) -> None:
+def test_allowed_share_passes(count: int, total: int, share: float) -> None:
     skipped(count).check(total, share, Path("album"))
 
 
 @pytest.mark.parametrize(("count", "total", "share"), [(1, 99, 0.01), (1, 1, 0.5), (1, 10, 0.0)])
-def test_share_above_is_an_error_that_says_all(count: int, total: int, share: float) -> None:
+def test_larger_share_is_an_error_with_the_reasons(count: int, total: int, share: float) -> None:
     with pytest.raises(ValueError, match="max_skipped") as caught:
         skipped(count).check(total, share, Path("album"))
     for words in (f"{count} of {total} files in album", f"a share of {share:g}", "0.png: truncated"):
@@ -100,12 +100,12 @@ def test_share_above_is_an_error_that_says_all(count: int, total: int, share: fl
     assert "\n" not in str(caught.value)
 
 
-def test_many_are_not_all_spelt_out() -> None:
+def test_error_lists_only_the_first_files() -> None:
     with pytest.raises(ValueError, match="and 995 more"):
         skipped(1000).check(1000, 0.1, Path("album"))
 
 
-def test_list_is_a_table_of_file_and_reason(tmp_path: Path) -> None:
+def test_skipped_files_are_saved_as_a_table(tmp_path: Path) -> None:
     made = SkippedFiles()
     made.add('a, "b".png', "not a picture")
     made.add(os.fsdecode(b"caf\xe9.png"), "empty")
@@ -118,6 +118,6 @@ def test_list_is_a_table_of_file_and_reason(tmp_path: Path) -> None:
         ]
 
 
-def test_no_skipped_file_is_an_empty_table(tmp_path: Path) -> None:
+def test_table_may_be_empty(tmp_path: Path) -> None:
     SkippedFiles().save(tmp_path / "skipped.csv")
     assert (tmp_path / "skipped.csv").read_text() == "file,reason\n"

@@ -1,4 +1,4 @@
-"""One made source whose place is a server on this machine, and the server: it answers as it is told."""
+"""One synthetic source on a local server, which fails on request."""
 
 import gzip
 import hashlib
@@ -21,10 +21,10 @@ FILE = "letters.txt"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` by path, with ranges. What a path is to do wrong, once for each entry, stands in `faults`.
+    """Serves `files` by path, with ranges. `faults` lists what goes wrong at a path, one entry per request.
 
     A fault is a status, "cut N" (N bytes of the body, then the connection breaks), "stall N" (then silence until
-    `released`), "no ranges" or "shifted" (other bytes than those asked for).
+    `released`), "no ranges" or "shifted" (another range than the requested one).
     """
 
     daemon_threads = True
@@ -33,24 +33,24 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[str]] = {}
-        self.asked: list[tuple[str, str | None]] = []  # path and range of every request
+        self.requests: list[tuple[str, str | None]] = []  # path and range of every request
         self.stalled, self.released = threading.Event(), threading.Event()
 
     def url(self, path: str = "") -> str:
         return f"http://127.0.0.1:{self.server_port}{path}"
 
     def ranges(self, path: str) -> list[str | None]:
-        return [asked for name, asked in self.asked if name == path]
+        return [requested for name, requested in self.requests if name == path]
 
     def handle_error(self, *_: Any) -> None:
-        """A client that was killed is no news."""
+        """Print nothing about clients that were killed."""
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers["Range"]))
+        self.server.requests.append((self.path, self.headers["Range"]))
         faults = self.server.faults.get(self.path, [])
         fault = faults.pop(0) if faults else ""
         body = self.server.files.get(self.path)
@@ -62,14 +62,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(body, fault)
 
     def answer(self, body: bytes, fault: str) -> None:
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "") if fault != "no ranges" else None
-        start = int(asked[1]) if asked else 0
+        requested = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "") if fault != "no ranges" else None
+        start = int(requested[1]) if requested else 0
         if start >= len(body):
             self.send_error(416)
             return
         start = 0 if fault == "shifted" else start
-        self.send_response(206 if asked else 200)
-        if asked:
+        self.send_response(206 if requested else 200)
+        if requested:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
@@ -103,8 +103,8 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No mirror, no proxy, no pause, and pieces that are small beside the made file."""
+def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No mirror, no proxy, no delays, and chunks smaller than the file."""
     for name in ("CVNLP_MIRROR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(http, "RETRY_DELAYS", (0, 0, 0))
@@ -121,7 +121,7 @@ def file(**changes: Any) -> catalogue.File:
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A function that puts the files into the table as the source `made`; of one file its differences will do."""
+    """A function that adds the source `made` with these files, or with one file with these changes."""
 
     def put(*stated: catalogue.File, **changes: Any) -> catalogue.File:
         stated = stated or (file(**changes),)

@@ -1,4 +1,4 @@
-"""A raw file is taken from the first place that has it, and only with the right digest."""
+"""A file is fetched from the first location that has it, and only with the right digest."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ WHEEL = "carrier-1.0-py3-none-any.whl"
 
 
 class Index:
-    """Stands for `pip download`: counts the calls, writes what it is told, and ends as it is told."""
+    """Replaces `pip download`: counts the calls, writes `content`, and raises `error`."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -39,7 +39,7 @@ class Index:
 
 @pytest.fixture
 def index(monkeypatch: pytest.MonkeyPatch, source: Any) -> Index:
-    """No network, and one source: a wheel that pip would fetch."""
+    """No network, and one source: a wheel that pip would download."""
     fake = Index()
     monkeypatch.setattr(subprocess, "run", fake)
     source(name=WHEEL, package="carrier==1.0")
@@ -73,7 +73,7 @@ def put_copy(folder: Path, name: str, content: bytes) -> Path:
     return copy
 
 
-def test_fetched_copy_comes_before_the_mirror(tmp_path: Path, mirror: Path, index: Index, content: bytes) -> None:
+def test_earlier_download_is_used_before_the_mirror(tmp_path: Path, mirror: Path, index: Index, content: bytes) -> None:
     copy = put_copy(tmp_path, WHEEL, content)
     (mirror / WHEEL).write_bytes(WRONG)
     assert fetch(tmp_path) == copy
@@ -81,7 +81,7 @@ def test_fetched_copy_comes_before_the_mirror(tmp_path: Path, mirror: Path, inde
     assert index.calls == 0
 
 
-def test_mirror_comes_before_the_package_index(tmp_path: Path, mirror: Path, index: Index, content: bytes) -> None:
+def test_mirror_is_used_before_the_package_index(tmp_path: Path, mirror: Path, index: Index, content: bytes) -> None:
     (mirror / WHEEL).write_bytes(content)
     path = fetch(tmp_path)
     assert path == tmp_path / "raw" / "made" / WHEEL
@@ -92,7 +92,7 @@ def test_mirror_comes_before_the_package_index(tmp_path: Path, mirror: Path, ind
 
 @pytest.mark.parametrize("name", [FILE, f"{FILE}.gz"])
 @pytest.mark.parametrize("zipped", [False, True])
-def test_mirror_may_hold_a_file_gzipped_or_not_under_either_name(
+def test_mirror_may_have_a_file_gzipped_or_not_under_either_name(
     tmp_path: Path, mirror: Path, source: Any, content: bytes, gzipped: bytes, name: str, zipped: bool
 ) -> None:
     source()
@@ -101,7 +101,7 @@ def test_mirror_may_hold_a_file_gzipped_or_not_under_either_name(
     assert left_in(tmp_path) == [FILE]
 
 
-def test_mirror_comes_before_the_installed_package(
+def test_mirror_is_used_before_the_installed_package(
     tmp_path: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch, source: Any, content: bytes
 ) -> None:
     (mirror / FILE).write_bytes(content)
@@ -109,13 +109,13 @@ def test_mirror_comes_before_the_installed_package(
     assert fetch(tmp_path).read_bytes() == content
 
 
-def test_mirror_without_the_file_is_passed_over(tmp_path: Path, mirror: Path, index: Index, content: bytes) -> None:
+def test_mirror_without_the_file_is_skipped(tmp_path: Path, mirror: Path, index: Index, content: bytes) -> None:
     index.content = content
     assert fetch(tmp_path).read_bytes() == content
     assert index.calls == 1
 
 
-def test_mirror_that_is_no_folder_is_named(
+def test_mirror_that_is_not_a_folder_is_an_error(
     tmp_path: Path, index: Index, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CVNLP_MIRROR", str(tmp_path / "mistyped"))
@@ -125,7 +125,7 @@ def test_mirror_that_is_no_folder_is_named(
     assert index.calls == 0
 
 
-def test_file_is_taken_out_of_an_installed_package(
+def test_file_is_copied_from_an_installed_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Any, content: bytes, gzipped: bytes
 ) -> None:
     install(tmp_path, monkeypatch, source, gzipped)
@@ -133,19 +133,19 @@ def test_file_is_taken_out_of_an_installed_package(
     assert "carrier" not in sys.modules
 
 
-def test_package_that_lacks_is_followed_by_the_urls(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+def test_missing_package_is_followed_by_the_urls(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
     server.files["/a"] = content
     source(package="a_package_that_is_not_there", inside="file", urls=(server.url("/a"),))
     assert fetch(tmp_path).read_bytes() == content
 
 
-def test_download_brings_the_file_and_nothing_else(tmp_path: Path, index: Index, content: bytes) -> None:
+def test_download_leaves_the_file_and_nothing_else(tmp_path: Path, index: Index, content: bytes) -> None:
     index.content = content
     assert fetch(tmp_path).read_bytes() == content
     assert left_in(tmp_path) == [WHEEL]
 
 
-def test_second_fetch_asks_nobody(tmp_path: Path, index: Index, content: bytes) -> None:
+def test_second_fetch_makes_no_request(tmp_path: Path, index: Index, content: bytes) -> None:
     index.content = content
     first = fetch(tmp_path)
     written = first.stat().st_mtime_ns
@@ -155,7 +155,7 @@ def test_second_fetch_asks_nobody(tmp_path: Path, index: Index, content: bytes) 
 
 
 @pytest.mark.parametrize("place", ["mirror", "package", "index"])
-def test_wrong_digest_is_refused_and_nothing_left(
+def test_wrong_digest_is_refused_and_leaves_no_file(
     tmp_path: Path,
     mirror: Path,
     index: Index,
@@ -212,17 +212,18 @@ def test_only_the_damaged_file_is_fetched_again(tmp_path: Path, mirror: Path, so
     assert first.stat().st_mtime == 1
 
 
-def test_what_killed_processes_left_is_cleaned_away(tmp_path: Path, mirror: Path, source: Any, content: bytes) -> None:
+def test_temporary_files_of_killed_processes_are_removed(
+    tmp_path: Path, mirror: Path, source: Any, content: bytes
+) -> None:
     source()
     (mirror / FILE).write_bytes(content)
     put_copy(tmp_path, f".{FILE}.4711.partial", content)
-    put_copy_of_part = tmp_path / "raw" / "made" / f".{FILE}.01234567.part"
-    put_copy_of_part.write_bytes(WRONG)
+    (tmp_path / "raw" / "made" / f".{FILE}.01234567.part").write_bytes(WRONG)
     fetch(tmp_path)
     assert left_in(tmp_path) == [FILE]
 
 
-def test_no_index_says_which_file_and_how_to_provide_it(tmp_path: Path, index: Index) -> None:
+def test_unreachable_index_is_an_error_that_says_how_to_provide_the_file(tmp_path: Path, index: Index) -> None:
     with pytest.raises(ConnectionError) as caught:
         fetch(tmp_path)
     for words in ("made", WHEEL, "carrier==1.0", "no route to host", "CVNLP_MIRROR", "<folder>/made/"):
@@ -231,7 +232,7 @@ def test_no_index_says_which_file_and_how_to_provide_it(tmp_path: Path, index: I
     assert left_in(tmp_path) == []
 
 
-def test_package_that_is_not_installed_says_how_to_provide_the_file(tmp_path: Path, source: Any) -> None:
+def test_missing_package_is_an_error_that_says_how_to_provide_the_file(tmp_path: Path, source: Any) -> None:
     source(package="a_package_that_is_not_there", inside="file")
     with pytest.raises(ConnectionError, match="a_package_that_is_not_there: not installed") as caught:
         fetch(tmp_path)
@@ -255,7 +256,7 @@ def test_interrupted_download_leaves_nothing(tmp_path: Path, index: Index, error
     assert list((tmp_path / "raw" / "made").iterdir()) == []
 
 
-def test_failed_replacement_keeps_what_was_there(tmp_path: Path, index: Index) -> None:
+def test_failed_replacement_keeps_the_old_file(tmp_path: Path, index: Index) -> None:
     copy = put_copy(tmp_path, WHEEL, WRONG)
     with pytest.raises(ConnectionError):
         fetch(tmp_path)
@@ -286,13 +287,13 @@ def make_zip(path: Path, texts: dict[str, bytes], compression: int) -> Path:
 
 @pytest.fixture
 def published(tmp_path: Path) -> dict[str, Any]:
-    """What is stated of an archive that is zipped with another method than the mirror's."""
+    """The catalogue entry of an archive that is compressed with another method than the mirror's."""
     path = make_zip(tmp_path / "published.zip", TEXTS, zipfile.ZIP_BZIP2)
     return {"name": "texts.zip", "sha256": files.sha256(path), "size": path.stat().st_size, "members": DIGESTS}
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
-def test_archive_zipped_anew_is_taken_by_its_members(
+def test_recompressed_archive_is_accepted_by_its_members(
     tmp_path: Path, mirror: Path, source: Any, published: dict[str, Any], compression: int
 ) -> None:
     source(**published)
@@ -321,7 +322,7 @@ def test_archive_with_other_members_is_refused(
     assert left_in(tmp_path) == []
 
 
-def test_archive_is_kept_as_it_is(tmp_path: Path, mirror: Path, source: Any, gzipped: bytes) -> None:
+def test_archive_is_not_decompressed(tmp_path: Path, mirror: Path, source: Any, gzipped: bytes) -> None:
     source(name="letters.tar.gz", sha256=hashlib.sha256(gzipped).hexdigest(), size=len(gzipped))
     (mirror / "letters.tar.gz").write_bytes(gzipped)
     assert fetch(tmp_path).read_bytes() == gzipped
@@ -334,7 +335,9 @@ MIRROR = os.environ.get("CVNLP_MIRROR", "")
 
 @pytest.mark.mirror
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "ptb"])
-def test_files_of_the_mirror_are_those_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_files_of_the_real_mirror_match_the_catalogue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     if not MIRROR or not (Path(MIRROR) / name).is_dir():
         pytest.skip(f"$CVNLP_MIRROR does not hold {name}")
     monkeypatch.setenv("CVNLP_MIRROR", MIRROR)

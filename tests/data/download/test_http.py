@@ -1,4 +1,4 @@
-"""What comes over HTTP is whole and right, or not taken, whatever the server and the connection do."""
+"""A download is complete and verified, or an error, whatever the server and the connection do."""
 
 import contextlib
 import errno
@@ -25,7 +25,7 @@ SRC = Path(__file__).parents[3] / "src"
 
 
 def fetch(folder: Path) -> bytes:
-    """The one file of the source, after checking that nothing but it is left."""
+    """Fetch the only file of the source, and check that no other file is left."""
     paths = fetching.fetch("made", folder / "raw")
     assert [path.name for path in (folder / "raw" / "made").iterdir()] == [FILE]
     assert [path.name for path in (folder / "raw").iterdir()] == ["made"]
@@ -38,12 +38,12 @@ def partial(folder: Path, url: str) -> Path:
     return folder / "raw" / "made" / name
 
 
-def test_file_is_fetched_once(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+def test_file_is_downloaded_once(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
     server.files["/a"] = content
     source(urls=(server.url("/a"),))
     assert fetch(tmp_path) == content
     assert fetch(tmp_path) == content
-    assert server.asked == [("/a", None)]
+    assert server.requests == [("/a", None)]
 
 
 def test_gzipped_file_is_stored_unzipped(
@@ -54,13 +54,13 @@ def test_gzipped_file_is_stored_unzipped(
     assert fetch(tmp_path) == content
 
 
-def test_file_that_a_server_unzips_unasked_is_taken(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+def test_file_that_a_server_decompresses_is_accepted(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
     server.files["/a.gz"] = content
     source(urls=(server.url("/a.gz"),))
     assert fetch(tmp_path) == content
 
 
-def test_progress_is_told_and_reaches_the_size(
+def test_progress_bar_reaches_the_size(
     tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     server.files["/a"] = content
@@ -81,7 +81,9 @@ def test_progress_is_told_and_reaches_the_size(
     assert "100%" in printed.err
 
 
-def test_no_bar_is_drawn_into_a_log(tmp_path: Path, server: Any, source: Any, content: bytes, capfd: Any) -> None:
+def test_no_progress_bar_is_written_to_a_log(
+    tmp_path: Path, server: Any, source: Any, content: bytes, capfd: Any
+) -> None:
     server.files["/a"] = content
     source(urls=(server.url("/a"),))
     fetch(tmp_path)
@@ -96,7 +98,7 @@ def test_broken_connection_is_resumed(tmp_path: Path, server: Any, source: Any, 
     assert server.ranges("/a") == [None, "bytes=5000-", "bytes=8000-"]
 
 
-def test_connection_that_breaks_often_but_brings_something_each_time_is_borne(
+def test_download_continues_while_every_attempt_brings_new_bytes(
     tmp_path: Path, server: Any, source: Any, content: bytes
 ) -> None:
     server.files["/a"] = content
@@ -105,7 +107,7 @@ def test_connection_that_breaks_often_but_brings_something_each_time_is_borne(
     assert fetch(tmp_path) == content
 
 
-def test_connection_that_never_brings_anything_is_given_up_and_what_there_is_kept(
+def test_download_without_new_bytes_ends_and_keeps_the_partial_file(
     tmp_path: Path, server: Any, source: Any, content: bytes
 ) -> None:
     server.files["/a"] = content
@@ -113,14 +115,16 @@ def test_connection_that_never_brings_anything_is_given_up_and_what_there_is_kep
     source(urls=(server.url("/a"),))
     with pytest.raises(ConnectionError, match=FILE):
         fetch(tmp_path)
-    assert len(server.asked) == 2 + len(http.RETRY_DELAYS)
+    assert len(server.requests) == 2 + len(http.RETRY_DELAYS)
     assert partial(tmp_path, server.url("/a")).read_bytes() == content[:5000]
     server.faults["/a"] = []
     assert fetch(tmp_path) == content
     assert server.ranges("/a")[-1] == "bytes=5000-"
 
 
-def test_pauses_grow(tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_delays_grow(
+    tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slept: list[float] = []
     monkeypatch.setattr(http, "RETRY_DELAYS", (1, 2, 4))
     monkeypatch.setattr(http.time, "sleep", slept.append)
@@ -132,7 +136,7 @@ def test_pauses_grow(tmp_path: Path, server: Any, source: Any, content: bytes, m
 
 
 @pytest.mark.parametrize("fault", ["no ranges", "shifted"])
-def test_server_that_answers_another_range_ends_right(
+def test_response_with_another_range_is_placed_correctly(
     tmp_path: Path, server: Any, source: Any, content: bytes, fault: str
 ) -> None:
     server.files["/a"] = content
@@ -142,7 +146,7 @@ def test_server_that_answers_another_range_ends_right(
     assert server.ranges("/a") == [None, "bytes=5000-"]
 
 
-def test_longer_partial_file_leaves_no_end_when_a_server_sends_all(
+def test_longer_partial_file_is_truncated_when_a_server_sends_the_whole_file(
     tmp_path: Path, server: Any, source: Any, content: bytes
 ) -> None:
     server.files["/a"] = content
@@ -150,10 +154,10 @@ def test_longer_partial_file_leaves_no_end_when_a_server_sends_all(
     source(urls=(server.url("/a"),))
     partial(tmp_path, server.url("/a")).write_bytes(bytes(len(content) + 100))
     assert fetch(tmp_path) == content
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
-def test_whole_partial_file_needs_no_more(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+def test_complete_partial_file_is_accepted(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
     server.files["/a"] = content
     source(urls=(server.url("/a"),))
     partial(tmp_path, server.url("/a")).write_bytes(content)
@@ -162,7 +166,7 @@ def test_whole_partial_file_needs_no_more(tmp_path: Path, server: Any, source: A
 
 
 @pytest.mark.parametrize("size", [1, 5000, 20_000, 20_001, 1_000_000])
-def test_partial_file_of_something_else_is_thrown_away(
+def test_partial_file_with_other_content_is_discarded(
     tmp_path: Path, server: Any, source: Any, content: bytes, size: int
 ) -> None:
     server.files["/a"] = content
@@ -172,7 +176,7 @@ def test_partial_file_of_something_else_is_thrown_away(
     assert server.ranges("/a") == [f"bytes={size}-", None]
 
 
-def test_file_that_changes_between_two_attempts_is_fetched_anew(
+def test_file_that_changes_between_two_attempts_is_downloaded_again(
     tmp_path: Path, server: Any, source: Any, content: bytes
 ) -> None:
     server.files["/a"] = bytes(len(content))
@@ -185,7 +189,7 @@ def test_file_that_changes_between_two_attempts_is_fetched_anew(
 
 
 @pytest.mark.parametrize("status", ["404", "403", "500"])
-def test_url_that_has_it_not_is_followed_by_the_next(
+def test_url_without_the_file_is_followed_by_the_next(
     tmp_path: Path, server: Any, source: Any, content: bytes, status: str
 ) -> None:
     server.files |= {"/a": content, "/b": content}
@@ -203,7 +207,7 @@ def test_url_with_another_file_is_followed_by_the_next(
     assert fetch(tmp_path) == content
 
 
-def test_wrong_everywhere_names_all_places_and_digests(
+def test_mismatch_everywhere_names_all_locations_and_digests(
     tmp_path: Path, server: Any, source: Any, content: bytes
 ) -> None:
     server.files |= {"/a": b"one file", "/b": b"another file"}
@@ -292,13 +296,13 @@ def test_killed_download_is_resumed_by_the_next_process(
     assert server.ranges("/a") == [None, "bytes=5000-"]
 
 
-def test_fetches_at_the_same_time_ask_once(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
+def test_concurrent_fetches_make_one_request(tmp_path: Path, server: Any, source: Any, content: bytes) -> None:
     server.files["/a"] = content
     source(urls=(server.url("/a"),))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: fetching.fetch("made", tmp_path / "raw")[FILE].read_bytes(), range(4)))
     assert found == [content] * 4
-    assert server.asked == [("/a", None)]
+    assert server.requests == [("/a", None)]
 
 
 # A mirror that is a server --------------------------------------------------------------------------------------------
@@ -332,7 +336,7 @@ def test_wrong_file_of_a_mirror_that_is_a_server_is_an_error(
     assert server.ranges("/a") == []
 
 
-def test_mirror_that_does_not_answer_is_passed_over(
+def test_unreachable_mirror_is_skipped(
     tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CVNLP_MIRROR", "http://user:hidden@127.0.0.1:1/data")
@@ -377,27 +381,27 @@ def test_no_network_names_every_missing_file_in_one_line(
     assert [path.name for path in (tmp_path / "raw").rglob("*") if path.is_file()] == ["second"]
 
 
-def test_host_that_did_not_answer_is_not_asked_for_the_next_file(
+def test_unreachable_host_is_not_tried_for_the_next_file(
     tmp_path: Path, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    tried = []
 
-    def unreached(url: str, *_: Any, **__: Any) -> bool:
-        asked.append(url)
+    def unreachable(url: str, *_: Any, **__: Any) -> bool:
+        tried.append(url)
         raise verify.UnreachableError("no answer")
 
-    monkeypatch.setattr(http, "download", unreached)
+    monkeypatch.setattr(http, "download", unreachable)
     urls = ("http://one.example/a", "http://two.example/a")
     source(*(catalogue.File(name, "0" * 64, 1, urls=urls) for name in ("first", "second", "third")))
     with pytest.raises(ConnectionError):
         fetching.fetch("made", tmp_path / "raw")
-    assert asked == list(urls)
+    assert tried == list(urls)
 
 
 def test_proxy_of_the_environment_is_used(
     tmp_path: Path, server: Any, source: Any, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", server.url())
-    server.files["http://data.example/a"] = content  # a proxy is asked for whole URLs
+    server.files["http://data.example/a"] = content  # a proxy receives whole URLs
     source(urls=("http://data.example/a",))
     assert fetch(tmp_path) == content

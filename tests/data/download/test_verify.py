@@ -1,4 +1,4 @@
-"""Members of archives are read in place, whatever else the archive holds and claims."""
+"""Members of archives are read in place, whatever else the archive contains."""
 
 import io
 import stat
@@ -43,7 +43,7 @@ Maker = Callable[[Path, dict[str, bytes]], Path]
 
 
 @KINDS
-def test_members_come_in_the_order_wanted(tmp_path: Path, make: Maker) -> None:
+def test_members_come_in_the_requested_order(tmp_path: Path, make: Maker) -> None:
     path = make(tmp_path / "archive", TEXTS)
     for wanted in (sorted(TEXTS), sorted(TEXTS, reverse=True), ["folder/a"], []):
         assert list(verify.read_members(path, wanted)) == [(name, TEXTS[name]) for name in wanted]
@@ -63,13 +63,13 @@ def test_nothing_is_written_for_members_that_point_outside(
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 @pytest.mark.parametrize("target", ["/etc/passwd", "folder/a"])
-def test_link_or_device_of_a_tar_is_no_content(tmp_path: Path, kind: bytes, target: str) -> None:
+def test_link_or_device_in_a_tar_is_not_followed(tmp_path: Path, kind: bytes, target: str) -> None:
     path = make_tar(tmp_path / "archive", TEXTS, link("wanted", kind, target))
     with pytest.raises(ValueError, match="no member 'wanted' that is a regular file"):
         dict(verify.read_members(path, ["wanted"]))
 
 
-def test_link_of_a_zip_is_no_content(tmp_path: Path) -> None:
+def test_link_in_a_zip_is_not_followed(tmp_path: Path) -> None:
     entry = zipfile.ZipInfo("wanted")
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
@@ -111,7 +111,7 @@ def test_member_with_a_wrong_checksum_is_an_error(tmp_path: Path) -> None:
         dict(verify.read_members(path, ["a"]))
 
 
-def test_error_of_the_reader_of_members_is_not_taken_for_one_of_the_archive(tmp_path: Path) -> None:
+def test_error_of_the_caller_is_not_reported_as_one_of_the_archive(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "archive", TEXTS)
     with pytest.raises(EOFError):
         for _ in verify.read_members(path, list(TEXTS)):
