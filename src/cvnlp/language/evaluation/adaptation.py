@@ -6,7 +6,7 @@ They have names of their own, next to the static scores of the model as it was t
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ Method = Callable[[Recurrent, Path, str, int, Sequence[Settings]], np.ndarray]
 class Adapted:
     """The settings that were used, and the nats of every test token, float32 (N,)."""
 
-    settings: dict[str, Any]
+    settings: DynamicSettings | CacheSettings
     nats: np.ndarray
 
 
@@ -50,5 +50,9 @@ def _adapt(
     best = grid[int(np.nan_to_num(losses, nan=np.inf).argmin())]
     nats = method(network, data, "test", start, [best])[0]
     if not np.isfinite(nats).all():
-        raise ValueError(f"evaluate.{name}: the model diverged with {asdict(best)}; choose smaller steps")
-    return Adapted(asdict(best), nats)
+        raise ValueError(f"evaluate.{name}: the model diverged with {_listed(best)}; choose smaller steps")
+    return Adapted(best, nats)
+
+
+def _listed(settings: DynamicSettings | CacheSettings) -> str:
+    return ", ".join(f"{key} {value:g}" for key, value in asdict(settings).items())

@@ -1,5 +1,6 @@
 """Evaluate a language model on the test split: the loss of every token, and samples of generated text."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _savings(nats: np.ndarray, adapted: dict[str, Adapted]) -> dict[str, Any]:
     pieces = min(PIECES, len(nats))
     methods = {
         method: {
-            "settings": result.settings,
+            "settings": asdict(result.settings),
             "saved": [round(float(piece.mean()), 4) for piece in np.array_split(nats - result.nats, pieces)],
         }
         for method, result in adapted.items()
