@@ -140,7 +140,15 @@ def test_coloured_pictures_go_through_the_rest_of_the_pipeline(pictures: Clone) 
     report = (pictures.folder / "reports/report.md").read_text(encoding="utf-8")
     drawn = [link for link in re.findall(r"\]\((.+?\.png)\)", report) if "/flowers_cnn/" in link]
     colourful = {Path(link).stem for link in drawn if is_colourful(pictures.folder / "reports" / link)}
-    assert {"filters", "patches_block1", "maps", "attention", "flips", "convolution_filters"} <= colourful
+    expected = {
+        "filters",
+        "patches_block1",
+        "feature_maps",
+        "attributions",
+        "adversarial_examples",
+        "convolution_filters",
+    }
+    assert expected <= colourful
 
 
 def test_text_is_prepared_trained_and_scored(text: Clone) -> None:
