@@ -61,7 +61,7 @@ def vision_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data set of 400 grey pictures, 12 x 12, in 10 classes."""
     from cvnlp.params.datasets import VisionDataset
     from cvnlp.vision.data import READERS, prepare
-    from cvnlp.vision.data.pictures import of_arrays
+    from cvnlp.vision.data.image_set import of_arrays
 
     folder = tmp_path_factory.mktemp("vision") / "pictures"
     with pytest.MonkeyPatch.context() as patch:

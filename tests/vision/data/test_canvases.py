@@ -1,4 +1,4 @@
-"""Canvases and the class background: what is laid where, what is cut out between, and what the facts say of it."""
+"""Canvases and the background class: positions of images, background windows, and the facts."""
 
 import csv
 import itertools
@@ -18,7 +18,7 @@ from cvnlp.params.datasets import Canvases, VisionDataset
 from cvnlp.vision import data
 from cvnlp.vision.data import published
 from cvnlp.vision.data.canvases import Composer
-from cvnlp.vision.data.pictures import of_arrays
+from cvnlp.vision.data.image_set import of_arrays
 from cvnlp.vision.report import data_card
 from report_contents import figure_names, texts
 
@@ -28,7 +28,7 @@ SPLIT_SIZES = {"validation": 6, "test": 9}
 
 
 def made_pictures(count: int = 60, shape: tuple[int, ...] = SHAPE) -> tuple[Any, Any, list[str]]:
-    """Each picture one shade of its own, so that every pixel of a canvas tells where it comes from."""
+    """Each image has one shade of its own, so that every pixel of a canvas shows from which image it is."""
     images = np.broadcast_to(np.arange(1, count + 1, dtype=np.uint8).reshape(-1, 1, 1, 1), (count, *shape))
     return images, (np.arange(count) % 3).astype(np.uint8), ["a", "b", "c"]
 
@@ -53,59 +53,61 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_pictures_lie_on_the_canvas_and_overlap_in_their_margins_only(seed: int) -> None:
+def test_images_are_within_the_canvas_and_overlap_in_their_margins_only(seed: int) -> None:
     canvas = composer(number=5).compose(np.random.default_rng(seed), np.arange(5))
-    assert (canvas.places >= 0).all() and (canvas.places + SHAPE[:2] <= (40, 50)).all()
-    for one, other in itertools.combinations(canvas.places, 2):
+    assert (canvas.corners >= 0).all() and (canvas.corners + SHAPE[:2] <= (40, 50)).all()
+    for one, other in itertools.combinations(canvas.corners, 2):
         down, aside = np.abs(one - other)
         assert down >= 14 - 2 or aside >= 7 - 1
 
 
-def test_what_stands_out_from_the_ground_is_seen_where_pictures_meet() -> None:
+def test_pixels_that_differ_from_the_ground_are_visible_where_images_overlap() -> None:
     for ground, better in ((0, np.maximum), (255, np.minimum)):
         canvas = composer(ground=ground).compose(np.random.default_rng(1), np.array([3, 20, 7, 50]))
         expected = np.full((40, 50, 1), ground, np.uint8)
-        for shade, (top, left) in zip((4, 21, 8, 51), canvas.places, strict=True):
+        for shade, (top, left) in zip((4, 21, 8, 51), canvas.corners, strict=True):
             there = expected[top : top + 14, left : left + 7]
             there[:] = better(there, shade)
         assert np.array_equal(canvas.pixels, expected)
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_no_picture_stands_in_the_middle_of_background(seed: int) -> None:
+def test_background_has_no_image_in_its_centre(seed: int) -> None:
     generator = np.random.default_rng(seed)
     maker = composer(shape=(12, 12, 1))
     canvas = maker.compose(generator, np.arange(4))
-    for window in maker.between(generator, canvas):
+    for window in maker.background_windows(generator, canvas):
         for shade in np.unique(window[window > 0]):
             rows, columns = (np.flatnonzero((window[..., 0] == shade).any(axis)) for axis in (1, 0))
-            assert min(len(rows), len(columns)) <= 12 - 2  # a sixth of a side is out of sight
+            assert min(len(rows), len(columns)) <= 12 - 2  # a sixth of a side is outside the window
 
 
-def test_background_is_empty_or_shows_parts_of_one_or_of_several() -> None:
+def test_background_is_empty_or_has_parts_of_one_or_several_images() -> None:
     generator, maker = np.random.default_rng(0), composer(shape=(12, 12, 1))
-    windows = np.concatenate([maker.between(generator, maker.compose(generator, np.arange(4))) for _ in range(20)])
+    windows = np.concatenate(
+        [maker.background_windows(generator, maker.compose(generator, np.arange(4))) for _ in range(20)]
+    )
     shades = [len(np.unique(window[window > 0])) for window in windows]
     assert {0, 1, 2} <= set(shades)
 
 
 @pytest.mark.parametrize("size", [(13, 50), (40, 6), (27, 13)])
-def test_size_that_holds_no_picture_and_a_window_beside_it_is_refused(size: tuple[int, int]) -> None:
+def test_size_without_room_for_an_image_and_a_window_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=rf"canvases\.size: \[{size[0]}, {size[1]}\] is too small .* 14 x 7"):
         composer(size=size)
 
 
-def test_more_pictures_than_fit_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"canvases\.pictures: 40 pictures of 14 x 7 .* 40 x 50; take fewer"):
+def test_more_images_than_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"canvases\.pictures: 40 images of 14 x 7 .* 40 x 50; choose fewer"):
         prepare(tmp_path, canvases=OPTIONS | {"pictures": 40})
     assert not (tmp_path / "facts.json").exists()
 
 
-def test_pictures_without_room_between_them_are_refused() -> None:
+def test_images_without_space_between_them_are_refused() -> None:
     maker = composer(size=(1, 2), number=2, shape=(1, 1, 1))
     generator = np.random.default_rng(0)
-    with pytest.raises(ValueError, match=r"canvases\.pictures: 2 pictures of 1 x 1 with room between them"):
-        maker.between(generator, maker.compose(generator, np.arange(2)))
+    with pytest.raises(ValueError, match=r"canvases\.pictures: 2 images of 1 x 1 with space between them"):
+        maker.background_windows(generator, maker.compose(generator, np.arange(2)))
 
 
 # What is prepared -----------------------------------------------------------------------------------------------------
@@ -122,11 +124,11 @@ def test_background_is_the_last_class_and_a_share_of_every_split(tmp_path: Path)
     for split, counts in facts.counts.items():
         labels = prepared.load_array(tmp_path, f"{split}_labels")
         assert np.bincount(labels).tolist() == list(counts.values())
-        assert (np.diff(labels == 3) >= 0).all()  # after those that were read
+        assert (np.diff(labels == 3) >= 0).all()  # after the others
     assert facts.canvases == Canvases(**OPTIONS)
 
 
-def test_background_and_canvases_show_pictures_of_their_own_split_alone(tmp_path: Path) -> None:
+def test_background_and_canvases_contain_images_of_their_own_split_only(tmp_path: Path) -> None:
     prepare(tmp_path)
     shades = {split: np.unique(prepared.load_array(tmp_path, f"{split}_images")) for split in prepared.SPLITS}
     for one, other in itertools.combinations(shades.values(), 2):
@@ -134,7 +136,7 @@ def test_background_and_canvases_show_pictures_of_their_own_split_alone(tmp_path
     assert set(np.unique(prepared.load_array(tmp_path, "validation_canvases"))) <= {0, *shades["validation"]}
 
 
-def test_boxes_tell_where_each_picture_of_a_canvas_stands(tmp_path: Path) -> None:
+def test_boxes_are_those_of_the_images_on_the_canvas(tmp_path: Path) -> None:
     facts = prepare(tmp_path)
     pixels, boxes = prepared.load_array(tmp_path, "validation_canvases"), rows_of(tmp_path / "validation_boxes.csv")
     assert pixels.shape == (3, 40, 50, 1) and len(boxes) == 12
@@ -143,22 +145,22 @@ def test_boxes_tell_where_each_picture_of_a_canvas_stands(tmp_path: Path) -> Non
         middle = int(pixels[int(box["canvas"]), top + height // 2, left + width // 2, 0])
         assert (height, width) == (14, 7)
         assert box["class"] == facts.classes[(middle - 1) % 3]
-    assert np.count_nonzero(pixels) >= 12 * 12 * 6  # nothing else hides them
+    assert np.count_nonzero(pixels) >= 12 * 12 * 6  # no other image covers them
 
 
-def test_every_validation_picture_is_used_before_one_is_used_again(tmp_path: Path) -> None:
+def test_every_validation_image_is_used_before_one_is_repeated(tmp_path: Path) -> None:
     prepare(tmp_path, canvases=OPTIONS | {"count": 2, "pictures": 3})
     images = prepared.load_array(tmp_path, "validation_images")[:6]
     assert set(np.unique(prepared.load_array(tmp_path, "validation_canvases"))) == {0, *np.unique(images)}
 
 
-def test_canvases_stand_in_the_facts_with_their_digest(tmp_path: Path) -> None:
+def test_facts_have_the_digest_of_the_canvases(tmp_path: Path) -> None:
     prepare(tmp_path)
     described = prepared.read_facts(tmp_path).arrays["validation_canvases"]
     assert described.bytes == 6000 and described.sha256 == files.sha256(tmp_path / "validation_canvases.npy")
 
 
-def test_the_seed_decides_all(tmp_path: Path) -> None:
+def test_the_seed_determines_everything(tmp_path: Path) -> None:
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
         prepare(tmp_path / name, seed=seed)
     digests = [
@@ -168,7 +170,7 @@ def test_the_seed_decides_all(tmp_path: Path) -> None:
     assert digests[0]["validation_canvases.npy"] != digests[2]["validation_canvases.npy"]
 
 
-def test_without_canvases_the_pictures_are_those_that_were_read(tmp_path: Path) -> None:
+def test_without_canvases_there_is_no_background_class(tmp_path: Path) -> None:
     without, facts = prepare(tmp_path / "without", canvases=None), prepare(tmp_path / "with")
     assert without.canvases is None and without.classes == ["a", "b", "c"]
     assert not list((tmp_path / "without").glob("validation_[cb]*"))
@@ -186,18 +188,18 @@ def test_mean_and_deviation_are_of_all_training_pixels(tmp_path: Path) -> None:
     assert facts.mean == pytest.approx([images.mean()]) and facts.std == pytest.approx([images.std()])
 
 
-def test_class_of_that_name_is_refused(tmp_path: Path) -> None:
+def test_class_named_background_is_refused(tmp_path: Path) -> None:
     images, labels, _ = made_pictures()
-    with pytest.raises(ValueError, match="canvases: the data has a class background of its own; rename it"):
+    with pytest.raises(ValueError, match="canvases: the data set already has a class background; rename it"):
         prepare(tmp_path, made=(images, labels, ["a", "background", "c"]))
 
 
-def test_copies_and_files_of_own_pictures_are_told_of_what_was_read(
+def test_tables_of_duplicates_and_files_leave_out_the_background(
     tmp_path: Path, make_folder: Callable[..., Path], prepare: Callable[..., VisionFacts]
 ) -> None:
     root = make_folder(tmp_path / "root")
     for name in ("cat", "dog"):
-        Image.fromarray(np.zeros((6, 5, 3), np.uint8)).save(root / name / "empty.png")  # as empty background is
+        Image.fromarray(np.zeros((6, 5, 3), np.uint8)).save(root / name / "empty.png")  # as an empty background window
     made = prepare(root, tmp_path / "out", canvases=OPTIONS | {"size": [30, 30]})
     without = prepare(root, tmp_path / "without")
     assert made.duplicates == without.duplicates and made.conflicting == without.conflicting == 1
@@ -209,7 +211,7 @@ def test_copies_and_files_of_own_pictures_are_told_of_what_was_read(
         assert np.array_equal(image, np.asarray(Image.open(root / row["file"])))
 
 
-def test_own_pictures_on_white_lie_on_white_canvases(
+def test_own_images_on_white_are_on_white_canvases(
     tmp_path: Path, make_folder: Callable[..., Path], prepare: Callable[..., VisionFacts]
 ) -> None:
     prepare(make_folder(tmp_path / "root"), tmp_path / "out", canvases=OPTIONS | {"pictures": 1}, background="white")
@@ -231,12 +233,16 @@ def test_too_little_disk_space_is_an_error_before_anything_is_written(
     prepare(tmp_path / "out")
 
 
-def test_more_windows_than_a_piece_holds_are_all_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare(tmp_path / "one")
-    monkeypatch.setattr("cvnlp.vision.data.writing.PIECE_BYTES", 3 * 14 * 7)
-    prepare(tmp_path / "pieces")
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "pieces" / path.name).read_bytes()
+def test_more_windows_than_a_chunk_are_all_written(tmp_path: Path) -> None:
+    """The images of each split are larger than a chunk of 1 MiB."""
+    made = made_pictures(shape=(200, 150, 1))
+    facts = prepare(tmp_path, made, validation=36, canvases=OPTIONS | {"size": [500, 400], "background": 0.5})
+    images, labels = (prepared.load_array(tmp_path, f"validation_{kind}") for kind in ("images", "labels"))
+    assert images.nbytes > 2 * 2**20
+    assert [labels.tolist().count(label) for label in range(4)] == [12, 12, 12, 36]
+    assert facts.counts["validation"]["background"] == 36
+    assert all(window.any() for window in images[:36])
+    assert len(np.unique(images[36:].reshape(36, -1), axis=0)) > 30
 
 
 def test_the_card_explains_the_background_class_and_shows_a_canvas(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One file to pixels: every mode against a conversion by hand, and every file that cannot be used with its reason."""
+"""Decoding: every colour mode compared with a conversion by hand, and the reasons for unusable files."""
 
 import builtins
 import io
@@ -15,16 +15,24 @@ import pytest
 from PIL import Image, ImageOps
 
 from cvnlp.data.user_files import UnreadableFileError
-from cvnlp.vision.data.decoding import TURNS, Form, decode, decode_files
+from cvnlp.vision.data.decoding import TRANSPOSITIONS, TargetFormat, decode_files
 
-GREY = Form((6, 5), "stretch", "grey", "black")
-RGB = Form((6, 5), "stretch", "rgb", "black")
-WHITE = Form((6, 5), "stretch", "rgb", "white")
+GREY = TargetFormat((6, 5), "stretch", "grey", "black")
+RGB = TargetFormat((6, 5), "stretch", "rgb", "black")
+WHITE = TargetFormat((6, 5), "stretch", "rgb", "white")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "picture"
+
+
+def decode(path: str, form: TargetFormat) -> np.ndarray:
+    """Decode one file; UnreadableFileError with the reason if it cannot be used."""
+    found = decode_files(str(Path(path).parent), [Path(path).name], form)
+    if found.reasons:
+        raise UnreadableFileError(found.reasons[0])
+    return found.pixels[0]
 
 
 def saved(path: Path, image: Image.Image, form: str = "PNG", **options: Any) -> str:
@@ -42,7 +50,7 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
 
 
 def luma(pixels: np.ndarray) -> np.ndarray:
-    """ITU-R 601-2, as everybody's grey."""
+    """Grey by ITU-R 601-2."""
     return (pixels @ np.array([0.299, 0.587, 0.114]))[..., None]
 
 
@@ -60,7 +68,7 @@ def test_pixels_of_lossless_formats_are_those_of_the_file(
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_jpeg_is_near_the_picture(path: Path, mode: str) -> None:
+def test_jpeg_is_close_to_the_image(path: Path, mode: str) -> None:
     smooth = np.add.outer(np.arange(6) * 20, np.arange(5) * 20).astype(np.uint8)
     name = saved(path, Image.fromarray(smooth).convert(mode), "JPEG", quality=95)
     np.testing.assert_allclose(decode(name, RGB), np.repeat(smooth[..., None], 3, 2), atol=6)
@@ -84,7 +92,7 @@ def test_one_bit_is_black_or_white(path: Path, noise: Callable[..., np.ndarray])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF"])
-def test_palette_gives_its_colours(path: Path, noise: Callable[..., np.ndarray], kind: str) -> None:
+def test_palette_is_applied(path: Path, noise: Callable[..., np.ndarray], kind: str) -> None:
     numbers, palette = noise(1, (6, 5)) % 4, noise(2, (4, 3))
     image = Image.fromarray(numbers, "L").convert("P")
     image.putdata(numbers.ravel().tolist())
@@ -104,8 +112,8 @@ def test_transparent_palette_shows_the_background(path: Path) -> None:
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 @pytest.mark.parametrize("form", [RGB, WHITE])
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_alpha_lies_over_the_background(
-    path: Path, noise: Callable[..., np.ndarray], mode: str, form: Form, kind: str
+def test_alpha_is_blended_with_the_background(
+    path: Path, noise: Callable[..., np.ndarray], mode: str, form: TargetFormat, kind: str
 ) -> None:
     image = Image.fromarray(noise(3, (6, 5, 4)), "RGBA").convert(mode)
     colour, alpha = np.split(np.asarray(image.convert("RGBA")).astype(float), [3], axis=2)
@@ -115,7 +123,7 @@ def test_alpha_lies_over_the_background(
     np.testing.assert_allclose(decode(name, form), expected, atol=1.01)
 
 
-def test_colour_marked_as_transparent_shows_the_background(path: Path) -> None:
+def test_transparent_colour_shows_the_background(path: Path) -> None:
     image = Image.new("RGB", (5, 6), (9, 9, 9))
     image.putpixel((1, 0), (1, 2, 3))
     pixels = decode(saved(path, image, transparency=(9, 9, 9)), WHITE)
@@ -123,14 +131,14 @@ def test_colour_marked_as_transparent_shows_the_background(path: Path) -> None:
     assert (np.delete(pixels.reshape(-1, 3), 1, 0) == 255).all()
 
 
-def test_sixteen_bits_are_rounded_not_cut(path: Path) -> None:
+def test_sixteen_bits_are_rounded(path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 65536, (6, 5)).astype(np.uint16)
     values.flat[:6] = [0, 128, 129, 256, 385, 65535]
     pixels = decode(saved(path, Image.fromarray(values)), GREY)[..., 0]
     assert np.array_equal(pixels, np.rint(values / 257))
 
 
-def test_value_of_sixteen_bits_marked_as_transparent_shows_the_background(path: Path) -> None:
+def test_transparent_value_of_sixteen_bits_shows_the_background(path: Path) -> None:
     values = np.full((6, 5), 300, dtype=np.uint16)
     values[2, 3] = 40000
     pixels = decode(saved(path, Image.fromarray(values), transparency=300), WHITE)
@@ -139,7 +147,7 @@ def test_value_of_sixteen_bits_marked_as_transparent_shows_the_background(path: 
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_the_first_frame_counts(path: Path, kind: str) -> None:
+def test_the_first_frame_is_decoded(path: Path, kind: str) -> None:
     first, second = Image.new("RGB", (5, 6), "red"), Image.new("RGB", (5, 6), "blue")
     options = {"lossless": True} if kind == "WEBP" else {}
     name = saved(path, first, kind, save_all=True, append_images=[second], **options)
@@ -147,24 +155,25 @@ def test_the_first_frame_counts(path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_set_upright(path: Path, noise: Callable[..., np.ndarray], orientation: int) -> None:
+def test_images_are_upright(path: Path, noise: Callable[..., np.ndarray], orientation: int) -> None:
     image, exif = Image.fromarray(noise(1, (6, 6, 3))), Image.Exif()
     exif[0x0112] = orientation
     name = saved(path, image, exif=exif)
     expected = np.asarray(ImageOps.exif_transpose(Image.open(name)))
-    assert np.array_equal(decode(name, Form((6, 6), "stretch", "rgb", "black")), expected)
-    assert (orientation in TURNS) != np.array_equal(expected, np.asarray(image))
+    assert np.array_equal(decode(name, TargetFormat((6, 6), "stretch", "rgb", "black")), expected)
+    assert (orientation in TRANSPOSITIONS) != np.array_equal(expected, np.asarray(image))
 
 
-def test_a_turned_picture_is_turned_before_it_is_cut(path: Path, noise: Callable[..., np.ndarray]) -> None:
+def test_orientation_is_applied_before_cropping(path: Path, noise: Callable[..., np.ndarray]) -> None:
     image, exif = Image.fromarray(noise(1, (5, 6, 3))), Image.Exif()
     exif[0x0112] = 6
     assert np.array_equal(
-        decode(saved(path, image, exif=exif), Form((6, 5), "crop", "rgb", "black")), np.rot90(noise(1, (5, 6, 3)), -1)
+        decode(saved(path, image, exif=exif), TargetFormat((6, 5), "crop", "rgb", "black")),
+        np.rot90(noise(1, (5, 6, 3)), -1),
     )
 
 
-def test_broken_notes_leave_a_whole_picture_usable(path: Path, noise: Callable[..., np.ndarray]) -> None:
+def test_broken_exif_data_leave_the_image_usable(path: Path, noise: Callable[..., np.ndarray]) -> None:
     assert np.array_equal(decode(saved(path, Image.fromarray(noise(1)), exif=b"Exif\0\0II*\0rubbish"), RGB), noise(1))
 
 
@@ -172,7 +181,7 @@ def test_broken_notes_leave_a_whole_picture_usable(path: Path, noise: Callable[.
 
 
 @pytest.mark.parametrize("size", [(12, 12), (30, 7), (7, 30), (3, 4), (1, 1)])
-def test_every_fit_is_pillows(path: Path, noise: Callable[..., np.ndarray], size: tuple[int, int]) -> None:
+def test_every_fit_equals_that_of_pillow(path: Path, noise: Callable[..., np.ndarray], size: tuple[int, int]) -> None:
     image = Image.fromarray(noise(1, (size[1], size[0], 3)))
     name, way = saved(path, image), Image.Resampling.BICUBIC
     expected = {
@@ -181,19 +190,19 @@ def test_every_fit_is_pillows(path: Path, noise: Callable[..., np.ndarray], size
         "pad": ImageOps.pad(image, (5, 6), way, color="white"),
     }
     for fit, picture in expected.items():
-        assert np.array_equal(decode(name, Form((6, 5), fit, "rgb", "white")), np.asarray(picture))
+        assert np.array_equal(decode(name, TargetFormat((6, 5), fit, "rgb", "white")), np.asarray(picture))
 
 
-def test_picture_of_the_size_wanted_keeps_its_pixels(path: Path, noise: Callable[..., np.ndarray]) -> None:
+def test_image_of_the_target_size_keeps_its_pixels(path: Path, noise: Callable[..., np.ndarray]) -> None:
     name = saved(path, Image.fromarray(noise(1)))
     for fit in ("stretch", "crop", "pad"):
-        assert np.array_equal(decode(name, Form((6, 5), fit, "rgb", "white")), noise(1))
+        assert np.array_equal(decode(name, TargetFormat((6, 5), fit, "rgb", "white")), noise(1))
 
 
 def test_padding_has_the_colour_of_the_background(path: Path) -> None:
     name = saved(path, Image.new("L", (20, 10), 100))
     for background, value in (("black", 0), ("white", 255)):
-        pixels = decode(name, Form((8, 8), "pad", "grey", background))[..., 0]
+        pixels = decode(name, TargetFormat((8, 8), "pad", "grey", background))[..., 0]
         assert (pixels[[0, 1, 6, 7]] == value).all()
         assert (pixels[2:6] == 100).all()
 
@@ -201,40 +210,40 @@ def test_padding_has_the_colour_of_the_background(path: Path) -> None:
 def test_a_line_is_too_narrow_to_pad(path: Path) -> None:
     name = saved(path, Image.new("L", (1000, 1), 100))
     with pytest.raises(UnreadableFileError, match="too narrow to pad"):
-        decode(name, Form((6, 5), "pad", "grey", "black"))
-    assert (decode(name, Form((6, 5), "crop", "grey", "black")) == 100).all()
+        decode(name, TargetFormat((6, 5), "pad", "grey", "black"))
+    assert (decode(name, TargetFormat((6, 5), "crop", "grey", "black")) == 100).all()
 
 
-def test_a_large_jpeg_is_reduced_as_if_decoded_whole(path: Path) -> None:
+def test_large_jpeg_is_close_to_the_reduced_full_image(path: Path) -> None:
     across, down = np.meshgrid(np.linspace(0, 3, 800), np.linspace(0, 3, 600))
     image = Image.fromarray((127 + 100 * np.sin(across**2 + down)).astype(np.uint8))
     name = saved(path, image, "JPEG", quality=95)
     whole = np.asarray(ImageOps.fit(Image.open(name), (32, 32), Image.Resampling.BICUBIC)).astype(int)
-    assert abs(decode(name, Form((32, 32), "crop", "grey", "black"))[..., 0] - whole).max() <= 4
+    assert abs(decode(name, TargetFormat((32, 32), "crop", "grey", "black"))[..., 0] - whole).max() <= 4
 
 
 # What cannot be used --------------------------------------------------------------------------------------------------
 
 
-def refused(path: Path, told: str, form: Form = RGB) -> None:
+def refused(path: Path, reason: str, form: TargetFormat = RGB) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(UnreadableFileError, match=told) as error:
+        with pytest.raises(UnreadableFileError, match=reason) as error:
             decode(str(path), form)
     assert "\n" not in str(error.value)
-    assert "0x" not in str(error.value)  # an address: the same file would give another reason each time
+    assert "0x" not in str(error.value)  # an address, which differs every time
 
 
 @pytest.mark.parametrize("content", [b"a text", b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"GIF89a", b"BM", bytes(100)])
-def test_what_is_no_picture_is_refused(path: Path, content: bytes) -> None:
+def test_file_that_is_no_image_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    refused(path, "no whole picture in PNG, JPEG, WEBP, BMP or GIF|damaged")
+    refused(path, "not a complete image in PNG, JPEG, WEBP, BMP or GIF|damaged")
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "PPM", "ICO", "TGA"])
 def test_other_formats_are_refused(path: Path, kind: str) -> None:
     saved(path, Image.new("RGB", (16, 16)), kind)
-    refused(path, "no whole picture in PNG, JPEG, WEBP, BMP or GIF")
+    refused(path, "not a complete image in PNG, JPEG, WEBP, BMP or GIF")
 
 
 def test_empty_file_is_refused(path: Path) -> None:
@@ -244,19 +253,17 @@ def test_empty_file_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_cut_file_is_refused(path: Path, noise: Callable[..., np.ndarray], kind: str, share: float) -> None:
+def test_truncated_file_is_refused(path: Path, noise: Callable[..., np.ndarray], kind: str, share: float) -> None:
     content = io.BytesIO()
     Image.fromarray(noise(1, (64, 64, 3))).save(content, kind)
     path.write_bytes(content.getvalue()[: int(share * len(content.getvalue()))])
-    refused(path, "damaged|no whole picture")
+    refused(path, "damaged|not a complete image")
 
 
 @pytest.mark.parametrize(("size", "bits"), [((60000, 60000), 8), ((10000, 10000), 8), ((2**31 - 1, 2**31 - 1), 16)])
-def test_more_pixels_than_can_be_true_are_refused_before_they_are_made(
-    path: Path, size: tuple[int, int], bits: int
-) -> None:
+def test_decompression_bomb_is_refused_before_it_is_decoded(path: Path, size: tuple[int, int], bits: int) -> None:
     path.write_bytes(png(*size, bits, 2, b""))
-    refused(path, f"states more than {Image.MAX_IMAGE_PIXELS} pixels")
+    refused(path, f"claims more than {Image.MAX_IMAGE_PIXELS} pixels")
 
 
 def test_broken_link_is_refused(path: Path) -> None:
@@ -270,13 +277,13 @@ def test_link_to_a_file_is_followed(path: Path, noise: Callable[..., np.ndarray]
     assert np.array_equal(decode(str(path.parent / "link"), RGB), noise(1))
 
 
-def test_file_that_has_gone_is_refused(path: Path) -> None:
-    refused(path, "^no longer there$")
+def test_missing_file_is_refused(path: Path) -> None:
+    refused(path, "^does not exist$")
 
 
 def test_pipe_is_refused_without_waiting(path: Path) -> None:
     os.mkfifo(path)
-    refused(path, "^no regular file$")
+    refused(path, "^not a regular file$")
 
 
 def test_file_that_may_not_be_read_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +297,7 @@ def test_file_that_may_not_be_read_is_refused(path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(24, "Too many open files")])
-def test_trouble_of_the_machine_is_no_reason_to_skip(
+def test_errors_of_the_machine_do_not_skip_a_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     saved(path, Image.new("L", (5, 6)))
@@ -303,11 +310,11 @@ def test_trouble_of_the_machine_is_no_reason_to_skip(
         decode(str(path), RGB)
 
 
-def test_usable_ones_stay_in_order_beside_the_others(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
+def test_usable_files_keep_their_order(tmp_path: Path, noise: Callable[..., np.ndarray]) -> None:
     for number in (0, 2, 3):
         saved(tmp_path / str(number), Image.fromarray(noise(number)))
     (tmp_path / "1").write_bytes(b"")
     found = decode_files(str(tmp_path), ["0", "1", "2", "absent", "3"], RGB)
     assert np.array_equal(found.pixels, np.stack([noise(0), noise(2), noise(3)]))
-    assert found.reasons == {1: "empty", 3: "no longer there"}
+    assert found.reasons == {1: "empty", 3: "does not exist"}
     assert len(np.unique(found.digests, axis=0)) == 3

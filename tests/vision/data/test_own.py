@@ -1,4 +1,4 @@
-"""A user's own pictures from folder to arrays: what is kept, what is skipped, and what an interruption leaves."""
+"""A user's own images: the arrays, the skipped files, and the result of an interruption."""
 
 import csv
 import errno
@@ -21,7 +21,6 @@ from PIL import Image
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.vision import data
-from cvnlp.vision.data import own
 
 Prepare = Callable[..., VisionFacts]
 Contents = Callable[[Path], dict[str, bytes]]
@@ -32,6 +31,15 @@ def root(tmp_path: Path, make_folder: Callable[..., Path]) -> Path:
     return make_folder(tmp_path / "pictures")
 
 
+@pytest.fixture
+def many(tmp_path: Path, make_folder: Callable[..., Path]) -> Path:
+    """Enough files for several processes, and at the size `LARGE` for several chunks."""
+    return make_folder(tmp_path / "many", count=40)
+
+
+LARGE = [200, 200]
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -40,7 +48,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 # What is kept ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_row_is_the_picture_of_its_file(tmp_path: Path, root: Path, prepare: Prepare) -> None:
+def test_every_row_is_the_image_of_its_file(tmp_path: Path, root: Path, prepare: Prepare) -> None:
     facts = prepare(root, tmp_path / "out")
     rows = rows_of(tmp_path / "out" / "files.csv")
     assert sorted(row["file"] for row in rows) == sorted(str(path.relative_to(root)) for path in root.rglob("*.png"))
@@ -65,7 +73,7 @@ def test_facts_of_own_files(tmp_path: Path, root: Path, prepare: Prepare) -> Non
 
 
 @pytest.mark.parametrize(("colour", "channels"), [("grey", 1), ("rgb", 3)])
-def test_size_and_colour_are_those_asked_for(
+def test_images_have_the_given_size_and_colour(
     tmp_path: Path, root: Path, prepare: Prepare, colour: str, channels: int
 ) -> None:
     prepare(root, tmp_path / "out", size=[3, 8], colour=colour)
@@ -80,18 +88,14 @@ def test_given_splits_are_kept(tmp_path: Path, make_folder: Callable[..., Path],
         assert row["file"].startswith({"validation": "val"}.get(row["split"], row["split"]) + "/")
 
 
-def test_what_the_folder_brings_cannot_be_drawn(
-    tmp_path: Path, make_folder: Callable[..., Path], prepare: Prepare
-) -> None:
+def test_given_split_cannot_be_held_out(tmp_path: Path, make_folder: Callable[..., Path], prepare: Prepare) -> None:
     for place, top in enumerate(("train", "test")):
         make_folder(tmp_path / "root" / top, count=4, first=100 * place)
     for path in (tmp_path / "root").rglob("*.png"):
         path.write_bytes(b"")  # decoding would be another error
-    with pytest.raises(ValueError, match=r"`test` is 0\.25, but the folder .*root brings its own test split"):
+    with pytest.raises(ValueError, match=r"`test` is 0\.25, but the folder .*root has its own test split"):
         prepare(tmp_path / "root", tmp_path / "out")
-    with pytest.raises(
-        ValueError, match=r"`validation` is not given, but the folder .*root brings no validation split"
-    ):
+    with pytest.raises(ValueError, match=r"`validation` is null, but the folder .*root has no validation split"):
         prepare(tmp_path / "root", tmp_path / "out", validation=None, test=None)
 
 
@@ -112,9 +116,9 @@ def test_skipped_files_are_listed_with_reasons(tmp_path: Path, root: Path, prepa
     (root / "list.csv").write_text("in no class")
     facts = prepare(root, tmp_path / "out", max_skipped=0.2)
     assert {row["file"]: row["reason"] for row in rows_of(tmp_path / "out" / "skipped.csv")} == {
-        "list.csv": "in no class folder",
+        "list.csv": "not in a class folder",
         "cat/05.png": "empty",
-        "dog/notes.txt": "no whole picture in PNG, JPEG, WEBP, BMP or GIF",
+        "dog/notes.txt": "not a complete image in PNG, JPEG, WEBP, BMP or GIF",
     }
     assert (facts.read, facts.skipped) == (15, 3)
     assert "cat/05.png" not in {row["file"] for row in rows_of(tmp_path / "out" / "files.csv")}
@@ -127,17 +131,17 @@ def test_too_many_skipped_files_are_an_error(tmp_path: Path, root: Path, prepare
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_class_of_which_nothing_is_usable_is_named(tmp_path: Path, root: Path, prepare: Prepare) -> None:
+def test_class_without_usable_files_is_named(tmp_path: Path, root: Path, prepare: Prepare) -> None:
     for path in (root / "dog").iterdir():
         path.write_bytes(b"")
     with pytest.raises(ValueError, match=r"class dog \(has 0\)"):
         prepare(root, tmp_path / "out", max_skipped=0.5)
 
 
-def test_nothing_but_the_work_is_told(
+def test_nothing_is_printed(
     tmp_path: Path, root: Path, prepare: Prepare, capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:
-    """Neither Pillow's warnings nor a bar where nobody watches."""
+    """Neither Pillow's warnings nor a progress bar."""
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\xff\xff\xff\x7f\0\0\0\0"
     Image.new("RGB", (5, 6)).save(root / "cat" / "00.png", exif=exif)
     prepare(root, tmp_path / "out")
@@ -157,7 +161,7 @@ def test_copies_are_listed_by_their_files(tmp_path: Path, root: Path, prepare: P
     assert facts.conflicting == 1
 
 
-def test_dropping_copies_keeps_the_first_of_train_and_all_that_is_held_out(
+def test_dropping_copies_keeps_the_first_of_train_and_all_held_out_images(
     tmp_path: Path, make_folder: Callable[..., Path], prepare: Prepare
 ) -> None:
     root = tmp_path / "root"
@@ -176,31 +180,30 @@ def test_dropping_copies_keeps_the_first_of_train_and_all_that_is_held_out(
 # The same bytes whatever happens --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("processors", [2, 3])
 def test_the_number_of_processes_changes_no_byte(
-    tmp_path: Path, root: Path, prepare: Prepare, contents: Contents, monkeypatch: pytest.MonkeyPatch, workers: int
+    tmp_path: Path, many: Path, prepare: Prepare, contents: Contents, monkeypatch: pytest.MonkeyPatch, processors: int
 ) -> None:
-    (root / "cat" / "05.png").write_bytes(b"")
-    prepare(root, tmp_path / "one", max_skipped=0.1)
-    monkeypatch.setattr(own, "FEW", 0)
-    monkeypatch.setattr(own, "PIECE_FILES", 2)
-    monkeypatch.setattr(own, "processors", lambda: workers)
-    prepare(root, tmp_path / "many", max_skipped=0.1)
-    assert contents(tmp_path / "many") == contents(tmp_path / "one")
+    (many / "cat" / "05.png").write_bytes(b"")
+    for name, usable in (("one", {0}), ("several", set(range(processors)))):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process, usable=usable: usable)
+        prepare(many, tmp_path / name, size=LARGE, max_skipped=0.1)
+    assert contents(tmp_path / "several") == contents(tmp_path / "one")
 
 
-def test_too_little_room_is_told_before_decoding(
+def test_too_little_disk_space_is_an_error_before_decoding(
     tmp_path: Path, root: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    monkeypatch.setattr(own, "decode_files", lambda *_: pytest.fail("decoded"))
+    for path in root.rglob("*.png"):
+        path.write_bytes(b"")  # decoding would be another error
     with pytest.raises(OSError, match=r"out needs 96 MB of disk, but 1 MB are free"):
         prepare(root, tmp_path / "out", size=[1000, 1000])
 
 
 class Disk:
-    """Takes so many bytes that are written below a folder, and then is full."""
+    """A disk that is full after so many bytes were written below a folder."""
 
     def __init__(self, folder: Path, room: int) -> None:
         self.folder, self.room, self.written = folder, room, 0
@@ -241,7 +244,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.45, 0.6, 0.75, 0.9, 0.999])
-def test_full_disk_leaves_nothing_that_is_taken_for_whole(
+def test_full_disk_leaves_nothing_that_looks_complete(
     tmp_path: Path, root: Path, prepare: Prepare, contents: Contents, disk: Disk, share: float
 ) -> None:
     prepare(root, tmp_path / "out")
@@ -257,12 +260,13 @@ def test_full_disk_leaves_nothing_that_is_taken_for_whole(
 
 
 STALLING = """
+import os
 import signal
 import sys
 from pathlib import Path
 from cvnlp import files
 from cvnlp.params.datasets import OwnPictures
-from cvnlp.vision.data import own, pictures, prepare
+from cvnlp.vision.data import image_set, prepare
 
 def stall(place, name, calls):
     run, left = getattr(place, name), iter(range(calls))
@@ -274,25 +278,25 @@ def stall(place, name, calls):
     setattr(place, name, stalled)
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is behind & with it ignored
-    own.FEW, own.PIECE_FILES, own.processors = 0, 1, lambda: 2
-    stall(*{"decoding": (pictures.Staging, "append", 5), "facts": (files, "write_json", 0)}[sys.argv[3]])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process ignores it
+    os.sched_getaffinity = lambda process: {0, 1}
+    stall(*{"decoding": (image_set.Staging, "append", 5), "facts": (files, "write_json", 0)}[sys.argv[3]])
     options = OwnPictures(
-        domain="vision", path="unused", seed=1, validation=0.25, test=0.25, size=[6, 5], fit="stretch", max_skipped=0.0
+        domain="vision", path="unused", seed=1, validation=0.25, test=0.25, size=[200, 200], fit="stretch"
     )
     prepare(Path(sys.argv[1]), Path(sys.argv[2]), options)
 """
 
 
 @pytest.fixture
-def start(tmp_path: Path, root: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[str], list[psutil.Process]]]]:
+def start(tmp_path: Path, many: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[str], list[psutil.Process]]]]:
     """Start a preparation that stalls; returns it with its processes when it does."""
     (tmp_path / "stalling.py").write_text(STALLING)
     started = []
 
     def begin(where: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
         process = subprocess.Popen(
-            [sys.executable, tmp_path / "stalling.py", root, tmp_path / "out", where],
+            [sys.executable, tmp_path / "stalling.py", many, tmp_path / "out", where],
             env=os.environ | {"PYTHONPATH": str(Path(data.__file__).parents[3])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -312,8 +316,8 @@ def start(tmp_path: Path, root: Path) -> Iterator[Callable[[str], tuple[subproce
 
 
 @pytest.mark.parametrize("where", ["decoding", "facts"])
-def test_killed_preparation_leaves_no_process_and_is_done_again_alike(
-    tmp_path: Path, root: Path, prepare: Prepare, contents: Contents, start: Callable[..., Any], where: str
+def test_killed_preparation_leaves_no_process_and_its_repetition_is_identical(
+    tmp_path: Path, many: Path, prepare: Prepare, contents: Contents, start: Callable[..., Any], where: str
 ) -> None:
     process, children = start(where)
     assert len(children) >= (3 if where == "decoding" else 0)
@@ -324,12 +328,12 @@ def test_killed_preparation_leaves_no_process_and_is_done_again_alike(
     assert "facts.json" not in left
     assert where == "facts" or left == {}
     shutil.rmtree(tmp_path / "out")  # as the stage begins
-    prepare(root, tmp_path / "out")
-    prepare(root, tmp_path / "whole")
+    for name in ("out", "whole"):
+        prepare(many, tmp_path / name, size=LARGE)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def test_interrupt_from_the_keyboard_ends_all_at_once(
+def test_interrupt_from_the_keyboard_ends_all_processes(
     tmp_path: Path, contents: Contents, start: Callable[..., Any]
 ) -> None:
     process, children = start("decoding")

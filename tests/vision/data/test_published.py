@@ -1,4 +1,4 @@
-"""Published pictures: each format read as it is written, and refused where it is not what it states."""
+"""Published data sets: each format is read exactly, and refused if it contradicts its header."""
 
 import contextlib
 import csv
@@ -20,14 +20,14 @@ from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.datasets import VisionDataset
 from cvnlp.vision import data
 from cvnlp.vision.data import published
-from cvnlp.vision.data.pictures import Pictures, of_arrays
+from cvnlp.vision.data.image_set import ImageSet, of_arrays
 
 CLASSES = ["zero", "one", "two"]
 SPLIT_SIZES = {"validation": 6, "test": 9}
 
 
-def made_pictures(count: int = 60) -> Pictures:
-    """Noise in colour of which every picture differs from every other; the classes take turns."""
+def made_pictures(count: int = 60) -> ImageSet:
+    """Images of noise in colour, all different, with alternating classes."""
     images = np.random.default_rng(0).integers(0, 256, (count, 5, 4, 3), dtype=np.uint8)
     return of_arrays(images, (np.arange(count) % len(CLASSES)).astype(np.uint8), CLASSES)
 
@@ -36,7 +36,7 @@ def options_of(source: str, **options: Any) -> VisionDataset:
     return VisionDataset(domain="vision", source=source, **{"seed": 1} | options)
 
 
-def prepare(folder: Path, pictures: Pictures, **options: Any) -> VisionFacts:
+def prepare(folder: Path, pictures: ImageSet, **options: Any) -> VisionFacts:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(published.READERS, "mnist_sample", lambda raw: pictures)
         return data.prepare(Path("unused"), folder, options_of("mnist_sample", **SPLIT_SIZES | options))
@@ -57,19 +57,19 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def digits(raw: Path) -> Pictures:
+def digits(raw: Path) -> ImageSet:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CVNLP_MIRROR", raising=False)
         return published.READERS["mnist_sample"](raw)
 
 
-def test_mnist_sample_is_500_grey_pictures_of_every_digit(digits: Pictures) -> None:
+def test_mnist_sample_is_500_grey_pictures_of_every_digit(digits: ImageSet) -> None:
     assert digits.shape == (28, 28, 1)
     assert digits.classes == [str(digit) for digit in range(10)]
     assert np.bincount(digits.labels).tolist() == [500] * 10
 
 
-def test_mnist_sample_uses_the_full_range_of_a_pixel_on_black_ground(digits: Pictures) -> None:
+def test_mnist_sample_uses_the_full_range_of_a_pixel_on_black_ground(digits: ImageSet) -> None:
     images = digits.rows(np.arange(5000))
     assert (images.dtype, images.shape) == (np.uint8, (5000, 28, 28, 1))
     assert (images.min(), images.max()) == (0, 255)
@@ -77,7 +77,7 @@ def test_mnist_sample_uses_the_full_range_of_a_pixel_on_black_ground(digits: Pic
     assert (images.reshape(5000, -1).max(1) > 150).all()  # no picture is empty
 
 
-def test_pixels_stand_row_by_row_as_in_the_file(digits: Pictures, raw: Path) -> None:
+def test_pixels_are_row_by_row_as_in_the_file(digits: ImageSet, raw: Path) -> None:
     path = fetch("mnist_sample", raw)["mnist_5k.csv"]
     with path.open(encoding="ascii") as file:
         for number, line in enumerate(itertools.islice(csv.reader(file), 3)):
@@ -106,7 +106,7 @@ def idx_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: Callable[.
 
 
 @pytest.mark.parametrize("source", ["mnist", "fashion_mnist"])
-def test_idx_is_read_as_written(idx_paths: dict[str, Path], noise: Callable[..., np.ndarray], source: str) -> None:
+def test_idx_files_are_read_exactly(idx_paths: dict[str, Path], noise: Callable[..., np.ndarray], source: str) -> None:
     pictures = published.READERS[source](Path("unused"))
     wanted = np.concatenate([noise(0, (7, 4, 3)), noise(1, (4, 4, 3))])[..., None]
     for indices in (np.arange(11), np.array([0, 6, 7, 10]), np.array([8]), np.array([2])):
@@ -119,24 +119,32 @@ def test_idx_is_read_as_written(idx_paths: dict[str, Path], noise: Callable[...,
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
-        ("train-images-idx3-ubyte", b"", "is no IDX file of bytes in 3 dimensions: it begins with b''"),
-        ("train-images-idx3-ubyte", idx(np.zeros((7, 12), np.uint8)), "is no IDX file of bytes in 3 dimensions"),
-        ("t10k-labels-idx1-ubyte", b"\0\0\x0b\1" + bytes(8), "is no IDX file of bytes in 1 dimensions"),
-        ("t10k-images-idx3-ubyte", idx(np.zeros((4, 4, 3), np.uint8))[:-1], r"states the shape \(4, 4, 3\), which"),
-        ("t10k-images-idx3-ubyte", idx(np.zeros((4, 4, 3), np.uint8)) + b"x", r"states the shape \(4, 4, 3\), which"),
+        ("train-images-idx3-ubyte", b"", "is not an IDX file of bytes in 3 dimensions: it begins with b''"),
+        ("train-images-idx3-ubyte", idx(np.zeros((7, 12), np.uint8)), "is not an IDX file of bytes in 3 dimensions"),
+        ("t10k-labels-idx1-ubyte", b"\0\0\x0b\1" + bytes(8), "is not an IDX file of bytes in 1 dimensions"),
+        (
+            "t10k-images-idx3-ubyte",
+            idx(np.zeros((4, 4, 3), np.uint8))[:-1],
+            r"a header for the shape \(4, 4, 3\), but",
+        ),
+        (
+            "t10k-images-idx3-ubyte",
+            idx(np.zeros((4, 4, 3), np.uint8)) + b"x",
+            r"a header for the shape \(4, 4, 3\), but",
+        ),
         ("t10k-images-idx3-ubyte", idx(np.zeros((3, 4, 3), np.uint8)), "but there are 4 labels"),
-        ("t10k-images-idx3-ubyte", idx(np.zeros((4, 5, 3), np.uint8)), r"holds pictures of shape \(4, 5, 3\)"),
-        ("train-labels-idx1-ubyte", idx(np.full(7, 10, np.uint8)), "holds the label 10, but there are 10 classes"),
-        ("train-labels-idx1-ubyte", idx(np.zeros(0, np.uint8)), r"states the shape \(0,\)"),
+        ("t10k-images-idx3-ubyte", idx(np.zeros((4, 5, 3), np.uint8)), r"contains images of shape \(4, 5, 3\)"),
+        ("train-labels-idx1-ubyte", idx(np.full(7, 10, np.uint8)), "contains the label 10, but there are 10 classes"),
+        ("train-labels-idx1-ubyte", idx(np.zeros(0, np.uint8)), r"has a header for the shape \(0,\)"),
     ],
 )
-def test_idx_that_is_not_what_it_states_is_refused(
-    idx_paths: dict[str, Path], name: str, content: bytes, told: str
+def test_idx_file_that_contradicts_its_header_is_refused(
+    idx_paths: dict[str, Path], name: str, content: bytes, message: str
 ) -> None:
     idx_paths[name].write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name} {told}|{told}"):
+    with pytest.raises(ValueError, match=f"{name} {message}|{message}"):
         published.READERS["mnist"](Path("unused"))
 
 
@@ -164,7 +172,7 @@ def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: Callable[...
     return batches
 
 
-def test_cifar10_has_the_planes_of_colours_side_by_side(cifar10: list[np.ndarray]) -> None:
+def test_cifar10_planes_become_channels(cifar10: list[np.ndarray]) -> None:
     pictures = published.READERS["cifar10"](Path("unused"))
     records = np.concatenate(cifar10)
     images = pictures.rows(np.arange(12))
@@ -178,31 +186,31 @@ def test_cifar10_has_the_planes_of_colours_side_by_side(cifar10: list[np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("place", "change", "told"),
+    ("place", "change", "message"),
     [
         (2, lambda batch: batch[:, :-1], r"data_batch_3.bin .* has 6144 bytes, not records of 3073"),
         (5, lambda batch: batch[:0], r"test_batch.bin .* has 0 bytes"),
-        (0, lambda batch: batch + 1, r"data_batch_1.bin .* holds the label 10"),
+        (0, lambda batch: batch + 1, r"data_batch_1.bin .* contains the label 10"),
     ],
 )
 def test_damaged_batch_is_named(
-    cifar10: list[np.ndarray], tmp_path: Path, place: int, change: Callable[..., np.ndarray], told: str
+    cifar10: list[np.ndarray], tmp_path: Path, place: int, change: Callable[..., np.ndarray], message: str
 ) -> None:
     cifar10[place] = change(cifar10[place])
     make_cifar10(tmp_path / "cifar-10-binary.tar.gz", cifar10)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         published.READERS["cifar10"](Path("unused"))
 
 
 # The table ------------------------------------------------------------------------------------------------------------
 
 
-def test_every_source_of_pictures_has_a_reader() -> None:
+def test_every_source_of_images_has_a_reader() -> None:
     assert set(published.READERS) == {name for name, source in SOURCES.items() if source.domain == "vision"}
 
 
 @pytest.mark.parametrize("source", ["mnist", "fashion_mnist", "cifar10"])
-def test_readers_bring_the_splits_of_the_catalogue(request: pytest.FixtureRequest, source: str) -> None:
+def test_readers_give_the_splits_of_the_catalogue(request: pytest.FixtureRequest, source: str) -> None:
     request.getfixturevalue("cifar10" if source == "cifar10" else "idx_paths")
     pictures = published.READERS[source](Path("unused"))
     assert set(pictures.given) == {"train", *SOURCES[source].official_splits}
@@ -211,12 +219,12 @@ def test_readers_bring_the_splits_of_the_catalogue(request: pytest.FixtureReques
 
 
 @pytest.mark.parametrize("source", published.READERS)
-def test_request_that_contradicts_the_source_is_refused_before_fetching(
+def test_held_out_split_that_contradicts_the_source_is_refused_before_the_download(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(published.READERS, source, lambda raw: pytest.fail("fetched"))
     wrong = {split: 100 if split in SOURCES[source].official_splits else None for split in ("validation", "test")}
-    with pytest.raises(ValueError, match=f"the source {source} brings"):
+    with pytest.raises(ValueError, match=f"the source {source} has"):
         data.prepare(tmp_path, tmp_path / "out", options_of(source, **wrong))
 
 
@@ -245,7 +253,7 @@ def test_gzipped_copies_of_a_mirror_are_prepared(tmp_path: Path, monkeypatch: py
 # Preparing ------------------------------------------------------------------------------------------------------------
 
 
-def test_pictures_stay_with_their_labels(folder: Path) -> None:
+def test_images_keep_their_labels(folder: Path) -> None:
     pictures = made_pictures()
     images = pictures.rows(np.arange(60))
     known = {image.tobytes(): label for image, label in zip(images, pictures.labels, strict=True)}
@@ -254,7 +262,7 @@ def test_pictures_stay_with_their_labels(folder: Path) -> None:
         assert found == prepared.load_array(folder, f"{name}_labels").tolist()
 
 
-def test_pictures_are_stored_as_bytes_with_the_channel_last(folder: Path) -> None:
+def test_images_are_stored_as_bytes_with_the_channel_last(folder: Path) -> None:
     for name, count in {"train": 45, **SPLIT_SIZES}.items():
         array = prepared.load_array(folder, f"{name}_images")
         assert (array.dtype, array.shape) == (np.uint8, (count, 5, 4, 3))
@@ -269,7 +277,7 @@ def test_labels_of_many_classes_are_wider(tmp_path: Path) -> None:
     assert prepared.load_array(tmp_path, "train_labels").max() == 299
 
 
-def test_facts_count_the_pictures_of_every_class(folder: Path) -> None:
+def test_facts_count_the_images_of_every_class(folder: Path) -> None:
     counts = prepared.read_facts(folder).counts
     assert counts == {name: dict.fromkeys(CLASSES, count // 3) for name, count in {"train": 45, **SPLIT_SIZES}.items()}
 
@@ -281,29 +289,30 @@ def test_mean_and_deviation_are_of_the_training_pixels_in_unit_range(folder: Pat
     np.testing.assert_allclose(facts.std, pixels.std(0), rtol=1e-12)
 
 
-def test_the_size_of_the_pieces_changes_no_byte(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, contents: Callable[[Path], dict[str, bytes]]
-) -> None:
-    monkeypatch.setattr("cvnlp.vision.data.writing.PIECE_BYTES", 7 * 60)
-    prepare(tmp_path / "pieces", made_pictures())
-    assert contents(tmp_path / "pieces") == contents(folder)
-
-
-def test_no_more_than_a_piece_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures, read = made_pictures(), []
+def test_splits_larger_than_a_chunk_are_written_completely(tmp_path: Path) -> None:
+    """Chunks have 1 MiB; an image has 120 kB."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 200, 200, 3), dtype=np.uint8)
+    labels, read = np.arange(60) % len(CLASSES), []
+    made = of_arrays(images, labels.astype(np.uint8), CLASSES)
 
     def rows(indices: np.ndarray) -> np.ndarray:
         read.append(len(indices))
-        return pictures.rows(indices)
+        return images[indices]
 
-    monkeypatch.setattr("cvnlp.vision.data.writing.PIECE_BYTES", 10 * 60)
-    prepare(tmp_path, dataclasses.replace(pictures, rows=rows))
-    assert max(read) == 10
+    facts = prepare(tmp_path, dataclasses.replace(made, rows=rows))
+    known = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    for name in prepared.SPLITS:
+        found = [known[image.tobytes()] for image in prepared.load_array(tmp_path, f"{name}_images")]
+        assert found == prepared.load_array(tmp_path, f"{name}_labels").tolist()
+    pixels = prepared.load_array(tmp_path, "train_images").astype(np.float64).reshape(-1, 3) / 255
+    np.testing.assert_allclose(facts.mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(facts.std, pixels.std(0), rtol=1e-10)
+    assert max(read) * images[0].nbytes <= 2**20
     assert sum(read) == 2 * 60  # once for the digests, once to be written
 
 
 @pytest.mark.parametrize("validation", [6, 7])
-def test_what_was_staged_is_given_back_whether_it_went_well_or_not(tmp_path: Path, validation: int) -> None:
+def test_image_set_is_closed_after_success_and_failure(tmp_path: Path, validation: int) -> None:
     closed: list[bool] = []
     pictures = dataclasses.replace(made_pictures(), close=lambda: closed.append(True))
     with contextlib.suppress(ValueError):
@@ -311,7 +320,7 @@ def test_what_was_staged_is_given_back_whether_it_went_well_or_not(tmp_path: Pat
     assert closed == [True]
 
 
-def test_held_out_pictures_change_no_fact_of_the_training_ones(tmp_path: Path, folder: Path) -> None:
+def test_held_out_images_do_not_change_the_statistics_of_training_images(tmp_path: Path, folder: Path) -> None:
     pictures, labels = made_pictures(), made_pictures().labels
     images = pictures.rows(np.arange(60))
     train = {image.tobytes() for image in prepared.load_array(folder, "train_images")}
@@ -322,7 +331,7 @@ def test_held_out_pictures_change_no_fact_of_the_training_ones(tmp_path: Path, f
     assert (facts.mean, facts.std) == (before.mean, before.std)
 
 
-def test_facts_say_where_the_pictures_come_from(folder: Path) -> None:
+def test_facts_name_source_licence_and_citation(folder: Path) -> None:
     facts, source = prepared.read_facts(folder), SOURCES["mnist_sample"]
     assert (facts.source, facts.licence, facts.citation) == ("mnist_sample", source.licence, source.citation)
     assert (facts.shape, facts.classes) == ([5, 4, 3], CLASSES)
@@ -338,7 +347,7 @@ def test_returned_facts_are_those_on_disk(tmp_path: Path) -> None:
     assert stored == returned
 
 
-def test_preparing_twice_gives_the_same_bytes(
+def test_preparation_is_deterministic(
     tmp_path: Path, folder: Path, contents: Callable[[Path], dict[str, bytes]]
 ) -> None:
     prepare(tmp_path / "again", made_pictures())
@@ -353,7 +362,7 @@ def test_another_seed_prepares_other_splits(tmp_path: Path, folder: Path) -> Non
 # Copies ---------------------------------------------------------------------------------------------------------------
 
 
-def made_copies() -> Pictures:
+def made_copies() -> ImageSet:
     """30 and 31 are copies of 0 and 3, 32 of 1 in another class; in the test split, 34 and 35 of 4 and 5."""
     base = made_pictures(37)
     images, labels = base.rows(np.arange(37)), base.labels
@@ -363,7 +372,7 @@ def made_copies() -> Pictures:
     given = {"train": np.arange(34), "test": np.arange(34, 37)}
     labels[[34, 35, 36]] = (1, 2, 0)
     both = of_arrays(images, labels, CLASSES)
-    return Pictures(CLASSES, labels, both.shape, both.rows, given)
+    return ImageSet(CLASSES, labels, both.shape, both.rows, given)
 
 
 def prepare_copies(folder: Path, duplicates: str) -> VisionFacts:

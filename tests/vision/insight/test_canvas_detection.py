@@ -16,7 +16,7 @@ from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.datasets import VisionDataset
 from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.data import READERS, prepare
-from cvnlp.vision.data.pictures import of_arrays
+from cvnlp.vision.data.image_set import of_arrays
 from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.canvas_detection import analyse_canvases
 from cvnlp.vision.models import Classifier

@@ -1,6 +1,6 @@
-"""Canvases: large pictures made of small ones, and the windows between these, which are a class of their own.
+"""Canvases: large images composed of small ones, and windows between these as a background class.
 
-LeCun et al. 1998, section VII: who reads a canvas window by window has to know which of them show no object.
+LeCun et al. 1998, section VII: a classifier of the windows of a canvas must recognise those without an object.
 """
 
 import math
@@ -13,84 +13,89 @@ import numpy as np
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.params.datasets import Canvases
-from cvnlp.vision.data.pictures import Pictures, Rows, Staging
+from cvnlp.vision.data.image_set import ImageSet, Rows, Staging
 
 BACKGROUND = "background"
 COLUMNS = ("canvas", "top", "left", "height", "width", "class")
-MARGIN = 1 / 7  # pictures may overlap by this share of their sides: of MNIST's digits the black margin
-CENTRED = 1 / 6  # a window shows an object whose middle is nearer to its own than this share of the sides
-KINDS = (0.1, 0.5, 0.4)  # shares of the windows that show no object, a part of one, parts of several
-WINDOWS = 8  # cut out of one canvas
+MARGIN = 1 / 7  # by which images may overlap, as a share of their sides: the black margin of MNIST's digits
+CENTRED = 1 / 6  # a window contains an object if their centres are nearer than this share of the sides
+KINDS = (0.1, 0.5, 0.4)  # shares of the background windows without an image, with parts of one, of several
+WINDOWS = 8  # background windows from one canvas
 ATTEMPTS = 20
 
 
 class Canvas(NamedTuple):
-    pixels: np.ndarray  # uint8 (H, W, C)
-    places: np.ndarray  # (n, 2): first row and column of each picture
+    """`pixels` uint8 (H, W, C); `corners` (n, 2): first row and column of each image."""
+
+    pixels: np.ndarray
+    corners: np.ndarray
 
 
 @dataclass(frozen=True)
 class Composer:
-    """Lays `number` of the pictures on canvases of `size`, whose `ground` is 0 or 255."""
+    """Places `number` images on canvases of `size` (height, width) whose background is `ground`, 0 or 255.
 
-    pictures: Pictures
+    ValueError if the size leaves no room for an image and a window next to it.
+    """
+
+    images: ImageSet
     size: tuple[int, int]
     number: int
     ground: int
 
     def __post_init__(self) -> None:
-        """ValueError if the size does not suffice for one picture and a window beside it."""
         sides = list(zip(self.size, self.window, strict=True))
         if any(side < least for side, least in sides) or all(side < 2 * least for side, least in sides):
             height, width = self.window
             raise ValueError(
-                f"canvases.size: {list(self.size)} is too small for pictures of {height} x {width}: it must be at "
+                f"canvases.size: {list(self.size)} is too small for images of {height} x {width}: it must be at "
                 "least as large in both directions, and twice as large in one"
             )
 
     @property
     def window(self) -> tuple[int, int]:
-        return self.pictures.shape[:2]
+        """Height and width of an image."""
+        return self.images.shape[:2]
 
     def compose(self, generator: np.random.Generator, indices: np.ndarray) -> Canvas:
-        """These pictures at places drawn; where two margins meet, what stands out from the ground is seen."""
-        places = self._scatter(generator)
-        pixels = np.full((*self.size, self.pictures.shape[2]), self.ground, np.uint8)
-        for picture, place in zip(self.pictures.rows(indices), places, strict=True):
-            there = self._at(pixels, place)
-            there[:] = np.minimum(there, picture) if self.ground else np.maximum(there, picture)
-        return Canvas(pixels, places)
+        """Place these images at random; where their margins overlap, the pixel farther from the ground is visible."""
+        corners = self._draw_corners(generator)
+        pixels = np.full((*self.size, self.images.shape[2]), self.ground, np.uint8)
+        for image, corner in zip(self.images.rows(indices), corners, strict=True):
+            window = self._window_at(pixels, corner)
+            window[:] = np.minimum(window, image) if self.ground else np.maximum(window, image)
+        return Canvas(pixels, corners)
 
-    def between(self, generator: np.random.Generator, canvas: Canvas) -> np.ndarray:
-        """`WINDOWS` pieces of a canvas that show no picture in their middle, (n, H, W, C)."""
-        in_sight = self._near(canvas.places, 1 - MARGIN).sum(0)
-        free = ~self._near(canvas.places, CENTRED).any(0)
+    def background_windows(self, generator: np.random.Generator, canvas: Canvas) -> np.ndarray:
+        """Draw `WINDOWS` windows of a canvas without an image in their centre, uint8 (n, H, W, C)."""
+        visible = self._near(canvas.corners, 1 - MARGIN).sum(0)
+        free = ~self._near(canvas.corners, CENTRED).any(0)
         if not free.any():
             raise self._no_room()
-        of_kind = [np.flatnonzero(free & (np.minimum(in_sight, 2) == kind)) for kind in range(len(KINDS))]
+        of_kind = [np.flatnonzero(free & (np.minimum(visible, 2) == kind)) for kind in range(len(KINDS))]
         kinds = generator.choice(len(KINDS), WINDOWS, p=KINDS)
         drawn = [generator.choice(of_kind[kind] if len(of_kind[kind]) else np.flatnonzero(free)) for kind in kinds]
-        return np.stack([self._at(canvas.pixels, np.unravel_index(place, free.shape)) for place in drawn])
+        return np.stack([self._window_at(canvas.pixels, np.unravel_index(place, free.shape)) for place in drawn])
 
-    def _scatter(self, generator: np.random.Generator) -> np.ndarray:
-        """(number, 2), each drawn from all the places that those before it leave."""
+    def _draw_corners(self, generator: np.random.Generator) -> np.ndarray:
+        """(number, 2), each drawn from all positions that the previous ones leave free."""
         for _ in range(ATTEMPTS):
-            free, places = ~self._near(np.empty((0, 2), int), 0).any(0), np.empty((0, 2), int)
-            while free.any() and len(places) < self.number:
-                place = np.unravel_index(generator.choice(np.flatnonzero(free)), free.shape)
-                places = np.vstack([places, place])
-                free &= ~self._near(places[-1:], 1 - MARGIN)[0]
-            if len(places) == self.number:
-                return places
+            free, corners = ~self._near(np.empty((0, 2), int), 0).any(0), np.empty((0, 2), int)
+            while free.any() and len(corners) < self.number:
+                corner = np.unravel_index(generator.choice(np.flatnonzero(free)), free.shape)
+                corners = np.vstack([corners, corner])
+                free &= ~self._near(corners[-1:], 1 - MARGIN)[0]
+            if len(corners) == self.number:
+                return corners
         raise self._no_room()
 
-    def _at(self, pixels: np.ndarray, place: Any) -> np.ndarray:
-        return pixels[place[0] : place[0] + self.window[0], place[1] : place[1] + self.window[1]]
+    def _window_at(self, pixels: np.ndarray, corner: Any) -> np.ndarray:
+        return pixels[corner[0] : corner[0] + self.window[0], corner[1] : corner[1] + self.window[1]]
 
-    def _near(self, places: np.ndarray, share: float) -> np.ndarray:
-        """Which windows are nearer to each place than this share of their sides, (places, rows, columns)."""
+    def _near(self, corners: np.ndarray, share: float) -> np.ndarray:
+        """The positions nearer to each corner than this share of the sides, bool (corners, rows, columns)."""
         near = [
-            np.abs(np.arange(side - length + 1) - places[:, [axis]]) < max(1, round(share * length))
+            np.abs(np.arange(side - length + 1) - corners[:, [axis]]) < max(1, round(share * length))
             for axis, (side, length) in enumerate(zip(self.size, self.window, strict=True))
         ]
         return near[0][:, :, None] & near[1][:, None, :]
@@ -98,75 +103,75 @@ class Composer:
     def _no_room(self) -> ValueError:
         (height, width), (rows, columns) = self.window, self.size
         return ValueError(
-            f"canvases.pictures: {self.number} pictures of {height} x {width} with room between them do not find "
-            f"place on {rows} x {columns}; take fewer, or a larger size"
+            f"canvases.pictures: {self.number} images of {height} x {width} with space between them do not fit on "
+            f"{rows} x {columns}; choose fewer, or a larger size"
         )
 
 
-def needed(shape: tuple[int, int, int], total: int, canvases: Canvases) -> int:
-    """Bytes on disk beside `total` pictures of `shape`: the windows, twice while they are made, and the canvases."""
+def needed_bytes(shape: tuple[int, int, int], total: int, canvases: Canvases) -> int:
+    """Disk space besides `total` images of `shape`: background windows, twice while they are staged, and canvases."""
     windows = math.ceil(total * canvases.background / (1 - canvases.background)) + len(prepared.SPLITS)
     return 2 * windows * math.prod(shape) + canvases.count * math.prod(canvases.size) * shape[2]
 
 
-def add_background(composer: Composer, staging: Staging, *, share: float, seed: int) -> Pictures:
-    """The pictures and, after them, windows between those of each split, which become a `share` of it.
+def add_background(composer: Composer, staging: Staging, *, share: float, seed: int) -> ImageSet:
+    """Append background windows as a last class, so that they make up a `share` of each split.
 
-    All that a window shows is of pictures of its own split. ValueError if there is a class of that name.
+    The windows of a split are from canvases of its own images. ValueError if a class has the name of the background.
     """
-    pictures, splits = composer.pictures, {}
-    if BACKGROUND in pictures.classes:
-        raise ValueError(f"canvases: the data has a class {BACKGROUND} of its own; rename it, or leave `canvases` out")
-    total = len(pictures.labels)
-    for number, (split, indices) in enumerate(pictures.given.items()):
-        wanted = max(1, round(len(indices) * share / (1 - share)))
-        _stage(composer, indices, staging, wanted, np.random.default_rng((seed, number)))
-        splits[split] = np.concatenate([indices, np.arange(total, total + wanted)])
-        total += wanted
-    labels = np.concatenate([pictures.labels, np.full(total - len(pictures.labels), len(pictures.classes))])
-    return Pictures([*pictures.classes, BACKGROUND], labels, pictures.shape, _both(pictures, staging), splits)
+    images, splits = composer.images, {}
+    if BACKGROUND in images.classes:
+        raise ValueError(f"canvases: the data set already has a class {BACKGROUND}; rename it, or remove `canvases`")
+    total = len(images.labels)
+    for number, (split, indices) in enumerate(images.given.items()):
+        count = max(1, round(len(indices) * share / (1 - share)))
+        _stage_background(composer, indices, staging, count, np.random.default_rng((seed, number)))
+        splits[split] = np.concatenate([indices, np.arange(total, total + count)])
+        total += count
+    labels = np.concatenate([images.labels, np.full(total - len(images.labels), len(images.classes))])
+    return ImageSet([*images.classes, BACKGROUND], labels, images.shape, _appended(images, staging), splits)
 
 
-def _stage(
-    composer: Composer, indices: np.ndarray, staging: Staging, wanted: int, generator: np.random.Generator
+def _stage_background(
+    composer: Composer, indices: np.ndarray, staging: Staging, count: int, generator: np.random.Generator
 ) -> None:
-    """So many windows, between the pictures `indices`, all of which are used about equally often."""
-    for chosen in _in_turn(generator, indices, math.ceil(wanted / WINDOWS), composer.number):
-        windows = composer.between(generator, composer.compose(generator, chosen))
-        staging.append(windows[:wanted])
-        wanted -= WINDOWS
+    """Stage `count` windows of canvases on which the images `indices` occur about equally often."""
+    for chosen in _cycle(generator, indices, math.ceil(count / WINDOWS), composer.number):
+        windows = composer.background_windows(generator, composer.compose(generator, chosen))
+        staging.append(windows[:count])
+        count -= WINDOWS
 
 
-def _in_turn(generator: np.random.Generator, indices: np.ndarray, count: int, number: int) -> np.ndarray:
-    """`number` pictures for each of `count` canvases, (count, number): none twice before all were taken."""
+def _cycle(generator: np.random.Generator, indices: np.ndarray, count: int, number: int) -> np.ndarray:
+    """`number` images for each of `count` canvases, (count, number): none is repeated before all were used."""
     return np.resize(generator.permutation(indices), (count, number))
 
 
-def _both(pictures: Pictures, staging: Staging) -> Rows:
-    """The rows of the pictures and of those staged, which are numbered after them."""
-    total = len(pictures.labels)
+def _appended(images: ImageSet, staging: Staging) -> Rows:
+    """The rows of the images, followed by the staged ones."""
+    total = len(images.labels)
 
     def rows(indices: np.ndarray) -> np.ndarray:
-        made = indices >= total
-        found = np.empty((len(indices), *pictures.shape), dtype=np.uint8)
-        found[~made], found[made] = pictures.rows(indices[~made]), staging.rows(indices[made] - total)
+        staged = indices >= total
+        found = np.empty((len(indices), *images.shape), dtype=np.uint8)
+        found[~staged], found[staged] = images.rows(indices[~staged]), staging.rows(indices[staged] - total)
         return found
 
     return rows
 
 
 def save_canvases(composer: Composer, folder: Path, *, count: int, seed: int) -> None:
-    """validation_canvases.npy (count, H, W, C) of that split's pictures; validation_boxes.csv: where each stands."""
-    generator, pictures = np.random.default_rng((seed, len(prepared.SPLITS))), composer.pictures
+    """Write validation_canvases.npy (count, H, W, C), of images of that split, and validation_boxes.csv."""
+    generator, images = np.random.default_rng((seed, len(prepared.SPLITS))), composer.images
     boxes: list[tuple[Any, ...]] = []
     with prepared.open_array_writer(
-        folder, "validation_canvases", np.uint8, (*composer.size, pictures.shape[2])
+        folder, "validation_canvases", np.uint8, (*composer.size, images.shape[2])
     ) as append:
-        for number, chosen in enumerate(_in_turn(generator, pictures.given["validation"], count, composer.number)):
+        for number, chosen in enumerate(_cycle(generator, images.given["validation"], count, composer.number)):
             canvas = composer.compose(generator, chosen)
             append(canvas.pixels[None])
-            names = [pictures.classes[label] for label in pictures.labels[chosen]]
+            names = [images.classes[label] for label in images.labels[chosen]]
             boxes += [
-                (number, *place, *composer.window, name) for place, name in zip(canvas.places, names, strict=True)
+                (number, *corner, *composer.window, name) for corner, name in zip(canvas.corners, names, strict=True)
             ]
     files.write_rows(folder / "validation_boxes.csv", COLUMNS, boxes)

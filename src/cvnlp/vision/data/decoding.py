@@ -1,4 +1,4 @@
-"""One file of a user's pictures -> uint8 (H, W, C), and why a file cannot be used."""
+"""Decode a user's image files to uint8 (H, W, C), or give the reason why a file cannot be used."""
 
 import contextlib
 import errno
@@ -18,10 +18,10 @@ from cvnlp.data.user_files import UnreadableFileError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MODES = {"grey": "L", "rgb": "RGB"}
-FINER = 2  # a JPEG is decoded at a fraction of its size where that leaves so many times the pixels wanted
+DRAFT_FACTOR = 2  # a JPEG is decoded at a reduced size that is at least so many times the target size
 
-# how the camera was held -> what sets the picture upright
-TURNS = {
+# orientation in the EXIF data -> the transposition that makes the image upright
+TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -31,18 +31,22 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# the machine's trouble, not the file's: skipping such a file would make the result depend on the moment
-EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EINTR)
+# errors of the machine, not of the file: skipping the file would make the result depend on the moment
+RESOURCE_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EINTR)
 
 
 @dataclass(frozen=True)
-class Form:
-    """What every picture is made into."""
+class TargetFormat:
+    """The format into which every image is converted.
 
-    size: tuple[int, int]  # height, width
-    fit: str  # crop: fill the size and cut what is over; pad: all of it, on the background; stretch
+    `size` (height, width). `fit`: crop (fill the size and cut off the rest), pad (the whole image on the background) or
+    stretch. `colour`: grey or rgb. `background`: black or white, also behind transparent pixels.
+    """
+
+    size: tuple[int, int]
+    fit: str
     colour: str
-    background: str  # black or white, also behind what is transparent
+    background: str
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -50,14 +54,21 @@ class Form:
 
 
 class Decoded(NamedTuple):
-    """The usable ones of some files, in order."""
+    """The usable files in their order: `pixels` uint8 (n, H, W, C) and `digests` uint64 (n, 2).
 
-    pixels: np.ndarray  # uint8 (n, H, W, C)
-    digests: np.ndarray  # uint64 (n, 2)
-    reasons: dict[int, str]  # position among the files -> why it is not among the usable ones
+    `reasons`: position among all files -> why a file is not usable.
+    """
+
+    pixels: np.ndarray
+    digests: np.ndarray
+    reasons: dict[int, str]
 
 
-def decode_files(root: str, names: list[str], form: Form) -> Decoded:
+def decode_files(root: str, names: list[str], form: TargetFormat) -> Decoded:
+    """Decode the first frame of each file below `root`, in its upright orientation.
+
+    Transparent pixels show the background. 16 bits become 8 by rounding. Colour profiles are not applied.
+    """
     pixels = np.empty((len(names), *form.shape), dtype=np.uint8)
     digests = np.empty((len(names), 2), dtype=np.uint64)
     reasons: dict[int, str] = {}
@@ -74,15 +85,6 @@ def decode_files(root: str, names: list[str], form: Form) -> Decoded:
     return Decoded(pixels[:count], digests[:count], reasons)
 
 
-def decode(path: str, form: Form) -> np.ndarray:
-    """uint8 (H, W, C) of the first frame, upright; UnreadableFileError says why there is none.
-
-    What is transparent shows the background; 16 bits become 8 by rounding. Colour profiles are not applied.
-    """
-    with _quiet():
-        return np.frombuffer(_decode(path, form), np.uint8).reshape(form.shape)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
@@ -91,8 +93,8 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _decode(path: str, form: Form) -> bytes:
-    with _open(path) as file, _explained():
+def _decode(path: str, form: TargetFormat) -> bytes:
+    with _open(path) as file, _errors_explained():
         image = _upright(_load(file, form))
         return _resized(_flattened(image, form), form).tobytes()
 
@@ -100,39 +102,39 @@ def _decode(path: str, form: Form) -> bytes:
 def _open(path: str) -> BinaryIO:
     try:
         status = os.stat(path)  # noqa: PTH116  a Path for each of a million small files costs a tenth of the time
-        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
-            raise UnreadableFileError("no regular file")
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait forever
+            raise UnreadableFileError("not a regular file")
         if not status.st_size:
             raise UnreadableFileError("empty")
         return open(path, "rb")  # noqa: PTH123
     except FileNotFoundError:
-        raise UnreadableFileError("broken link" if Path(path).is_symlink() else "no longer there") from None
+        raise UnreadableFileError("broken link" if Path(path).is_symlink() else "does not exist") from None
     except OSError as error:
-        if error.errno in EXHAUSTED:
+        if error.errno in RESOURCE_ERRORS:
             raise
         raise UnreadableFileError(f"cannot be read ({error.strerror})") from None
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Whatever a broken file makes Pillow raise, as UnreadableFileError."""
+def _errors_explained() -> Iterator[None]:
+    """Turn all errors that Pillow raises for a broken file into UnreadableFileError."""
     try:
         yield
     except (MemoryError, UnreadableFileError):
         raise
     except UnidentifiedImageError:
-        raise UnreadableFileError(f"no whole picture in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}") from None
+        raise UnreadableFileError(f"not a complete image in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnreadableFileError(f"states more than {Image.MAX_IMAGE_PIXELS} pixels") from None
-    except Exception as error:  # the decoders raise a dozen kinds
-        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+        raise UnreadableFileError(f"claims more than {Image.MAX_IMAGE_PIXELS} pixels") from None
+    except Exception as error:  # the decoders raise many kinds
+        if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
             raise
         raise UnreadableFileError(f"damaged ({' '.join(str(error).split())})") from None
 
 
-def _load(file: BinaryIO, form: Form) -> Image.Image:
+def _load(file: BinaryIO, form: TargetFormat) -> Image.Image:
     image: Any = Image.open(file, formats=FORMATS)
-    side = FINER * max(form.size)
+    side = DRAFT_FACTOR * max(form.size)
     if image.format == "JPEG":
         image.draft(None, (side, side))
     image.load()
@@ -141,22 +143,22 @@ def _load(file: BinaryIO, form: Form) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        transposition = TRANSPOSITIONS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except MemoryError:
         raise
-    except Exception:  # broken notes on a whole picture
-        turn = None
-    return image if turn is None else image.transpose(turn)
+    except Exception:  # broken EXIF data of a complete image
+        transposition = None
+    return image if transposition is None else image.transpose(transposition)
 
 
-def _flattened(image: Image.Image, form: Form) -> Image.Image:
-    """One opaque picture of 8 bits, grey or RGB."""
+def _flattened(image: Image.Image, form: TargetFormat) -> Image.Image:
+    """An opaque image of 8 bits, grey or RGB."""
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, form.background), image)
-    # convert would copy also what is right already
+    # convert would copy even an image of the right mode
     return image if image.mode == MODES[form.colour] else image.convert(MODES[form.colour])
 
 
@@ -168,7 +170,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return grey
 
 
-def _resized(image: Image.Image, form: Form) -> Image.Image:
+def _resized(image: Image.Image, form: TargetFormat) -> Image.Image:
     size = form.size[::-1]
     if image.size == size:
         return image

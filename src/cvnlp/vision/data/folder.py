@@ -1,4 +1,4 @@
-"""A user's folder of pictures: which files there are, their classes and their splits. Nothing is decoded yet."""
+"""List a user's folder of images: files, classes and splits. Nothing is decoded."""
 
 import os
 import unicodedata
@@ -11,11 +11,11 @@ from pathlib import Path
 from cvnlp.data.prepared import SPLITS
 from cvnlp.data.user_files import SPLIT_NAMES, printable, walk
 
-MOST_CLASSES = 2**16
+MAX_CLASSES = 2**16
 
 
-class Paths:
-    """Many paths in little memory."""
+class PathList:
+    """Many paths in little memory: as one string of bytes."""
 
     def __init__(self) -> None:
         self._text = bytearray()
@@ -34,26 +34,30 @@ class Paths:
 
 @dataclass(frozen=True)
 class Listing:
-    """Files in class folders, in the order of their paths; labels count the classes, splits the SPLITS."""
+    """The files in class folders, in the order of their paths.
+
+    `given`: the splits that have folders. `labels` and `splits` are indices into `classes` and SPLITS. `strays`: files
+    outside of all class folders.
+    """
 
     root: Path
     classes: list[str]
-    given: list[str]  # the splits that the folders name
-    paths: Paths = field(default_factory=Paths)
+    given: list[str]
+    paths: PathList = field(default_factory=PathList)
     labels: "array[int]" = field(default_factory=lambda: array("H"))
     splits: "array[int]" = field(default_factory=lambda: array("B"))
-    strays: list[str] = field(default_factory=list)  # files in no class folder
+    strays: list[str] = field(default_factory=list)
 
     @property
     def origin(self) -> str:
         return f"the folder {printable(str(self.root))}"
 
 
-def list_pictures(root: Path) -> Listing:
-    """`<root>/<class>/**`, or `<root>/<split>/<class>/**` where every folder is named after a split, train among them.
+def list_images(root: Path) -> Listing:
+    """List `<root>/<class>/**`, or `<root>/<split>/<class>/**` if all folders are named after splits, including train.
 
-    Classes are numbered by their names as sorted() orders them, as torchvision's ImageFolder does. ValueError or
-    OSError in one line for whatever does not fit.
+    Classes are in the order of sorted(), as in torchvision's ImageFolder. ValueError or OSError, in one line, for any
+    other layout.
     """
     layout = _layout(root)
     folders = {top: _folders(root / top) for top in layout}
@@ -67,23 +71,21 @@ def list_pictures(root: Path) -> Listing:
 
 
 def _layout(root: Path) -> dict[str, str]:
-    """Folder that holds class folders -> its split."""
+    """Folder with class folders -> its split."""
     if not root.is_dir():
         problem = "is a file" if root.is_file() else "does not exist"
-        raise ValueError(
-            f"{printable(str(root))} {problem}: `path` has to name a folder that holds a folder for each class"
-        )
+        raise ValueError(f"{printable(str(root))} {problem}: `path` must be a folder with a folder for each class")
     tops = _folders(root)
     layout = {top: SPLIT_NAMES[top.lower()] for top in tops if top.lower() in SPLIT_NAMES}
     if not layout or len(layout) < len(tops):
         return {"": "train"}
     if "train" not in layout.values():
-        raise ValueError(f"{printable(str(root))} holds folders of splits ({_listed(tops)}), but none named train")
+        raise ValueError(f"{printable(str(root))} has folders for the splits {_listed(tops)}, but none for train")
     for split, count in Counter(layout.values()).items():
         if count > 1:
             both = [top for top in tops if layout[top] == split]
             raise ValueError(
-                f"{printable(str(root))} holds {count} folders of the {split} split ({_listed(both)}): keep one"
+                f"{printable(str(root))} has {count} folders for the {split} split ({_listed(both)}): keep one"
             )
     return layout
 
@@ -96,20 +98,18 @@ def _folders(folder: Path) -> list[str]:
 def _check_classes(root: Path, folders: dict[str, list[str]], train: str) -> None:
     for top, names in folders.items():
         if not names:
-            raise ValueError(f"{printable(str(root / top))} holds no folder: put the pictures of each class into one")
+            raise ValueError(f"{printable(str(root / top))} has no folders: put the images of each class into a folder")
     _check_distinct(root, sorted(set().union(*folders.values())))
     for top, names in folders.items():
-        missing, more = set(folders[train]) - set(names), set(names) - set(folders[train])
-        if missing or more:
-            told = [f"lacks {_listed(sorted(missing))}"] * bool(missing) + [f"adds {_listed(sorted(more))}"] * bool(
-                more
-            )
+        differences = {"lacks": set(folders[train]) - set(names), "adds": set(names) - set(folders[train])}
+        difference = " and ".join(f"{verb} {_listed(sorted(some))}" for verb, some in differences.items() if some)
+        if difference:
             raise ValueError(
-                f"{printable(str(root / top))} has not the classes of {printable(train)}: it {' and '.join(told)}"
+                f"{printable(str(root / top))} does not have the same classes as {printable(train)}: it {difference}"
             )
-    if not 1 < len(folders[train]) <= MOST_CLASSES:
+    if not 1 < len(folders[train]) <= MAX_CLASSES:
         raise ValueError(
-            f"{printable(str(root / train))} holds {len(folders[train])} class folders, but needs 2 to {MOST_CLASSES}"
+            f"{printable(str(root / train))} has {len(folders[train])} class folders; it must have 2 to {MAX_CLASSES}"
         )
 
 
@@ -120,13 +120,13 @@ def _check_distinct(root: Path, names: Iterable[str]) -> None:
         if same in first:
             raise ValueError(
                 f"{printable(str(root))} has the classes {_listed([first[same], name])}, which differ only in case or "
-                "how accents are encoded, and are the same folder on some systems: rename or merge them"
+                "how accents are encoded, and are the same on some systems: rename or merge them"
             )
         first[same] = name
 
 
 def _fill(listing: Listing, layout: dict[str, str], classes: list[str]) -> Counter[tuple[str, str]]:
-    """Returns how many files each class has in each folder of the layout."""
+    """Fill the listing; returns the number of files by folder and class."""
     found: Counter[tuple[str, str]] = Counter()
     numbers = {name: number for number, name in enumerate(classes)}
     numbers_of_splits = {top: SPLITS.index(split) for top, split in layout.items()}
@@ -149,6 +149,6 @@ def _check_filled(listing: Listing, folders: dict[str, list[str]], found: Counte
 
 
 def _listed(names: Iterable[str]) -> str:
-    """At most ten, as text."""
+    """At most ten names, separated by commas."""
     names = [printable(name) for name in names]
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -1,4 +1,4 @@
-"""Many files decoded by several processes, in order, with no more at hand than they are working on."""
+"""Map a function over an iterable in several processes: results in order, and only a few chunks in memory."""
 
 import contextlib
 import multiprocessing
@@ -12,27 +12,29 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
 
 
-def processors() -> int:
-    """Those that this process may use."""
+def usable_processors() -> int:
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(work: Callable[[Given], Made], pieces: Iterable[Given], *, workers: int) -> Generator[Made, None, None]:
-    """`work` of every piece, in the order of the pieces; with one worker, in this process.
+def map_in_order(
+    function: Callable[[Chunk], Result], chunks: Iterable[Chunk], *, workers: int
+) -> Generator[Result, None, None]:
+    """Yield function(chunk) for each chunk, in order; one worker is this process.
 
-    A piece is taken when a worker will soon be free. ChildProcessError if a worker is killed.
+    A chunk is taken from the iterable when a worker is soon free. ChildProcessError if a worker is killed.
     """
     if workers == 1:
-        yield from map(work, pieces)
+        yield from map(function, chunks)
         return
     with _pool(workers) as pool:
-        waiting: deque[Future[Made]] = deque()
-        for piece in pieces:
-            waiting.append(pool.submit(work, piece))
+        waiting: deque[Future[Result]] = deque()
+        for chunk in chunks:
+            waiting.append(pool.submit(function, chunk))
             if len(waiting) == 3 * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -46,17 +48,17 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
     except BrokenProcessPool:
         raise ChildProcessError(
-            "a process that decodes pictures was killed, as happens where memory runs out; nothing was kept, run again"
+            "a process that decodes images was killed, as happens when memory runs out; nothing was saved, run again"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """New processes come from a clean server, which has imported what they need.
+    """New processes are forked from a server that has imported the decoder and runs no other threads.
 
-    To fork this process itself would be half a second faster, but whatever threads it has (BLAS, a progress bar, torch)
-    may hold locks that the child then waits for.
+    Forking this process would be half a second faster, but its threads (BLAS, a progress bar, torch) may hold locks for
+    which the child would wait forever.
     """
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
@@ -66,7 +68,7 @@ def _context() -> multiprocessing.context.BaseContext:
 
 
 def _start() -> None:
-    """Ctrl-C is the parent's matter; and when the parent is killed, nobody else would end this process."""
+    """Leave Ctrl-C to the parent, and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Published pictures: one reader for each data set, from its files as they were published."""
+"""Published data sets of images: a reader for each, from the files as they were published."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import numpy as np
 
 from cvnlp.data.download.fetch import fetch
 from cvnlp.data.download.verify import read_members
-from cvnlp.vision.data.pictures import Pictures, Staging, check_space, of_arrays
+from cvnlp.vision.data.image_set import ImageSet, Staging, check_space, of_arrays
 
 DIGITS = [str(digit) for digit in range(10)]
 CLOTHES = [
@@ -17,32 +17,32 @@ CLOTHES = [
 THINGS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
-def read_mnist_sample(raw: Path) -> Pictures:
-    """5,000 MNIST digits, 500 of each; one line of CSV a picture: 784 pixels row by row, then the digit."""
+def read_mnist_sample(raw: Path) -> ImageSet:
+    """5,000 MNIST digits, 500 of each: a CSV file with a line per image, 784 pixels row by row and the digit."""
     path = fetch("mnist_sample", raw)["mnist_5k.csv"]
     table = np.loadtxt(path, delimiter=",", dtype=np.float32).astype(np.uint8)
     return of_arrays(table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1], DIGITS)
 
 
-def read_mnist(raw: Path) -> Pictures:
+def read_mnist(raw: Path) -> ImageSet:
     return _read_idx(fetch("mnist", raw), DIGITS)
 
 
-def read_fashion_mnist(raw: Path) -> Pictures:
+def read_fashion_mnist(raw: Path) -> ImageSet:
     return _read_idx(fetch("fashion_mnist", raw), CLOTHES)
 
 
 # IDX: a magic number (two zero bytes, the type 8 for uint8, the number of dimensions), the dimensions, the values -----
 
 
-def _read_idx(paths: dict[str, Path], classes: list[str]) -> Pictures:
-    """Read through memory maps; the official test pictures come after those for training."""
+def _read_idx(paths: dict[str, Path], classes: list[str]) -> ImageSet:
+    """Read through memory maps; the official test images come after the training images."""
     images = [paths["train-images-idx3-ubyte"], paths["t10k-images-idx3-ubyte"]]
     shapes = [_idx_shape(path, 3) for path in images]
     labels = [_idx_labels(paths[f"{name}-labels-idx1-ubyte"], len(classes)) for name in ("train", "t10k")]
-    for path, shape, there in zip(images, shapes, labels, strict=True):
-        if shape[0] != len(there) or shape[1:] != shapes[0][1:]:
-            raise ValueError(f"{path} holds pictures of shape {shape}, but there are {len(there)} labels")
+    for path, shape, of_file in zip(images, shapes, labels, strict=True):
+        if shape[0] != len(of_file) or shape[1:] != shapes[0][1:]:
+            raise ValueError(f"{path} contains images of shape {shape}, but there are {len(of_file)} labels")
     first = len(labels[0])
 
     def rows(indices: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def _read_idx(paths: dict[str, Path], classes: list[str]) -> Pictures:
         return found
 
     given = {"train": np.arange(first), "test": np.arange(first, first + len(labels[1]))}
-    return Pictures(classes, np.concatenate(labels), (shapes[0][1], shapes[0][2], 1), rows, given)
+    return ImageSet(classes, np.concatenate(labels), (shapes[0][1], shapes[0][2], 1), rows, given)
 
 
 def _idx_shape(path: Path, dimensions: int) -> tuple[int, ...]:
@@ -61,9 +61,9 @@ def _idx_shape(path: Path, dimensions: int) -> tuple[int, ...]:
         head = file.read(4 + 4 * dimensions)
     shape = tuple(int(size) for size in np.frombuffer(head[4:], dtype=">u4")) if len(head) == 4 + 4 * dimensions else ()
     if head[:4] != bytes((0, 0, 8, dimensions)) or not shape:
-        raise ValueError(f"{path} is no IDX file of bytes in {dimensions} dimensions: it begins with {head[:4]!r}")
+        raise ValueError(f"{path} is not an IDX file of bytes in {dimensions} dimensions: it begins with {head[:4]!r}")
     if path.stat().st_size != len(head) + math.prod(shape) or 0 in shape:
-        raise ValueError(f"{path} states the shape {shape}, which its {path.stat().st_size} bytes do not hold")
+        raise ValueError(f"{path} has a header for the shape {shape}, but {path.stat().st_size} bytes")
     return shape
 
 
@@ -74,11 +74,11 @@ def _idx_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 def _idx_labels(path: Path, classes: int) -> np.ndarray:
     labels = np.array(_idx_map(path, _idx_shape(path, 1)))
     if labels.max() >= classes:
-        raise ValueError(f"{path} holds the label {labels.max()}, but there are {classes} classes")
+        raise ValueError(f"{path} contains the label {labels.max()}, but there are {classes} classes")
     return labels
 
 
-# CIFAR-10: a record is the label and the planes of red, green and blue ------------------------------------------------
+# CIFAR-10: a record is the label, then the red, green and blue planes ------------------------------------------------
 
 CIFAR10_FILES = [
     f"cifar-10-batches-bin/{name}.bin" for name in (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch")
@@ -86,11 +86,11 @@ CIFAR10_FILES = [
 CIFAR10_RECORD = 1 + 3 * 32 * 32
 
 
-def read_cifar10(raw: Path) -> Pictures:
+def read_cifar10(raw: Path) -> ImageSet:
     """The five batches for training, then the official test batch."""
     path = fetch("cifar10", raw)["cifar-10-binary.tar.gz"]
     check_space(path.parent, 60_000 * CIFAR10_RECORD)
-    staging = Staging(path.parent, (CIFAR10_RECORD,))  # outside the archive, where a record can be read by its place
+    staging = Staging(path.parent, (CIFAR10_RECORD,))  # an uncompressed copy, for access by row
     try:
         labels = [_stage(records, staging) for records in _cifar10_records(path)]
     except BaseException:
@@ -102,7 +102,7 @@ def read_cifar10(raw: Path) -> Pictures:
 
     ends = np.cumsum([len(part) for part in labels])
     given = {"train": np.arange(ends[-2]), "test": np.arange(ends[-2], ends[-1])}
-    return Pictures(THINGS, np.concatenate(labels), (32, 32, 3), rows, given, close=staging.close)
+    return ImageSet(THINGS, np.concatenate(labels), (32, 32, 3), rows, given, close=staging.close)
 
 
 def _cifar10_records(path: Path) -> Iterator[np.ndarray]:
@@ -112,7 +112,7 @@ def _cifar10_records(path: Path) -> Iterator[np.ndarray]:
         records = np.frombuffer(content, dtype=np.uint8).reshape(-1, CIFAR10_RECORD)
         if records[:, 0].max() >= len(THINGS):
             raise ValueError(
-                f"{name} in {path} holds the label {records[:, 0].max()}, but there are {len(THINGS)} classes"
+                f"{name} in {path} contains the label {records[:, 0].max()}, but there are {len(THINGS)} classes"
             )
         yield records
 
@@ -122,7 +122,7 @@ def _stage(records: np.ndarray, staging: Staging) -> np.ndarray:
     return records[:, 0].copy()
 
 
-READERS: dict[str, Callable[[Path], Pictures]] = {
+READERS: dict[str, Callable[[Path], ImageSet]] = {
     "mnist_sample": read_mnist_sample,
     "mnist": read_mnist,
     "fashion_mnist": read_fashion_mnist,

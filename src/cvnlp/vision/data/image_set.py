@@ -1,4 +1,4 @@
-"""Pictures that were read and are not yet split: all but labels and digests stays on disk."""
+"""Images that were read but are not yet split: their pixels stay on disk, labels and digests are in memory."""
 
 import shutil
 import tempfile
@@ -18,28 +18,33 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """N pictures; an index is a place among them."""
+class ImageSet:
+    """N images and where their pixels are.
+
+    `labels` (N,); `shape` (H, W, C); `rows`: indices (n,) -> uint8 (n, H, W, C). `given`: the indices of each split of
+    the data set, in ascending order; missing splits are drawn from `train`. `digests` uint64 (N, 2), if already known.
+    `name`: index -> file of a user's image. `close` frees the resources of `rows`.
+    """
 
     classes: list[str]
-    labels: np.ndarray  # (N,)
-    shape: tuple[int, int, int]  # H, W, C
-    rows: Rows  # indices (n,) -> uint8 (n, H, W, C)
-    given: dict[str, np.ndarray]  # split -> its indices, rising; from `train` the splits are drawn that are missing
-    digests: np.ndarray | None = None  # uint64 (N, 2)
-    name: Callable[[int], str] | None = None  # of the file that a picture came from
+    labels: np.ndarray
+    shape: tuple[int, int, int]
+    rows: Rows
+    given: dict[str, np.ndarray]
+    digests: np.ndarray | None = None
+    name: Callable[[int], str] | None = None
     skipped: SkippedFiles | None = None
     close: Callable[[], None] = _nothing
 
 
-def of_arrays(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Pictures:
-    """Pictures in memory, none of them held out."""
+def of_arrays(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> ImageSet:
+    """Images in memory, uint8 (N, H, W, C), all of them for training."""
     given = {"train": np.arange(len(labels))}
-    return Pictures(classes, labels, images.shape[1:], lambda indices: images[indices], given)
+    return ImageSet(classes, labels, images.shape[1:], lambda indices: images[indices], given)
 
 
 class Staging:
-    """Rows on disk in a file without a name, which is gone with the process, however that ends."""
+    """Rows of uint8 in a temporary file without a name, which disappears with the process however it ends."""
 
     def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  it outlives this function
@@ -60,10 +65,10 @@ class Staging:
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """OSError if the disk cannot take so many bytes more."""
+    """OSError if the disk has less than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
             f"{folder} needs {needed / 1e6:,.0f} MB of disk, but {free / 1e6:,.0f} MB are free: "
-            "make room, or choose smaller pictures"
+            "make room, or choose smaller images"
         )
