@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-from cvnlp import provenance
 from cvnlp.catalogue import format_bytes
-from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.training import resume
 from cvnlp.training.resume import ResumeFolder
@@ -45,6 +43,9 @@ def clean(root: Path, *, older_than: float, everything: bool, dry_run: bool) -> 
 
 def _resumable(paths: ProjectPaths, folders: list[ResumeFolder]) -> list[ResumeFolder]:
     """The folders of the trainings that params.yaml describes now; all of a run whose prepared data is missing."""
+    from cvnlp import provenance
+    from cvnlp.params import read_params
+
     keys = {}
     for name, run in read_params(paths.params).runs.items():
         data = paths.prepared(run.dataset)
