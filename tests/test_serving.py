@@ -67,7 +67,7 @@ def test_any_kind_of_integer_is_a_token(kind: type) -> None:
     )
 
 
-def test_serving_says_what_evaluation_says(vision_data: Path) -> None:
+def test_predictions_for_arrays_equal_those_of_evaluation(vision_data: Path) -> None:
     torch.manual_seed(0)
     arguments = domains.DOMAINS["vision"].models.input_format(prepared.read_facts(vision_data, VisionFacts))
     config = make_config("vision", "cnn", arguments)
@@ -78,7 +78,7 @@ def test_serving_says_what_evaluation_says(vision_data: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 12, 8, 3), (2, 8, 12, 1), (2, 3, 8, 12), (8, 12, 3), (2, 8, 12)])
-def test_pictures_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     network, config = make_network("vision", "mlp")
     with pytest.raises(ValueError, match=r"the network expects \(8, 12, 3\)"):
         VISION.predict(network, config, np.zeros(shape, np.uint8))

@@ -1,4 +1,4 @@
-"""Scores of a classifier, against torchmetrics, torch, published numbers and cases counted by hand."""
+"""Scores of a classifier, compared with torchmetrics, torch, published values and cases worked out by hand."""
 
 import warnings
 
@@ -14,7 +14,7 @@ CLASSES = 5
 
 
 def make_predictions(seed: int, count: int = 400, sharpness: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of a classifier that is often right, and labels; class 4 is never the truth."""
+    """Probabilities of a classifier that is often correct, and labels; no image is of class 4."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, CLASSES - 1, count)
     logits = generator.normal(size=(count, CLASSES)) * sharpness
@@ -32,20 +32,20 @@ def tensors(predictions: tuple[np.ndarray, np.ndarray]) -> tuple[torch.Tensor, t
     return torch.from_numpy(predictions[0]), torch.from_numpy(predictions[1])
 
 
-def test_accuracy_is_that_of_torchmetrics(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+def test_accuracy_equals_torchmetrics(predictions: tuple[np.ndarray, np.ndarray]) -> None:
     expected = reference.multiclass_accuracy(*tensors(predictions), num_classes=CLASSES, average="micro")
     assert metrics.summary(*predictions, bins=15)["accuracy"] == pytest.approx(float(expected), abs=1e-6)
 
 
 @pytest.mark.parametrize("bins", [1, 5, 15, 100])
-def test_calibration_error_is_that_of_torchmetrics(predictions: tuple[np.ndarray, np.ndarray], bins: int) -> None:
+def test_calibration_error_equals_torchmetrics(predictions: tuple[np.ndarray, np.ndarray], bins: int) -> None:
     expected = reference.multiclass_calibration_error(
         *tensors(predictions), num_classes=CLASSES, n_bins=bins, norm="l1"
     )
     assert metrics.calibration_error(*predictions, bins=bins) == pytest.approx(float(expected), abs=1e-5)
 
 
-def test_average_precision_is_that_of_torchmetrics_but_none_of_a_class_without_pictures(
+def test_average_precision_equals_torchmetrics_and_is_missing_without_images(
     predictions: tuple[np.ndarray, np.ndarray],
 ) -> None:
     found = metrics.average_precision(*predictions)
@@ -65,7 +65,7 @@ def test_area_under_the_curve_is_the_average_precision(predictions: tuple[np.nda
 
 
 @pytest.mark.parametrize("points", [2, 5, 50])
-def test_thinned_curve_is_part_of_the_whole_one_and_keeps_its_ends(
+def test_thinned_curve_is_part_of_the_whole_curve_with_both_ends(
     predictions: tuple[np.ndarray, np.ndarray], points: int
 ) -> None:
     whole = metrics.precision_recall(*predictions, points=10_000)
@@ -78,7 +78,7 @@ def test_thinned_curve_is_part_of_the_whole_one_and_keeps_its_ends(
         assert curve.iloc[[0, -1]][["recall", "precision"]].to_numpy() == pytest.approx(np.array([[0, 1], [1, share]]))
 
 
-def test_pictures_of_one_class_alone_have_one_curve() -> None:
+def test_images_of_one_class_have_one_curve() -> None:
     probabilities, _ = make_predictions(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -97,7 +97,7 @@ def test_pictures_of_one_class_alone_have_one_curve() -> None:
         ("f1", reference.multiclass_f1_score),
     ],
 )
-def test_scores_of_every_class_are_those_of_torchmetrics(
+def test_scores_of_every_class_equal_torchmetrics(
     predictions: tuple[np.ndarray, np.ndarray], column: str, function
 ) -> None:
     table = metrics.per_class(*predictions)
@@ -105,14 +105,14 @@ def test_scores_of_every_class_are_those_of_torchmetrics(
     assert table[column].to_numpy() == pytest.approx(expected.numpy(), abs=1e-6)
 
 
-def test_macro_f1_is_that_of_torchmetrics_where_every_class_is_met(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+def test_macro_f1_equals_torchmetrics_if_every_class_has_images(predictions: tuple[np.ndarray, np.ndarray]) -> None:
     probabilities, labels = predictions
-    labels = np.concatenate([labels[:-CLASSES], np.arange(CLASSES)])  # torchmetrics leaves out what is never met
+    labels = np.concatenate([labels[:-CLASSES], np.arange(CLASSES)])  # torchmetrics leaves out empty classes
     expected = reference.multiclass_f1_score(*tensors((probabilities, labels)), num_classes=CLASSES, average="macro")
     assert metrics.summary(probabilities, labels, bins=15)["macro_f1"] == pytest.approx(float(expected), abs=1e-6)
 
 
-def test_confusion_is_that_of_torchmetrics(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+def test_confusion_equals_torchmetrics(predictions: tuple[np.ndarray, np.ndarray]) -> None:
     probabilities, labels = predictions
     expected = reference.multiclass_confusion_matrix(*tensors(predictions), num_classes=CLASSES)
     assert metrics.confusion(probabilities.argmax(1), labels, CLASSES).tolist() == expected.tolist()
@@ -125,7 +125,7 @@ def test_negative_log_likelihood_is_the_cross_entropy_of_torch() -> None:
     assert found == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
 
 
-def test_a_probability_of_zero_costs_much_and_not_infinitely_much() -> None:
+def test_probability_of_zero_has_a_large_finite_loss() -> None:
     assert 20 < metrics.negative_log_likelihood(np.array([[0.0, 1.0]], np.float32), np.array([0])) < 100
 
 
@@ -144,7 +144,7 @@ def test_wilson_interval_has_its_known_values(successes: int, count: int, low: f
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 500])
-def test_wilson_interval_holds_the_share_and_is_symmetric(count: int) -> None:
+def test_wilson_interval_contains_the_share_and_is_symmetric(count: int) -> None:
     for successes in range(count + 1):
         low, high = metrics.wilson_interval(successes, count)
         assert 0 <= low <= high <= 1
@@ -152,9 +152,9 @@ def test_wilson_interval_holds_the_share_and_is_symmetric(count: int) -> None:
         assert metrics.wilson_interval(count - successes, count) == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
-def test_scores_counted_by_hand() -> None:
+def test_scores_worked_out_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]])
-    labels = np.array([0, 1, 1, 1])  # the second picture is taken for 0
+    labels = np.array([0, 1, 1, 1])  # the second image is misclassified as 0
     found = metrics.summary(probabilities, labels, bins=2)
     assert found["accuracy"] == 0.75
     assert found["error_rate"] == 0.25
@@ -168,7 +168,7 @@ def test_confusion_has_the_truth_in_rows() -> None:
     assert metrics.confusion(np.array([1, 1, 2]), np.array([0, 1, 1]), 3).tolist() == [[0, 1, 0], [0, 1, 1], [0, 0, 0]]
 
 
-def test_a_class_never_met_and_never_named_scores_zero() -> None:
+def test_class_without_images_and_predictions_scores_zero() -> None:
     table = metrics.per_class(np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]), np.array([0, 1]))
     assert table["f1"].tolist() == [1.0, 1.0, 0.0]
     assert table["images"].tolist() == [1, 1, 0]
@@ -183,11 +183,11 @@ def test_calibration_of_bins_by_hand() -> None:
     assert table["accuracy"].tolist() == pytest.approx([1.0, 2 / 3])
 
 
-def test_every_picture_is_in_one_bin(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+def test_every_image_is_in_one_bin(predictions: tuple[np.ndarray, np.ndarray]) -> None:
     assert metrics.calibration(*predictions, bins=15)["images"].sum() == len(predictions[1])
 
 
-def test_error_and_accuracy_are_one_thing_said_twice(predictions: tuple[np.ndarray, np.ndarray]) -> None:
+def test_error_rate_is_one_minus_accuracy(predictions: tuple[np.ndarray, np.ndarray]) -> None:
     found = metrics.summary(*predictions, bins=15)
     assert found["error_rate"] == pytest.approx(1 - found["accuracy"])
     assert found["error_rate_low"] == pytest.approx(1 - found["accuracy_high"])

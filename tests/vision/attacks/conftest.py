@@ -14,7 +14,7 @@ from make_networks import classifier
 
 @pytest.fixture(scope="module")
 def pictures(vision_data: Path) -> tuple[Tensor, Tensor]:
-    """A hundred pictures that the network was not trained on."""
+    """A hundred images that the network was not trained on."""
     splits = [next(iter(split_batches(vision_data, split))) for split in ("validation", "test")]
     images, labels, _ = zip(*splits, strict=True)
     return torch.cat(images), torch.cat(labels)
@@ -22,7 +22,7 @@ def pictures(vision_data: Path) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="module")
 def network(vision_data: Path) -> Cnn:
-    """A network that is right about every clean picture, and about fewer when they are attacked."""
+    """A network that classifies all clean images correctly, and fewer of the attacked ones."""
     images, labels, _ = next(iter(split_batches(vision_data, "train")))
     torch.manual_seed(0)
     trained = classifier(

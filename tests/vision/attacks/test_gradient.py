@@ -39,7 +39,7 @@ def test_pgd_returns_the_worst_point_and_not_the_last(steps: int) -> None:
 
 
 def make_linear(seed: int = 0) -> tuple[nn.Module, Tensor, Tensor]:
-    """Logits w . x of two classes, in pictures far from the borders of the range."""
+    """A linear network of two classes, and images far from the limits of the range."""
     torch.manual_seed(seed)
     linear = nn.Linear(16, 2)
     images = torch.rand(8, 1, 4, 4) * 0.4 + 0.3
@@ -48,7 +48,7 @@ def make_linear(seed: int = 0) -> tuple[nn.Module, Tensor, Tensor]:
 
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 def test_attack_on_a_linear_network_is_the_optimum(method: str) -> None:
-    """The loss of two classes rises fastest along the other class's weights minus one's own, whatever the picture."""
+    """The gradient of the loss has the direction of the other class's weights minus those of the own class."""
     network, images, labels = make_linear()
     weights = network[1].weight.detach()
     direction = (weights[1 - labels] - weights[labels]).sign().view(images.shape)

@@ -1,4 +1,4 @@
-"""Small made pictures as a user would have them, and how they are prepared."""
+"""Small folders of images as a user would have them, and their preparation."""
 
 from collections.abc import Callable
 from pathlib import Path

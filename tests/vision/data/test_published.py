@@ -63,7 +63,7 @@ def digits(raw: Path) -> ImageSet:
         return published.READERS["mnist_sample"](raw)
 
 
-def test_mnist_sample_is_500_grey_pictures_of_every_digit(digits: ImageSet) -> None:
+def test_mnist_sample_is_500_grey_images_of_every_digit(digits: ImageSet) -> None:
     assert digits.shape == (28, 28, 1)
     assert digits.classes == [str(digit) for digit in range(10)]
     assert np.bincount(digits.labels).tolist() == [500] * 10
@@ -74,7 +74,7 @@ def test_mnist_sample_uses_the_full_range_of_a_pixel_on_black_ground(digits: Ima
     assert (images.dtype, images.shape) == (np.uint8, (5000, 28, 28, 1))
     assert (images.min(), images.max()) == (0, 255)
     assert np.median(images) == 0
-    assert (images.reshape(5000, -1).max(1) > 150).all()  # no picture is empty
+    assert (images.reshape(5000, -1).max(1) > 150).all()  # no image is empty
 
 
 def test_pixels_are_row_by_row_as_in_the_file(digits: ImageSet, raw: Path) -> None:
@@ -95,7 +95,7 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture
 def idx_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: Callable[..., np.ndarray]) -> dict[str, Path]:
-    """Seven pictures for training and four for the test."""
+    """Seven training images and four test images."""
     paths = {}
     for place, (name, count) in enumerate((("train", 7), ("t10k", 4))):
         for kind, array in (("images-idx3", noise(place, (count, 4, 3))), ("labels-idx1", noise(9, (count,)) % 10)):

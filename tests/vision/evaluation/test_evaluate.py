@@ -126,7 +126,7 @@ def test_calibration_agrees_with_the_scores(evaluated: tuple[dict[str, float], P
     assert gaps.sum() / found["images"] == pytest.approx(found["ece"], abs=1e-5)
 
 
-def test_mistakes_are_the_worst_ones_with_their_pictures(
+def test_mistakes_are_the_worst_ones_with_their_images(
     vision_data: Path, evaluated: tuple[dict[str, float], Path]
 ) -> None:
     _, folder = evaluated

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class Stack(nn.Module):
-    """One layer after the other, each of them a feature layer; then, if asked for, what makes logits of the maps."""
+    """A sequence of feature layers and, optionally, a head that computes logits from the maps."""
 
     def __init__(self, *layers: nn.Module, head: nn.Module | None = None) -> None:
         super().__init__()

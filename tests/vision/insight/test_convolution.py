@@ -124,7 +124,7 @@ def test_flip_keeps_channels_and_the_order_of_filters() -> None:
     assert np.array_equal(flip(flip(filters)), filters)
 
 
-def test_a_shifted_picture_gives_a_shifted_map() -> None:
+def test_a_shifted_image_gives_a_shifted_map() -> None:
     picture, kernel = make(12, 12), make(3, 3)
     assert np.array_equal(correlate(picture[2:, 3:], kernel), correlate(picture, kernel)[2:, 3:])
 

@@ -43,7 +43,7 @@ def test_weights_that_are_no_filters_of_an_image(network: nn.Module) -> None:
 
 @pytest.fixture
 def dots(tmp_path: Path) -> Path:
-    """Six black pictures, 9 x 8, each with one dot at another place, the third the brightest."""
+    """Six black images of 9 x 8, each with one dot at a different position, the third the brightest."""
     images = np.zeros((6, 9, 8, 1), np.uint8)
     for number, value in enumerate((50, 100, 250, 150, 200, 75)):
         images[number, number + 1, 7 - number] = value
@@ -87,7 +87,7 @@ def test_batch_size_does_not_change_the_result(dots: Path, stack: Any) -> None:
 
 
 def test_patch_is_the_receptive_field_of_the_unit(dots: Path, stack: Any) -> None:
-    """The dot is in the middle; beyond the picture's border there is grey."""
+    """The dot is in the centre; outside the image the patch is grey."""
     network, images = detector(stack), prepared.load_array(dots, "train_images")
     fields = receptive_fields(network, network.feature_layers(), torch.zeros(1, 1, 9, 8))["layer2"]
     cut = cut_patches(images, find(network, dots, [0, 2], filters=1, patches=2), fields)

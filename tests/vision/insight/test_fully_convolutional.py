@@ -63,7 +63,7 @@ def test_lenet_classifies_all_windows_with_the_border_around_the_canvas(options:
     logits = windows(canvases)
     assert (windows.stride, logits.shape) == ((4, 4), (2, 10, 4, 6))
     assert torch.allclose(logits, windows.classify_separately(canvases), atol=1e-5)
-    # the window in the middle without a border is a picture of 32 x 32 of its own, which gets none
+    # a window in the middle with its surroundings is an image of 32 x 32, which gets no border
     larger = build("lenet5", (32, 32, 1), **options)
     larger.load_state_dict(network.state_dict())
     assert torch.allclose(logits[:, :, 2, 3], larger(canvases[:, :, 6:38, 10:42]), atol=1e-5)
