@@ -1,11 +1,11 @@
-"""Scores of a classifier: pure functions of probabilities (N, classes) and labels (N,)."""
+"""Scores of an image classifier: pure functions of probabilities (N, classes) and labels (N,)."""
 
 import math
 
 import numpy as np
 import pandas as pd
 
-# name in a scores file -> what it is called in a table, and whether more is better
+# score -> its name in tables, and whether higher is better
 HEADLINE = {
     "accuracy": ("accuracy", True),
     "error_rate": ("error", False),
@@ -15,55 +15,58 @@ HEADLINE = {
     "ece": ("calibration error", False),
     "macro_f1": ("macro F1", True),
 }
-# the scores set beside published ones: name -> what it is called there, and by how much it is multiplied
+# scores compared with published ones -> the name there, and a factor
 COMPARED = {"accuracy": ("accuracy, %", 100.0), "error_rate": ("error, %", 100.0)}
-EXAMPLES = "images"  # what a training counts
+EXAMPLES = "images"  # the unit in which training is counted
 
 
 def summary(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> dict[str, float]:
-    """All scores in one flat table; the interval of the accuracy is Wilson's, at 95 %."""
-    right = int((probabilities.argmax(1) == labels).sum())
-    low, high = wilson_interval(right, len(labels))
+    """All scores; the bounds of accuracy and error rate are Wilson's 95 % interval."""
+    correct = int((probabilities.argmax(1) == labels).sum())
+    low, high = wilson_interval(correct, len(labels))
     classes = per_class(probabilities, labels)
     return {
-        "accuracy": right / len(labels),
+        "accuracy": correct / len(labels),
         "accuracy_low": low,
         "accuracy_high": high,
-        "error_rate": 1 - right / len(labels),  # not "error": DVC takes a metric of that name for a failure
+        "error_rate": 1 - correct / len(labels),  # not "error": DVC would show a metric of that name as a failure
         "error_rate_low": 1 - high,
         "error_rate_high": 1 - low,
         "nll": negative_log_likelihood(probabilities, labels),
         "ece": calibration_error(probabilities, labels, bins=bins),
         "macro_f1": float(classes["f1"].mean()),
-        "mean_average_precision": float(classes["average_precision"].mean()),  # of the classes that have one
+        "mean_average_precision": float(classes["average_precision"].mean()),  # without classes that have none
         "images": len(labels),
     }
 
 
 def wilson_interval(successes: int, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """The interval for a share (Wilson 1927), sound also near 0 and 1 where the usual one is not."""
+    """Confidence interval of a share (Wilson 1927), also valid near 0 and 1; `z` = 1.96 gives 95 %.
+
+    SciPy's has more digits of z: the scores would change from the ninth decimal place on.
+    """
     share, weight = successes / count, z * z / count
-    middle = (share + weight / 2) / (1 + weight)
-    reach = z * math.sqrt(share * (1 - share) / count + weight / (4 * count)) / (1 + weight)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    centre = (share + weight / 2) / (1 + weight)
+    half_width = z * math.sqrt(share * (1 - share) / count + weight / (4 * count)) / (1 + weight)
+    return max(0.0, centre - half_width), min(1.0, centre + half_width)
 
 
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean over the pictures, in nats."""
+    """Mean over the images, in nats; probabilities below 1e-12 count as 1e-12."""
     chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> pd.DataFrame:
-    """Per bin of confidence (equal widths): pictures, mean confidence, accuracy. Empty bins are left out."""
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    """Images, mean confidence and accuracy by bin of confidence; bins have equal widths, empty ones are left out."""
+    confidence, correct = probabilities.max(1), probabilities.argmax(1) == labels
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     rows = [
         {
             "bin": bin_,
             "images": int(chosen.sum()),
             "confidence": confidence[chosen].mean(),
-            "accuracy": right[chosen].mean(),
+            "accuracy": correct[chosen].mean(),
         }
         for bin_ in range(bins)
         if (chosen := place == bin_).any()
@@ -72,23 +75,23 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> 
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> float:
-    """Expected calibration error (Naeini et al. 2015): mean gap between confidence and accuracy."""
+    """Expected calibration error (Naeini et al. 2015): mean difference between confidence and accuracy of the bins."""
     table = calibration(probabilities, labels, bins=bins)
     gaps = (table["confidence"] - table["accuracy"]).abs() * table["images"]
     return float(gaps.sum() / len(labels))
 
 
 def confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """How many pictures of class (row) were taken for class (column)."""
+    """Confusion matrix int (classes, classes): images of the class (row) predicted as the class (column)."""
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
 def per_class(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Precision, recall, F1, average precision and pictures of every class; a ratio of nothing to nothing is 0."""
+    """Precision, recall, F1, average precision and number of images of every class; 0 / 0 counts as 0."""
     counts = confusion(probabilities.argmax(1), labels, probabilities.shape[1])
-    right = counts.diagonal().astype(float)
+    correct = counts.diagonal().astype(float)
     predicted, present = counts.sum(0), counts.sum(1)
-    precision, recall = _ratio(right, predicted), _ratio(right, present)
+    precision, recall = _ratio(correct, predicted), _ratio(correct, present)
     f1 = _ratio(2 * precision * recall, precision + recall)
     average = average_precision(probabilities, labels)
     columns = {"precision": precision, "recall": recall, "f1": f1, "average_precision": average, "images": present}
@@ -96,8 +99,8 @@ def per_class(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 
 
 def average_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The area under the curve of precision against recall of every class (classes,); NaN without a picture of it."""
-    from sklearn.metrics import average_precision_score  # here, for the report needs this module but not its second
+    """Average precision (classes,): area under the precision-recall curve; NaN for a class without images."""
+    from sklearn.metrics import average_precision_score  # here: takes a second, and the report does not need it
 
     areas = np.full(probabilities.shape[1], np.nan)
     for number in np.unique(labels):
@@ -106,9 +109,9 @@ def average_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 
 def precision_recall(probabilities: np.ndarray, labels: np.ndarray, *, points: int) -> pd.DataFrame:
-    """Precision against recall of every class (its number) that has a picture, as the threshold falls.
+    """Precision-recall curves of all classes with images: columns class (its number), recall, precision.
 
-    At most `points` of each curve, spread evenly over it, both ends among them.
+    Each has at most `points` evenly spaced points, with both ends.
     """
     from sklearn.metrics import precision_recall_curve
 
