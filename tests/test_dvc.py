@@ -225,23 +225,27 @@ def test_what_a_stage_reads_is_written_by_another(name: str) -> None:
     assert [path for path in files(STAGES[name]) if not any(covers(path, out) for out in written)] == []
 
 
+def upstream(name: str) -> set[str]:
+    """The stages whose outputs a stage reads, and those that they depend on in turn."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        read = files(STAGES[waiting.pop()])
+        writers = {
+            other
+            for other, stage in STAGES.items()
+            for out in outs(stage)
+            if any(covers(path, out) or covers(out, path) for path in read)
+        }
+        waiting += writers - found
+        found |= writers
+    return found
+
+
 @pytest.mark.parametrize("name", [name for name in STAGES if name != "check"])
 def test_params_are_checked_before_outputs_are_removed(name: str) -> None:
-    """Every stage but `check` depends on it, directly or through another: DVC runs it first."""
-    above = {STAGES[other]["cmd"]: outs(STAGES[other]) for other in STAGES}
-    waiting, seen = [name], set()
-    while waiting:
-        stage = STAGES[waiting.pop()]
-        seen.add(stage["cmd"])
-        waiting += [
-            other
-            for other in STAGES
-            if STAGES[other]["cmd"] not in seen
-            and any(
-                covers(path, out) or covers(out, path) for path in files(stage) for out in above[STAGES[other]["cmd"]]
-            )
-        ]
-    assert STAGES["check"]["cmd"] in seen
+    """DVC runs `check` before every other stage, which depends on it directly or through another."""
+    assert "check" in upstream(name)
 
 
 def test_no_file_is_written_by_two_stages() -> None:

@@ -58,11 +58,12 @@ def read_params(path: Path) -> Params:
 
 def check_own_paths(path: Path, params: Params) -> None:
     """ValueError if the files of a block in `own` do not exist; relative paths start at the folder of params.yaml."""
+    root = path.parent
     missing = [
-        f"{path}: own.{name}.path: {block.path!r} does not exist; give a file or a folder, absolute or from {where}"
+        f"{path}: own.{name}.path: {block.path!r} does not exist; give a file or a folder, absolute or from "
+        f"{root.resolve()}"
         for name, block in params.own.items()
-        for where in [path.parent.resolve()]
-        if not (path.parent / block.path).exists()
+        if not (root / block.path).exists()
     ]
     if missing:
         raise ValueError("\n".join(missing))

@@ -42,7 +42,7 @@ def attack(
     """
     chosen = evenly_spaced(count_images(data, "test"), options.images)
     batches = Batches(data, "test", chosen, batch_size)
-    labels = torch.cat([batch.labels for batch in batches])
+    labels = torch.from_numpy(batches.labels[chosen].astype(np.int64))
     before = predict_outputs(network, (batch.images for batch in batches)).argmax(1).cpu()
     rows: list[tuple[str, float, float]] = []
     examples: dict[str, np.ndarray] = {}
