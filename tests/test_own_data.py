@@ -96,16 +96,30 @@ def test_pictures_are_prepared_trained_and_scored(pictures: Clone) -> None:
     assert "flowers_cnn" in pictures.output["dvc metrics show"]
 
 
-def test_nothing_is_prepared_again_until_a_picture_comes_or_goes(pictures: Clone) -> None:
+@pytest.mark.parametrize("folder", [".", "mlflow", "__pycache__", "raw"])
+def test_nothing_is_prepared_again_until_a_picture_comes_or_goes(pictures: Clone, folder: str) -> None:
     stage = "prepare_own@flowers"
     assert pictures.repro(stage) == []
-    added = pictures.folder / "data/own/flowers/daisy/new.png"
+    added = pictures.folder / "data/own/flowers/daisy" / folder / "new.png"
+    added.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (50, 50), "yellow").save(added)
     assert pictures.repro(stage) == [stage]
     assert files.read_json(pictures.folder / "data/prepared/flowers/facts.json")["read"] == 61
     added.unlink()
     assert pictures.repro(stage) == []  # the data of the folder as it was comes from DVC's cache
     assert files.read_json(pictures.folder / "data/prepared/flowers/facts.json")["read"] == 60
+
+
+def test_no_part_of_a_path_is_run_by_a_shell(pictures: Clone) -> None:
+    name = """today's "flowers" ${own} $(touch made)"""
+    (pictures.folder / "data/own/flowers").rename(pictures.folder / "data/own" / name)
+    pictures.change("own", "flowers", "path", value=f"data/own/{name}")
+    assert pictures.repro("prepare_own@flowers") == ["check", "prepare_own@flowers"]
+    assert files.read_json(pictures.folder / "data/prepared/flowers/facts.json")["read"] == 60
+    assert not list(pictures.folder.rglob("made"))
+    (pictures.folder / "data/own" / name).rename(pictures.folder / "data/own/flowers")
+    pictures.change("own", "flowers", "path", value="data/own/flowers")
+    assert pictures.repro("prepare_own@flowers") == []
 
 
 def test_unusable_file_is_listed_or_stops_the_stage(pictures: Clone) -> None:

@@ -1,8 +1,12 @@
 """The stage that trains: what it writes, how MLflow's run ends, and that no work is lost."""
 
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +43,10 @@ class Recorder:
 stage.Recorder = Recorder
 stage.train("first", Path(sys.argv[1]))
 """
+
+
+# The same without the kill
+QUIET = re.sub(r"        if step.*?SIGKILL\)", "        pass", KILLED, flags=re.DOTALL)
 
 
 class FakeRecorder:
@@ -152,6 +160,30 @@ def test_the_state_of_other_params_is_kept_and_used_again(
     recorder.epochs.clear()
     stage.train("first", paths.root)
     assert recorder.epochs == [2, 3]
+
+
+def in_a_terminal(command: list[str]) -> str:
+    """What a command writes to a terminal."""
+    terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (40, 120))
+    process = subprocess.Popen(command, stdin=end, stdout=end, stderr=end)
+    os.close(end)
+    written = b""
+    with os.fdopen(terminal, "rb", buffering=0) as reader:
+        try:
+            while block := reader.read(4096):
+                written += block
+        except OSError:  # the process has closed its end
+            pass
+    assert process.wait() == 0, written
+    return written.decode()
+
+
+def test_a_terminal_shows_a_progress_bar_and_a_line_with_the_metrics_of_every_epoch(paths: RunPaths) -> None:
+    written = in_a_terminal([sys.executable, "-c", QUIET, str(paths.root)])
+    lines = re.findall(r"train first: epoch (\d)/4: lr .*validation_nll [\d.]+", written)
+    assert lines == ["1", "2", "3", "4"]
+    assert re.search(r"train first: epoch 2/4: +\d+%", written)
 
 
 def test_a_network_without_parameters_cannot_be_trained(paths: RunPaths, recorder: FakeRecorder) -> None:

@@ -1,10 +1,11 @@
-"""The command `cvnlp`: data sets, trained models and interrupted trainings outside the pipeline."""
+"""The command `cvnlp`: params, data sets, trained models and interrupted trainings outside the pipeline."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
+from cvnlp.cli.check import add_check
 from cvnlp.cli.clean import add_clean
 from cvnlp.cli.datasets import add_datasets
 from cvnlp.cli.generate import add_generate
@@ -30,6 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cvnlp", description="Image classifiers and language models as one pipeline.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_datasets, add_generate, add_clean):
+    for add in (add_check, add_datasets, add_generate, add_clean):
         add(commands)
     return parser

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from cvnlp.catalogue import SOURCES
+from cvnlp.params import own_paths
 from cvnlp.params.base import Name, Strict
 from cvnlp.params.datasets import LanguageDataset, OwnPictures, OwnTexts, VisionDataset
 from cvnlp.params.explanation import explain
@@ -57,16 +58,10 @@ def read_params(path: Path) -> Params:
 
 
 def check_own_paths(path: Path, params: Params) -> None:
-    """ValueError if the files of a block in `own` do not exist; relative paths start at the folder of params.yaml."""
-    root = path.parent
-    missing = [
-        f"{path}: own.{name}.path: {block.path!r} does not exist; give a file or a folder, absolute or from "
-        f"{root.resolve()}"
-        for name, block in params.own.items()
-        if not (root / block.path).exists()
-    ]
-    if missing:
-        raise ValueError("\n".join(missing))
+    """ValueError for files of a block in `own` that do not exist, or are where DVC would not notice their changes."""
+    mistakes = list(own_paths.mistakes(path, params.own))
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
 
 
 def pick(path: Path, table: str, entries: Mapping[str, Any], name: str) -> Any:
@@ -81,9 +76,15 @@ def _read(path: Path) -> Any:
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
+        raise ValueError(f"{path}: no such file{_hint(path)}") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _hint(path: Path) -> str:
+    """Where the file is instead, for a command that was started in a folder of the project."""
+    parents = path.absolute().parent.parents
+    return next((f"; start in the project's folder: cd {p}" for p in parents if (p / path.name).is_file()), "")
 
 
 def _unknown(key: str, value: str, choices: Collection[str]) -> Iterator[str]:

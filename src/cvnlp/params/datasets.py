@@ -30,8 +30,8 @@ def _texts_held_out(value: Any) -> Any:
 
 
 def _is_plain_path(path: str) -> str:
-    if not path or path.startswith("~") or "'" in path or "\n" in path:
-        raise ValueError("must be a path, absolute or relative to the project's folder, without ~ or quotation marks")
+    if not path or path.startswith("~") or not path.isprintable():
+        raise ValueError("must be a path, absolute or relative to the project's folder, without ~ at its start")
     return path
 
 

@@ -1,5 +1,6 @@
 """Callbacks and logger of a training: random seed, history, early stopping, and the progress on the terminal."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
+from tqdm import tqdm
 
 
 class EpochSeed(Callback):
@@ -45,7 +47,7 @@ class ResumableEarlyStopping(EarlyStopping):
 
 
 class EpochLines(Callback):
-    """Prints one line per epoch; for output that is not a terminal."""
+    """Prints one line per epoch, above the progress bar if there is one."""
 
     def __init__(self, run: str) -> None:
         self.run = run
@@ -53,7 +55,9 @@ class EpochLines(Callback):
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
-        print(f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {metrics}", flush=True)
+        line = f"train {self.run}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {metrics}"
+        tqdm.write(line)  # to standard output; clears a bar for the moment
+        sys.stdout.flush()
 
 
 class ProgressBar(TQDMProgressBar):

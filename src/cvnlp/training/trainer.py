@@ -101,7 +101,7 @@ def _trainer(
         gradient_clip_val=options.clip,
         deterministic=True,
         logger=logger,
-        callbacks=[*callbacks, stop, last, ProgressBar(run) if terminal else EpochLines(run)],
+        callbacks=[*callbacks, stop, last, EpochLines(run), *([ProgressBar(run)] if terminal else [])],
         enable_progress_bar=terminal,
         enable_model_summary=False,
         num_sanity_val_steps=0,
