@@ -1,4 +1,4 @@
-"""The steps of docs/architecture.md that add a model, an attack and a figure, followed in a copy of the project."""
+"""The steps of docs/architecture.md that add a model, an attack, a figure and a data set, followed in a copy."""
 
 import json
 import os
@@ -68,8 +68,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     function, call = blocks("Add a figure")
     insert(package / "vision/report/run.py", "def read_classes(", f"{function}\n\n")
     insert(package / "vision/report/run.py", "        *_misclassified(details", textwrap.indent(call, " " * 8))
+    entry, reader, line, block = blocks("Add a published data set")
+    insert(package / "catalogue/vision.py", '    "mnist": Source(', textwrap.indent(entry, "    "))
+    insert(package / "vision/data/published.py", "READERS: dict", f"{reader}\n\n")
+    insert(package / "vision/data/published.py", '    "mnist": read_mnist', textwrap.indent(line, "    "))
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (folder / "params.yaml").write_text(f"{params}\n{run}", encoding="utf-8")
+    insert(folder / "params.yaml", "\nown: {}\n", f"\n{block}")
     return folder
 
 
@@ -82,6 +87,13 @@ def test_the_new_model_is_trained_scored_and_attacked(project: Path) -> None:
     attacked = json.loads((project / "reports/attacks/quadratic.json").read_text(encoding="utf-8"))
     assert attacked["accuracy_pgd_0.1"] < attacked["accuracy_darken_0.1"] <= 1
     assert json.loads((project / "data/models/quadratic/config.json").read_text())["options"] == {"dropout": 0.1}
+
+
+def test_the_new_data_set_is_prepared(project: Path) -> None:
+    stage(project, "prepare", "--dataset", "small_digits")
+    facts = json.loads((project / "data/prepared/small_digits/facts.json").read_text(encoding="utf-8"))
+    assert facts["shape"] == [8, 8, 1]
+    assert sum(facts["counts"]["train"].values()) == 1_197
 
 
 DRAW = """

@@ -15,12 +15,12 @@ REFUSED = [
     pytest.param({"datasets.pictures.seed": -1}, ["datasets.pictures.seed", "-1"], id="negative seed of a data set"),
     pytest.param(
         {"datasets.pictures.source": "digit"},
-        ["datasets.pictures.source", "'digit'", "cifar10, fashion_mnist"],
+        ["datasets.pictures.source", "'digit'", "cifar10", "fashion_mnist"],
         id="unknown source",
     ),
     pytest.param(
         {"datasets.pictures.source": "shakespeare"},
-        ["datasets.pictures.source", "'shakespeare'", "cifar10, fashion_mnist"],
+        ["datasets.pictures.source", "'shakespeare'", "cifar10", "fashion_mnist"],
         id="source of the other half",
     ),
     pytest.param(
