@@ -1,8 +1,10 @@
 """Splits: named, given, random or by position; disjoint, and nothing is lost."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cvnlp.data import prepared
@@ -108,6 +110,60 @@ def test_random_splits_are_nearest_to_their_share_of_the_characters(made_texts: 
             lengths = [len(text) for text in texts]
             longest = max(map(len, PLAYS.values()))
             assert abs(sum(lengths) - share * total) <= longest / 2 or len(lengths) == 1
+
+
+def nearest_of_all(sizes: list[int], share: float, most: int) -> float:
+    """The smallest distance from the share that a choice of up to `most` documents has, by trying every choice."""
+    counts = range(1, most + 1)
+    sums = [sum(choice) for count in counts for choice in itertools.combinations(sizes, count)]
+    return min(abs(total / sum(sizes) - share) for total in sums)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.6])
+@pytest.mark.parametrize("sizes", [[90, 36, 25, 14, 85], [1, 2, 3, 500], [7] * 9, [400, 1, 1, 1, 1, 1, 1, 1]])
+def test_share_of_a_few_documents_is_a_tenth_off_at_most_or_the_nearest_that_exists(
+    made_texts: Make, sizes: list[int], share: float, seed: int
+) -> None:
+    texts = made_texts({f"{number}": "x" * size for number, size in enumerate(sizes)} | {"v": "y"})
+    found = split(texts, validation=["v"], test=share, seed=seed)
+    distance = abs(len("".join(found["test"])) / sum(sizes) - share)
+    assert distance <= max(0.1 * share, nearest_of_all(sizes, share, len(sizes) - 1)) + 1e-12
+
+
+def test_share_of_many_documents_is_near_even_if_one_is_huge(made_texts: Make) -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 200).tolist()
+    texts = made_texts({f"{number:03}": "x" * size for number, size in enumerate([*lengths, sum(lengths)])})
+    for seed in range(5):
+        found = split(texts, validation=0.2, test=0.1, seed=seed)
+        total = 2 * sum(lengths)
+        assert len("".join(found["test"])) == pytest.approx(0.1 * total, rel=0.1)
+        assert len("".join(found["validation"])) == pytest.approx(0.2 * total, rel=0.1)
+
+
+def test_share_that_documents_cannot_give_is_a_warning_with_both_shares(
+    made_texts: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = made_texts({"a": "x" * 36, "b": "y" * 34, "c": "z" * 30})
+    split(texts, validation=0.34, test=0.1)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("warning: test: 0.1 was given, but the split has 0.3: whole documents come no nearer")
+
+
+def test_cut_that_a_long_line_moves_is_a_warning(made_texts: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "short\n" * 40 + "long " * 100 + "\n" + "short\n" * 10
+    split(made_texts({"a": text}), validation=0.1, test=0.2)
+    assert "warning: test: 0.2 was given, but the split has 0.0749: a text is cut at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("inside_lines", [True, False])
+def test_share_that_is_met_is_no_warning(
+    made_texts: Make, capsys: pytest.CaptureFixture[str], *, inside_lines: bool
+) -> None:
+    split(made_texts({"a": PROSE}), inside_lines=inside_lines, validation=0.1, test=0.1)
+    split(made_texts({f"{number}": "text" for number in range(20)}), validation=0.1, test=0.1)
+    assert capsys.readouterr().err == ""
 
 
 def test_seed_determines_the_random_splits(made_texts: Make) -> None:

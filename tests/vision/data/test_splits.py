@@ -132,3 +132,11 @@ def test_held_out_split_that_contradicts_the_data_is_refused(
 
 def test_valid_held_out_splits_are_accepted() -> None:
     check_held_out(["train", "test"], {"validation": 0.1, "test": None}, "mnist")
+
+
+def test_share_that_small_classes_cannot_give_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = made_labels(3, 3, 3)
+    split(labels, validation=0.33, test=0.1)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("warning: test: 0.1 was given, but the split has 0.333: it is rounded to whole images")

@@ -8,7 +8,9 @@ import numpy as np
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.shares import warn_if_far
 from cvnlp.data.user_files import printable
+from cvnlp.language.data.nearest import nearest_choice
 from cvnlp.language.data.texts import Part, Texts
 
 HeldOut = Mapping[str, Sequence[str] | float | None]  # validation and test -> documents, a share, or None
@@ -40,17 +42,25 @@ def take_shares(
     """The parts of each split, after the shares of `held_out` were taken from the training documents.
 
     Of several documents a share is a random choice of documents. Of one document it is its end, from any character if
-    `inside_lines`, else from the start of a line. ValueError if nothing is left for training.
+    `inside_lines`, else from the start of a line. A split far from its share is a warning. ValueError if nothing is
+    left for training.
     """
     shares = {split: share for split in reversed(prepared.SPLITS) if isinstance(share := held_out.get(split), float)}
     if sum(shares.values()) >= 1:
         raise ValueError(f"{_listed(shares)} leave nothing for training: together they must be less than 1")
     if not names["train"]:
         raise ValueError("validation and test hold out every document; nothing is left for training")
+    pool = sum(sizes[name] for name in names["train"])
     if shares and len(names["train"]) == 1:
         cut = _cut_document(names["train"][0], texts, sizes, shares, inside_lines=inside_lines)
-        return _whole_documents({split: names[split] for split in names if split != "train"}, sizes) | cut
-    return _whole_documents(names | _draw_documents(names["train"], sizes, shares, seed), sizes)
+        splits = _whole_documents({split: names[split] for split in names if split != "train"}, sizes) | cut
+        reason = "a text is cut at the start of a line only; break its long lines"
+    else:
+        splits = _whole_documents(names | _draw_documents(names["train"], sizes, shares, seed), sizes)
+        reason = "whole documents come no nearer; cut the long ones, or join all into one file"
+    for split, share in shares.items():
+        warn_if_far(split, share, sum(part.length for part in splits[split]) / pool, reason)
+    return splits
 
 
 def _check_splits(texts: Texts, held_out: HeldOut) -> None:
@@ -88,25 +98,21 @@ def _whole_documents(names: Names, sizes: Mapping[str, int]) -> Splits:
 def _draw_documents(
     documents: Sequence[str], sizes: Mapping[str, int], shares: Mapping[str, float], seed: int
 ) -> Names:
-    """Documents in random order for each split until it is nearest to its share of the characters; the rest trains."""
+    """Documents for each split, as near to its share of the characters as whole documents allow; the rest trains."""
     if len(documents) <= len(shares):
         raise ValueError(
             f"{_listed(shares)}: {len(documents)} documents are too few for these splits and training; add documents, "
             "or join them into one file, which is cut by position"
         )
-    total, last = sum(sizes[name] for name in documents), len(documents)
-    order = np.random.default_rng(seed).permutation(last).tolist()
-    split_of, start = dict.fromkeys(documents, "train"), 0
+    total, generator = sum(sizes[name] for name in documents), np.random.default_rng(seed)
+    order = [documents[place] for place in generator.permutation(len(documents))]
+    split_of = dict.fromkeys(documents, "train")
     for number, (split, share) in enumerate(shares.items()):
-        end, characters = start, 0
-        # at least one document, and at least one is left for each of the later splits and training
-        while end == start or (
-            characters + sizes[documents[order[end]]] / 2 < share * total and end < last - (len(shares) - number)
-        ):
-            split_of[documents[order[end]]] = split
-            characters += sizes[documents[order[end]]]
-            end += 1
-        start = end
+        most = len(order) - (len(shares) - number)  # one is left for each of the later splits and training
+        lengths = np.array([sizes[name] for name in order])
+        chosen = {order[place] for place in nearest_choice(lengths, share * total, most, generator)}
+        split_of |= dict.fromkeys(chosen, split)
+        order = [name for name in order if name not in chosen]
     return {split: [name for name in documents if split_of[name] == split] for split in ("train", *shares)}
 
 

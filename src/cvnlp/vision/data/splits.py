@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from cvnlp.data.prepared import SPLITS
+from cvnlp.data.shares import warn_if_far
 
 # validation and test -> a number of images in all, a share of each class, or None if the data set has the split
 HeldOut = Mapping[str, int | float | None]
@@ -33,7 +34,7 @@ def draw_splits(
     """Ascending, disjoint indices of each split; those that `given` lacks are drawn from its `train`.
 
     A number of images is divided evenly among the classes. A share is taken of each class, rounded, at least one image.
-    ValueError names the classes with too few images.
+    A split that is far from its share is a warning. ValueError names the classes with too few images.
     """
     wanted = {split: size for split, size in held_out.items() if size is not None}
     _check_sizes(wanted, len(classes))
@@ -49,6 +50,10 @@ def draw_splits(
             drawn[split].append(shuffled[:count])
             shuffled = shuffled[count:]
         drawn["train"].append(shuffled)
+    for split, size in wanted.items():
+        if isinstance(size, float):
+            obtained = sum(map(len, drawn[split])) / len(given["train"])
+            warn_if_far(split, size, obtained, "it is rounded to whole images of each class, at least one")
     return {
         split: given[split] if split in given and split != "train" else np.sort(np.concatenate(drawn[split]))
         for split in SPLITS
