@@ -1,6 +1,7 @@
 """Decoding: byte-order marks, detected encodings, and files that are not text."""
 
 import codecs
+import time
 
 import pytest
 
@@ -39,12 +40,111 @@ def test_utf_16_without_a_mark_must_be_given(encoding: str) -> None:
     assert decode(content, encoding).text == "so it is, ä\n"
 
 
+WESTERN = {
+    "French": "Voilà un texte français, très élevé : à la forêt, l'été dure et ça coûte. Où sont les élèves ?\n",
+    "Spanish": "Este es un texto español. El día está bonito. ¿Qué pasó? Mañana será así, según él, ¡olé!\n",
+    "German": GERMAN,
+    "Portuguese": "Este é um texto português. Nós fomos à praia, está bonita. As ações não são más.\n",
+    "Italian": "È così: la città è bella perché c'è più libertà. Andrò lunedì, sarà giù.\n",
+    "Swedish": "Det här är en text. I dag är vädret fint och vi gick på gården, på ön.\n",
+    "Danish": "Dette er på dansk: vejret er smukt, og hun læser en bog på øen. Får får får?\n",
+    "Icelandic": "Þetta er íslenskur texti. Í dag er veðrið gott og við fórum í garðinn. Hún les bók, mjög ánægð.\n",
+    "English": "It\u2019s a text \u2013 with \u201csmart quotes\u201d, and he doesn\u2019t care\u2026\n",
+}
+OTHERS = {
+    "Polish": ("Dziś jest ładna pogoda i poszliśmy na spacer. Ona czyta książkę.\n", ("cp1250", "iso8859_2")),
+    "Czech": ("Dnes je hezké počasí a šli jsme. Příliš žluťoučký kůň úpěl.\n", ("cp1250", "iso8859_2")),
+    "Croatian": ("Danas čovjek šeće i dječak čita knjigu, žena također.\n", ("cp1250", "iso8859_2")),
+    "Hungarian": ("Ma szép idő van, és elmentünk a parkba. Ő könyvet olvas.\n", ("cp1250", "iso8859_2")),
+    "Turkish": ("Bugün hava çok güzel. Kız kitap okuyor, şimdi ağaç.\n", ("cp1254", "iso8859_9")),
+    "Latvian": ("Šodien ir jauks laiks, un mēs gājām uz parku. Viņa lasa grāmatu.\n", ("cp1257", "iso8859_4")),
+    "Russian": ("Сегодня хорошая погода, и мы пошли гулять. Она читает.\n", ("cp1251", "koi8_r", "iso8859_5", "cp866")),
+    "Greek": ("Σήμερα ο καιρός είναι καλός και πήγαμε στο πάρκο.\n", ("cp1253", "iso8859_7")),
+    "Hebrew": ("היום מזג האוויר יפה והלכנו לפארק. היא קוראת ספר.\n", ("cp1255", "iso8859_8", "cp862")),
+    "Thai": ("วันนี้อากาศดีมาก เราไปเดินเล่นที่สวน\n", ("cp874", "tis_620")),
+    "Japanese": (JAPANESE, ("shift_jis", "cp932", "euc_jp", "iso2022_jp")),
+    "Chinese": ("这是一个中文的句子。今天天气很好，我们去公园散步。\n", ("gb2312", "gb18030", "hz")),
+    "traditional Chinese": ("這是一個中文的句子。今天天氣很好，我們去公園散步。\n", ("big5", "cp950", "gb18030")),
+    "Korean": ("오늘은 날씨가 아주 좋습니다. 우리는 공원에 갔다.\n", ("euc_kr", "cp949", "iso2022_kr")),
+    "French with œ": ("Le cœur de ma sœur bat très fort, à la forêt.\n", ("cp1252", "iso8859_15", "mac_roman")),
+    "Spanish of a Mac": (WESTERN["Spanish"], ("mac_roman", "cp850", "cp437")),
+    "German of a Mac": (GERMAN, ("mac_roman", "cp850", "cp437")),
+}
+UNMARKED = ("utf-16-le", "utf-16-be", "utf-32-le")
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
-def test_other_encodings_are_detected_and_returned(encoding: str) -> None:
-    found = decode(GERMAN.encode(encoding))
-    assert found.text == GERMAN
-    assert found.encoding != "utf-8"
-    assert GERMAN.encode(encoding).decode(found.encoding) == GERMAN
+@pytest.mark.parametrize("language", WESTERN)
+def test_western_text_is_decoded_as_it_was_written(language: str, encoding: str) -> None:
+    if language == "English":  # latin-1 has no typographic quotation marks
+        encoding = "cp1252"
+    found = decode(WESTERN[language].encode(encoding))
+    assert found.text == WESTERN[language]
+    assert found.encoding == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        pytest.param(text, encoding, id=f"{language}-{encoding}")
+        for language, (text, encodings) in OTHERS.items()
+        for encoding in (*encodings, *UNMARKED)
+    ],
+)
+@pytest.mark.parametrize("length", [8, 20, 40, 2000])
+def test_text_in_another_encoding_is_decoded_as_it_was_written_or_refused(
+    text: str, encoding: str, length: int
+) -> None:
+    written = (text * 40)[:length]
+    try:
+        found = decode(written.encode(encoding))
+    except UnreadableFileError as error:
+        assert "set `encoding`" in str(error)
+    else:
+        assert found.text == written
+
+
+@pytest.mark.parametrize(
+    ("language", "encoding"),
+    [
+        ("Japanese", "shift_jis"),
+        ("Japanese", "euc_jp"),
+        ("Chinese", "gb18030"),
+        ("traditional Chinese", "big5"),
+        ("Russian", "iso8859_5"),
+        ("French with œ", "iso8859_15"),
+        ("Thai", "cp874"),
+    ],
+)
+def test_encoding_that_has_no_rival_is_detected(language: str, encoding: str) -> None:
+    text = OTHERS[language][0] * 20
+    assert decode(text.encode(encoding)).text == text
+
+
+FRENCH_UTF_8 = ("déjà vu à l'été\n" * 1000).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (FRENCH_UTF_8[:500] + b"\xff" + FRENCH_UTF_8[500:], r"byte 500 \(line 24\)"),
+        (FRENCH_UTF_8[:501] + FRENCH_UTF_8[502:], r"byte 501 \(line 24\)"),
+        (FRENCH_UTF_8 + b"\xc3", r"byte 21000 \(line 1001\)"),
+        (FRENCH_UTF_8 + b"a\xe9b\xe8 c\xea", r"byte 21001 \(line 1001\)"),
+        (b"plain text\nwith one \xff byte\n", r"byte 20 \(line 2\)"),
+        (b"plain text\nwith one caf\xe9\n", r"byte 23 \(line 2\)"),
+    ],
+)
+def test_damaged_utf_8_is_refused_with_the_place(content: bytes, place: str) -> None:
+    with pytest.raises(UnreadableFileError, match=f"is not utf-8: .* at {place}; correct it, or set `encoding`"):
+        decode(content)
+
+
+def test_long_text_of_letters_is_decoded_in_linear_time() -> None:
+    content = b"a" * 3_000_000 + " été déjà".encode("latin-1")
+    started = time.process_time()
+    assert decode(content).encoding == "cp1252"
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -88,7 +188,8 @@ def test_half_a_surrogate_pair_is_refused() -> None:
         ("\u3000\n".encode(), "contains only white space"),
         (b"a\0b", "NUL"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "NUL"),
-        (bytes(range(1, 256)) * 8, "has no detectable encoding"),
+        (bytes(range(1, 256)) * 8, "several other encodings are possible"),
+        (b"\x01\x02\x03text\x04\n", "has many control characters"),
     ],
 )
 def test_file_that_is_not_text_is_unreadable(content: bytes, reason: str) -> None:
