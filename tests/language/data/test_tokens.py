@@ -2,11 +2,13 @@
 
 import re
 import tracemalloc
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 import pytest
+import regex
 
 from cvnlp.language.data.tokens import END_OF_LINE, TOKENISERS, build_vocabulary, split_at_spaces, split_words
 
@@ -20,13 +22,21 @@ TEXTS = [
     "naïve Σίσυφος 日本語 \N{GRINNING FACE}\N{RIGHT-TO-LEFT MARK}\n",
     "a\x0bb\x0cc\x1cd\x85e\u2028f\u3000g\nh",
     "o'er-leap -- 'tis a--b x-'y rock-'n'-roll- 3.5%\n",
+    "well-known-words a-- -b e.g. KING:No x_y _z_ 1990-95\n",
 ]
 
 
 def words_of_a_loop(text: str) -> list[str]:
+    """Each line cut at Unicode's word boundaries; words with a hyphen between them are joined again."""
     tokens: list[str] = []
     for line in text.split("\n"):
-        if words := re.findall(r"\w+(?:['-]\w+)*|[^\w\s]", line):
+        pieces = [piece for piece in regex.split(r"(?w)\b", line, flags=regex.V1) if piece]
+        words: list[str] = []
+        for before, piece, after in zip(["", *pieces], pieces, [*pieces[1:], ""], strict=False):
+            hyphen = piece == "-" and re.match(r"\w", before) and re.match(r"\w", after)
+            joined = hyphen or (words and words[-1].endswith("-") and len(words[-1]) > 1 and before == "-")
+            words = [*words[:-1], words[-1] + piece] if joined else [*words, piece]
+        if words := [word for word in words if word.strip()]:
             tokens += [*words, END_OF_LINE]
     return tokens
 
@@ -83,6 +93,37 @@ def test_ids_are_places_in_the_vocabulary(kind: str, size: int | None, batch: in
 )
 def test_words_and_single_marks_with_an_end_of_every_line(text: str, tokens: list[str]) -> None:
     assert list(split_words(text)) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("doesn\N{RIGHT SINGLE QUOTATION MARK}t", ["doesn\N{RIGHT SINGLE QUOTATION MARK}t"]),
+        ("\N{LEFT DOUBLE QUOTATION MARK}Go\N{RIGHT DOUBLE QUOTATION MARK}", ["\u201c", "Go", "\u201d"]),
+        ("हिन्दी में लिखा", ["हिन्दी", "में", "लिखा"]),
+        ("தமிழ் മലയാളം", ["தமிழ்", "മലയാളം"]),
+        ("cafe\u0301 nai\u0308ve", ["café", "naïve"]),
+        ("İstanbul İZMİR".lower(), ["i\u0307stanbul", "i\u0307zmi\u0307r"]),
+        ("q\u0323\u0307", ["q\u0323\u0307"]),
+        (" \u0308x", ["\u0308", "x"]),
+        ("q\u0323\u0307-q\u0323\u0307 कि-कि", ["q\u0323\u0307-q\u0323\u0307", "कि-कि"]),
+        ("3.5% of 1,000", ["3.5", "%", "of", "1,000"]),
+        ("日本語です。", ["日", "本", "語", "で", "す", "。"]),
+        ("カタカナ", ["カタカナ"]),
+        ("กิน", ["กิ", "น"]),
+        ("한국어 문장", ["한국어", "문장"]),
+        ("\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}!", ["\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}", "!"]),
+        ("שלום, עולם", ["שלום", ",", "עולם"]),
+    ],
+)
+def test_words_end_at_the_boundaries_of_unicode(text: str, tokens: list[str]) -> None:
+    assert list(split_words(text)) == [*tokens, END_OF_LINE]
+
+
+@pytest.mark.parametrize("text", ["Ich aß Käse im Café.", "ngữ tiếng Việt", "각각", "Å"])
+def test_words_are_the_same_however_accents_are_encoded(text: str) -> None:
+    forms = [list(split_words(unicodedata.normalize(form, text))) for form in ("NFC", "NFD")]
+    assert forms[0] == forms[1]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def test_text_is_split_into_the_same_tokens(kind: str) -> None:
 
 def test_random_words_and_punctuation_are_split_into_the_same_tokens() -> None:
     tokens = np.array([*"abc", "well-known", "that's", "_", "7", *",.;:!?-'\"()[]{}%&/", "<eos>"])
+    tokens = np.append(tokens, [*"‘’“”…¿日で。ก", "doesn’t", "कि", "カナ", "한국"])
     for seed in range(200):
         drawn = np.random.default_rng(seed).choice(tokens, 30).tolist()
         kept = [
@@ -44,6 +45,9 @@ def test_random_words_and_punctuation_are_split_into_the_same_tokens() -> None:
         ("and ' tis i ' the dark . '", "and 'tis i' the dark.'"),
         ("to be - - or not", "to be -- or not"),
         ("it 's n't what they 'd do n't they", "it'sn't what they'd don't they"),
+        ("\u201c go , \u201d he said , \u2018 now \u2019 \u2026", "\u201cgo,\u201d he said, \u2018now\u2019\u2026"),
+        ("¿ qué ? ¡ no !", "¿qué? ¡no!"),
+        ("日 本 語 で す 。 は い", "日本語です。はい"),
         ("a low @-@ cost 5 @,@ 000 @.@ 5 %", "a low-cost 5,000.5%"),
     ],
 )

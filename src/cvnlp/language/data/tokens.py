@@ -4,19 +4,22 @@ Each tokeniser counts the tokens of a text, and converts it to ids, in one pass 
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
 import numpy as np
+import regex
 
 UNKNOWN = "<unk>"  # always id 0
 END_OF_LINE = "<eos>"
 BATCH_SIZE = 2**18  # tokens that are converted to ids at a time
 CODE_POINTS = 0x110000  # of Unicode
-# possessive quantifiers: a word of a million hyphens needs no more memory than a short one
-WORD = re.compile(r"\w++(?:['-]\w++)*+|[^\w\s]|\n")
+# (?w): \b is a word boundary of Unicode (UAX 29), so marks stay with their letter. A word does not end before or after
+# a hyphen that is between two words. Without groups that repeat: a word of a million hyphens needs no more memory.
+WORD = regex.compile(r"(?ws)\w.*?\b(?!-\w)(?!(?<=\w-)\w)|\n|[^\s\x1c-\x1f].*?\b")
 BETWEEN_SPACES = re.compile(r"\S++|\n")
 
 
@@ -37,9 +40,9 @@ def build_vocabulary(
 
 
 def split_words(text: str) -> Iterator[str]:
-    """Words and single marks, with `<eos>` after every line that is not empty."""
+    """Words and single marks in Unicode's NFC, with `<eos>` after every line that is not empty."""
     inside = False
-    for match in WORD.finditer(text):
+    for match in WORD.finditer(unicodedata.normalize("NFC", text)):
         token = match[0]
         if token != "\n":
             inside = True

@@ -2,10 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 
+import regex
+
 from cvnlp.data.prepared import LanguageFacts
 
-CLOSING = frozenset(",.;:!?)]}%")  # written without a space before
-OPENING = frozenset("([{")  # written without a space after
+CLOSING = frozenset(",.;:!?)]}%’”…।॥")  # written without a space before
+OPENING = frozenset("([{‘“¿¡")  # written without a space after
+# scripts without spaces, and their punctuation; not katakana, which would become one word
+UNSPACED = regex.compile(
+    r"[[\p{Han}\p{Hiragana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}、。，！？；：「」『』（）]--\p{WB=Katakana}]", regex.V1
+)
 JOINING = {"@-@": "-", "@,@": ",", "@.@": "."}  # of WikiText, within a word or a number
 UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"  # an unknown word is written as in the vocabulary: <unk>
 
@@ -41,7 +47,9 @@ def _with_spaces(tokens: Iterable[str], line_end: str) -> Iterator[str]:
 
 
 def _attaches(token: str, before: str) -> bool:
-    """As in i' the, o' me; the second half of a dash; 's and n't, which the Penn Treebank splits off."""
+    """As in i' the, o' me; the second half of a dash; 's and n't, which the Penn Treebank splits off; 日本."""
+    if UNSPACED.match(token) and UNSPACED.match(before[-1:]):
+        return True
     if token == "'":
         return len(before) == 1 and (before.isalpha() or before in ".!?")
     return (token == before == "-") or token == "n't" or (len(token) > 1 and token[0] == "'")
