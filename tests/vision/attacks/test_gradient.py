@@ -62,6 +62,66 @@ def test_fgsm_stays_within_the_range_of_pixels() -> None:
     assert attacked.unique().tolist() == pytest.approx([0.0, 0.2, 0.8, 1.0])
 
 
+class Scaled(nn.Module):
+    """A network whose logits are multiplied: the same decisions, and more or less confident."""
+
+    def __init__(self, network: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.network, self.factor = network, factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.factor * self.network(images)
+
+
+FACTORS = [1e-3, 1.0, 200.0, 1e4]
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_accuracy_under_pgd_does_not_depend_on_the_scale_of_the_logits(
+    factor: float, network: Cnn, pictures: tuple[Tensor, Tensor]
+) -> None:
+    for eps in EPS:
+        expected, found = (
+            accuracy(network, run("pgd", attacked, *pictures, eps), pictures[1])
+            for attacked in (network, Scaled(network, factor))
+        )
+        assert found == pytest.approx(expected, abs=0.011), eps  # of a hundred images one may end beside the border
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_fgsm_follows_the_exact_gradient_of_the_cross_entropy_however_certain_the_network_is(
+    factor: float, network: Cnn, pictures: tuple[Tensor, Tensor]
+) -> None:
+    """In float64, and for larger logits still in logarithms: sum of softmax(z)_k (z_k - z_label) / (1 - p_label)."""
+    images, labels = pictures
+    exact = images.double().requires_grad_()
+    logits = factor * copy.deepcopy(network).double()(exact)
+    others = logits.detach().scatter(1, labels[:, None], -torch.inf).softmax(1)
+    loss = (others * logits).sum(1) - logits.gather(1, labels[:, None])[:, 0]
+    direction = torch.autograd.grad(loss.sum(), exact)[0].sign().float()
+    attacked = run("fgsm", Scaled(network, factor), images, labels, 0.1)
+    differs = (attacked != (images + 0.1 * direction).clamp(0, 1)).float().mean()
+    assert differs < 1e-3  # a sign near zero may fall either way
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd"])
+def test_network_that_overflows_leaves_finite_images(method: str, pictures: tuple[Tensor, Tensor]) -> None:
+    class Overflowing(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.stack([images.sum((1, 2, 3)) * 1e38, images.mean((1, 2, 3)) * 1e38 * 1e38], dim=1)
+
+    images, labels = pictures
+    check_attacked(images, run(method, Overflowing(), images, labels % 2, 0.1), AttackConfig(0.1))
+
+
+def uncertain(network: Cnn, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The images of whose label the network is at most 99.999 % sure."""
+    with torch.no_grad():
+        chosen = network(images).softmax(1).gather(1, labels[:, None])[:, 0] < 0.99999
+    assert chosen.sum() >= 10
+    return images[chosen], labels[chosen]
+
+
 @pytest.fixture(scope="module")
 def toolbox(network: Cnn):
     """The same network in the Adversarial Robustness Toolbox, and its module of attacks."""
@@ -80,8 +140,9 @@ def toolbox(network: Cnn):
 
 @pytest.mark.parametrize("eps", EPS)
 def test_fgsm_equals_that_of_the_toolbox(toolbox, eps: float, network: Cnn, pictures: tuple[Tensor, Tensor]) -> None:
+    """Where the network is not nearly certain: there the toolbox's gradient, in float32, has few correct digits."""
     evasion, classifier = toolbox
-    images, labels = pictures
+    images, labels = uncertain(network, *pictures)
     expected = evasion.FastGradientMethod(classifier, eps=eps).generate(images.numpy(), F.one_hot(labels, 10).numpy())
     assert run("fgsm", network, images, labels, eps).numpy() == pytest.approx(expected, abs=1e-5)
 
