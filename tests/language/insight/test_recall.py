@@ -7,6 +7,7 @@ from cvnlp.language.insight.recall import (
     LEARNING_RATES,
     NOISE,
     QUERY,
+    SEEDS,
     SYMBOLS,
     TESTED_STEPS,
     TRAINED_STEPS,
@@ -37,12 +38,19 @@ def test_every_kind_of_cell_is_trained_and_tested_at_every_distance(name: str) -
     assert MODELS[name].cell in LEARNING_RATES
     table = recall(MODELS[name], steps=1)
     assert tuple(table["steps_back"]) == TESTED_STEPS
-    assert table["accuracy"].between(0, 0.4).all()
+    assert table["accuracy"].between(0, 0.4).all() and (table["std"] > 0).any()
+    assert (table["seeds"] == len(SEEDS)).all() and (table["most_steps"] == 1).all() and not table["converged"].any()
     assert (table["trained"] == TRAINED_STEPS).all() and (table["chance"] == 1 / SYMBOLS).all()
 
 
-def test_lstm_recalls_at_a_distance_where_the_elman_rnn_fails() -> None:
-    """After 400 steps with any processor instructions (ATEN_CPU_CAPABILITY); after 200 it depends on rounding."""
+def test_training_ends_when_the_task_is_learned() -> None:
+    table = recall(MODELS["gru"], steps=2000)
+    assert (table["converged"] == len(SEEDS)).all() and (table["most_steps"] < 1000).all()
+    assert table.set_index("steps_back")["accuracy"][TRAINED_STEPS] > 0.9
+
+
+def test_lstm_learns_in_fewer_steps_than_the_elman_rnn() -> None:
+    """Of 400, with any processor instructions (ATEN_CPU_CAPABILITY)."""
     accuracy = {name: recall(MODELS[name], steps=400).set_index("steps_back")["accuracy"] for name in ("rnn", "lstm")}
     assert accuracy["lstm"][20] > 0.8
     assert accuracy["rnn"][20] < 0.5

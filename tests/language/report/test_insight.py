@@ -48,8 +48,9 @@ def write_recurrent(folder: Path, number: int) -> None:
     values = [0.1, 0.2, 0.3, 0.4]
     strips = {"gates": {"forget": values, "input": values}, "units": {"position in the line": values}}
     files.write_json(folder / "states.json", strip | strips)
-    asked_back = {"steps_back": [1, 20], "accuracy": [1.0, 0.75], "trained": 20, "chance": 0.125}
-    files.write_table(folder / "recall.csv", pd.DataFrame(asked_back))
+    asked_back = {"steps_back": [1, 20], "accuracy": [1.0, 0.75], "std": [0.0, 0.1], "trained": 20, "chance": 0.125}
+    training = {"seeds": 3, "most_steps": 1000, "converged": 1}
+    files.write_table(folder / "recall.csv", pd.DataFrame(asked_back).assign(**training))
 
 
 @pytest.fixture
@@ -82,8 +83,10 @@ def test_every_data_set_has_a_figure_of_its_runs(
     highest = [container.lines[0].get_ydata()[0] for container in plays.axes[2].containers]
     assert highest == [2.0, 4.0, 5.0]  # of the longest prefix
     assert list(lines(drawn["context-news.png"], 1)) == ["words"]
-    assert lines(drawn["recall.png"], 0)["words"] == [1.0, 0.75]
-    assert "counted" not in lines(drawn["recall.png"], 0)
+    (recalled,) = drawn["recall.png"].axes
+    curves = {container.get_label(): list(container.lines[0].get_ydata()) for container in recalled.containers}
+    assert curves["words"] == [1.0, 0.75] and "counted" not in curves
+    assert "rnn (after 1,000 steps, 1 of 3)" in words(found)
 
 
 def test_models_without_gradients_are_compared_by_their_losses_alone(
@@ -104,8 +107,11 @@ def test_section_of_a_recurrent_network_has_all_figures_and_tables(
     assert figure_names(found) == [*OF_ALL, "gates.png", "units.png", "embedding.png", "similarity.png"]
     assert set(figure_names(found)) == set(drawn)
     assert list(lines(drawn["context.png"], 0)) == ["untrained", "trained"]
-    assert columns(tables(found)["Recall of one symbol"]) == {"steps back": ["1", "20"], "accuracy": ["100%", "75%"]}
-    assert "up to 20 steps back. Guessing is correct in 12.5%." in words(found)
+    recalled = columns(tables(found)["Recall of one symbol"])
+    assert recalled == {"steps back": ["1", "20"], "accuracy": ["100%", "75%"], "standard deviation": ["0%", "10%"]}
+    assert "up to 20 steps back: mean and standard deviation of 3 seeds" in words(found)
+    assert "1 of them have learned it; the others were stopped after 1,000 training steps" in words(found)
+    assert "Guessing is correct in 12.5%." in words(found)
     neighbours = columns(tables(found)["Nearest neighbours of the most frequent tokens"])
     assert neighbours == {"token": ["null"], "nearest tokens (cosine)": ["NA 0.50"]}
     (relation,) = rows(tables(found)["Relations between embeddings"]).values()

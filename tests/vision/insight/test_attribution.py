@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.networks import parameter_count
 from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.insight.attribution import analyse_attribution, deletion_drop, integrated_gradients
@@ -110,8 +112,9 @@ def test_black_image_has_no_drop() -> None:
 
 def test_analysis_writes_attributions_of_validation_images(vision_data: Path, tmp_path: Path) -> None:
     classes = [f"class {number}" for number in range(10)]
+    facts = prepared.read_facts(vision_data, VisionFacts).model_copy(update={"classes": classes})
     options = VisionInsight(attribution_images=7, attribution_steps=50)
-    scores = analyse_attribution(build("cnn"), vision_data, classes, options, tmp_path)
+    scores = analyse_attribution(build("cnn"), vision_data, facts, options, tmp_path)
     table = pd.read_csv(tmp_path / "attribution.csv")
     images, attributions = (np.load(tmp_path / f"{name}.npy") for name in ("attributed_images", "attributions"))
     assert images.shape == (7, 12, 12, 1) and attributions.shape == (7, 12, 12)
@@ -123,3 +126,27 @@ def test_analysis_writes_attributions_of_validation_images(vision_data: Path, tm
     gap = np.abs(sums - table["logit_above_black"]).sum() / np.abs(table["logit_above_black"]).sum()
     assert scores["completeness_error"] == pytest.approx(gap, abs=1e-3)
     assert scores["deletion_drop"] == pytest.approx(table["drop"].mean(), rel=1e-4)
+
+
+class Step(nn.Module):
+    """The second class for bright images: its logit jumps, and has no gradient elsewhere."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        bright = (images.mean((1, 2, 3)) > 0.01).float() + 0 * images.sum((1, 2, 3))
+        return torch.nn.functional.pad((10 * bright)[:, None], (1, 8))
+
+
+@pytest.mark.parametrize("factor", [1.0, float("inf")], ids=["a step", "an overflow"])
+def test_attributions_that_do_not_sum_to_the_difference_of_the_logits_are_left_out(
+    factor: float, vision_data: Path, tmp_path: Path
+) -> None:
+    class Network(Step):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) * factor
+
+    facts = prepared.read_facts(vision_data, VisionFacts)
+    scores = analyse_attribution(Network(), vision_data, facts, VisionInsight(attribution_images=4), tmp_path)
+    assert set(scores) == {"completeness_error"} and not scores["completeness_error"] < 0.9
+    assert [path.name for path in tmp_path.iterdir()] == ["attribution_not_valid.txt"]
+    reason = (tmp_path / "attribution_not_valid.txt").read_text()
+    assert "no continuous function" in reason and "attribution_steps" in reason

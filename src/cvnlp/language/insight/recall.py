@@ -1,8 +1,11 @@
 """The recall task: a small network learns to repeat, at the end of a sequence of noise, the one symbol in it.
 
 The symbol is at a random place, at most TRAINED_STEPS before the end in training; the test has longer distances, too.
-It shows how long each kind of cell can store information (compare the copy task of Arjovsky et al. 2016).
+It shows how long each kind of cell can store information (compare the copy task of Arjovsky et al. 2016). Each of SEEDS
+is trained until it has learned the task, or for a given number of steps.
 """
+
+from collections import deque
 
 import pandas as pd
 import torch
@@ -24,26 +27,40 @@ OPTIONS: dict[type[nn.RNNBase], RecurrentOptions] = {
     nn.LSTM: LstmOptions(embedding_size=16, hidden_size=64),
 }
 LEARNING_RATES = {nn.RNN: 0.002, nn.GRU: 0.01, nn.LSTM: 0.01}  # the best of 0.0005 to 0.02 for each cell
+SEEDS = (1, 2, 3)
+LEARNED, LOSSES = 0.01, 20  # nats, of which guessing costs 2.1: the mean loss of so many steps ends the training
 DECAY = 0.3  # share of the steps, the last ones, in which the learning rate falls linearly to 0
 
 
 def recall(kind: type[Recurrent], *, steps: int) -> pd.DataFrame:
-    """Train for so many steps; returns the `accuracy` at each distance `steps_back`.
+    """Train with every seed, for at most so many steps; returns the `accuracy` at each distance `steps_back`.
 
-    The columns `trained` (largest distance in training) and `chance` (accuracy of a random guess) are constant.
+    It is the mean of the `seeds`, with its standard deviation `std`. Further columns are constant: `trained` (largest
+    distance in training), `chance` (accuracy of a random guess), `converged` (how many seeds learned the task), and
+    `most_steps` that a seed was trained.
     """
-    generator = torch.Generator().manual_seed(1)
+    found = [_recall_of_seed(kind, steps, seed) for seed in SEEDS]
+    table = pd.DataFrame([accuracies for accuracies, _ in found])
+    lengths = [length for _, length in found]
+    constant = {"trained": TRAINED_STEPS, "chance": 1 / SYMBOLS, "seeds": len(SEEDS), "most_steps": max(lengths)}
+    rows = {"steps_back": TESTED_STEPS, "accuracy": table.mean().to_numpy(), "std": table.std().to_numpy()}
+    return pd.DataFrame(rows).assign(**constant, converged=sum(length < steps for length in lengths))
+
+
+def _recall_of_seed(kind: type[Recurrent], steps: int, seed: int) -> tuple[dict[int, float], int]:
+    """Accuracy by distance, and the number of training steps."""
+    generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(), torch.enable_grad():
-        torch.manual_seed(1)
+        torch.manual_seed(seed)
         network = kind(TextFormat(vocabulary_size=QUERY + 1), OPTIONS[kind.cell]).to(device())
-        _train(network, steps, generator)
-    rows = []
+        trained = _train(network, steps, generator)
+    accuracies = {}
     for distance in TESTED_STEPS:
         sequences, symbols = make_sequences(torch.full((TEST_SIZE,), distance), distance, generator)
         with torch.inference_mode():
             correct = network.logits(_last_outputs(network, sequences)).argmax(2) == symbols
-        rows.append({"steps_back": distance, "accuracy": correct.double().mean().item()})
-    return pd.DataFrame(rows).assign(trained=TRAINED_STEPS, chance=1 / SYMBOLS)
+        accuracies[distance] = correct.double().mean().item()
+    return accuracies, trained
 
 
 def make_sequences(distances: Tensor, length: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -55,17 +72,24 @@ def make_sequences(distances: Tensor, length: int, generator: torch.Generator) -
     return sequences.scatter(1, length - distances[:, None], symbols).to(device()), symbols.to(device())
 
 
-def _train(network: Recurrent, steps: int, generator: torch.Generator) -> None:
+def _train(network: Recurrent, steps: int, generator: torch.Generator) -> int:
+    """Train until the mean loss of some steps is below LEARNED, at most `steps`; returns the number of steps."""
+    losses: deque[float] = deque(maxlen=LOSSES)
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATES[network.cell])
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (steps - step) / (DECAY * steps)))
-    for _ in range(steps):
+    for step in range(steps):
         distances = torch.randint(1, TRAINED_STEPS + 1, (BATCH_SIZE,), generator=generator)
         sequences, symbols = make_sequences(distances, TRAINED_STEPS, generator)
         optimiser.zero_grad()
-        network.output.nats(_last_outputs(network, sequences), symbols).mean().backward()
+        loss = network.output.nats(_last_outputs(network, sequences), symbols).mean()
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
+        losses.append(loss.item())
+        if len(losses) == LOSSES and sum(losses) / LOSSES < LEARNED:
+            return step + 1
+    return steps
 
 
 def _last_outputs(network: Recurrent, sequences: Tensor) -> Tensor:

@@ -40,13 +40,24 @@ def _longest_prefix(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["prefix"] == table["prefix"].max()].set_index("distance")
 
 
+def _recall_limits(tables: Mapping[str, pd.DataFrame]) -> str:
+    """The runs whose small networks were stopped before all had learned the task."""
+    stopped = {run: table.iloc[0] for run, table in tables.items() if table["converged"][0] < table["seeds"][0]}
+    told = [
+        f"{run} (after {first['most_steps']:,.0f} steps, {first['converged']:.0f} of {first['seeds']:.0f})"
+        for run, first in stopped.items()
+    ]
+    return f"Not all seeds had learned it with {', '.join(told)}: more steps might change their curves." if told else ""
+
+
 def _recall(tables: Mapping[str, pd.DataFrame], styles: plots.Styles, path: Path) -> Figure:
     title = "Recall of one symbol"
     drawing, (axis,) = plots.panels(1, title=title, width=6.8, height=2.9)
     for run, table in tables.items():
-        axis.semilogx(
-            table["steps_back"], table["accuracy"], **styles[run], marker="o", markersize=4, base=2, label=run
+        axis.errorbar(
+            table["steps_back"], table["accuracy"], table["std"], **styles[run], marker="o", markersize=4, label=run
         )
+    axis.set_xscale("log", base=2)
     axis.axvline(table["trained"][0], color=plots.GREY, linewidth=1, label="longest training distance")
     axis.axhline(table["chance"][0], color=plots.GREY, linewidth=1, linestyle=":", label="guessing")
     axis.set(xlabel="distance, steps back", ylabel="accuracy", ylim=(0, 1.03))
@@ -55,6 +66,7 @@ def _recall(tables: Mapping[str, pd.DataFrame], styles: plots.Styles, path: Path
     plots.save(drawing, path)
     caption = (
         "Accuracy with which a small network with the same kind of recurrent unit as each run recalls a symbol from "
-        "some steps back. All were trained alike, on distances up to the vertical line."
+        "some steps back: mean and standard deviation over seeds. All were trained on distances up to the vertical "
+        f"line, until they had learned the task or a number of steps was reached. {_recall_limits(tables)}"
     )
     return single_figure(title, caption, path, f"Line plots of accuracy against distance for {', '.join(tables)}")

@@ -40,15 +40,29 @@ def _recall(path: Path) -> list[Table]:
     if not path.is_file():
         return []
     table = pd.read_csv(path)
+    first = table.iloc[0]
     caption = (
         "A small network with the same kind of recurrent unit, trained to recall a symbol from up to "
-        f"{table['trained'][0]} steps back. Guessing is correct in {table['chance'][0]:.1%}."
+        f"{first['trained']:.0f} steps back: mean and standard deviation of {first['seeds']:.0f} seeds. "
+        f"{recall_training(table)} Guessing is correct in {first['chance']:.1%}."
     )
     columns = (
         Column("steps back", table["steps_back"].tolist(), ",d"),
         Column("accuracy", table["accuracy"].tolist(), ".0%"),
+        Column("standard deviation", table["std"].tolist(), ".0%"),
     )
     return [Table("Recall of one symbol", columns, caption)]
+
+
+def recall_training(table: pd.DataFrame) -> str:
+    """How far the networks of the recall task were trained."""
+    first = table.iloc[0]
+    if first["converged"] == first["seeds"]:
+        return f"All have learned the task, in at most {first['most_steps']:,.0f} training steps."
+    return (
+        f"{first['converged']:.0f} of them have learned it; the others were stopped after {first['most_steps']:,.0f} "
+        "training steps, and might learn it in more."
+    )
 
 
 def _samples(source: Path) -> Iterator[Element]:

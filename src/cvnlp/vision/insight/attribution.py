@@ -9,28 +9,37 @@ from torch import Tensor, nn
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.insight import VisionInsight
-from cvnlp.vision.batches import count_images, evenly_spaced
+from cvnlp.vision.batches import evenly_spaced, object_rows
 from cvnlp.vision.inference import predict_outputs
 from cvnlp.vision.insight.layers import load_images
 
 BATCH = 512  # images whose gradients are computed at a time
+MAX_COMPLETENESS_ERROR = 0.1  # 0.001 to 0.005 for trained networks, 1 for one that jumps on the path from black
 DELETED_SHARE = 0.2  # of the lit pixels, in the deletion test
 
 
 def analyse_attribution(
-    network: nn.Module, data: Path, classes: list[str], options: VisionInsight, folder: Path
+    network: nn.Module, data: Path, facts: VisionFacts, options: VisionInsight, folder: Path
 ) -> dict[str, float]:
     """Attribute the predicted classes of some validation images, write the result into `folder`, return its scores.
 
-    The contributions of the channels of a pixel are added: images are (N, H, W, C), attributions (N, H, W).
+    The contributions of the channels of a pixel are added: images are (N, H, W, C), attributions (N, H, W). If the
+    completeness error is above `MAX_COMPLETENESS_ERROR`, they are not valid, and attribution_not_valid.txt has the
+    reason instead.
     """
-    rows = evenly_spaced(count_images(data, "validation"), options.attribution_images)
+    rows, classes = object_rows(data, "validation", facts), facts.classes
+    rows = rows[evenly_spaced(len(rows), options.attribution_images)]
     images, labels = load_images(data, "validation", rows)
     logits, black = (predict_outputs(network, [shown]) for shown in (images, torch.zeros_like(images)))
     predicted = logits.argmax(1)
     contributions, gaps = integrated_gradients(network, images, predicted, steps=options.attribution_steps)
     rises = (logits - black).gather(1, predicted[:, None])[:, 0]
+    error = float(gaps.abs().sum() / rises.abs().sum().clamp(min=1e-12))
+    if not error <= MAX_COMPLETENESS_ERROR:  # also if it is not a number
+        files.write_text(folder / "attribution_not_valid.txt", _not_valid(error, options.attribution_steps))
+        return {"completeness_error": error}
     table = pd.DataFrame(
         {
             "index": rows,
@@ -45,10 +54,19 @@ def analyse_attribution(
     prepared.save_array(folder, "attributed_images", images.permute(0, 2, 3, 1).cpu().numpy())
     prepared.save_array(folder, "attributions", contributions.sum(1).cpu().numpy())
     return {
-        "completeness_error": float(gaps.abs().sum() / rises.abs().sum().clamp(min=1e-12)),
+        "completeness_error": error,
         "deletion_drop": float(table["drop"].mean()),
         "deletion_drop_random": float(table["drop_random"].mean()),
     }
+
+
+def _not_valid(error: float, steps: int) -> str:
+    return (
+        "The attributions of this network are left out, for they are not valid: integrated gradients should sum to the "
+        f"difference between the logits of an image and of a black one, but with {steps} steps they miss "
+        f"{error:.0%} of it (at most {MAX_COMPLETENESS_ERROR:.0%} is accepted). The logits are no continuous function "
+        "of the pixels, or insight.attribution_steps is too low.\n"
+    )
 
 
 def _deletion_drops(network: nn.Module, images: Tensor, targets: Tensor, ranking: Tensor) -> dict[str, np.ndarray]:
