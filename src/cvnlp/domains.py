@@ -78,6 +78,7 @@ class Metrics(Protocol):
     def COMPARED(self) -> Mapping[str, tuple[str, float]]: ...  # noqa: N802
     @property
     def EXAMPLES(self) -> str: ...  # noqa: N802
+    def diverged(self, scores: Mapping[str, float]) -> bool: ...
 
 
 class Report(Protocol):

@@ -4,8 +4,10 @@ import contextlib
 import csv
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys and a final newline: equal values give equal bytes. ValueError for NaN."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_scores(path: Path, scores: Mapping[str, float]) -> None:
+    """Write finite scores as JSON; a warning names the others, of a network that has diverged."""
+    infinite = sorted(name for name, value in scores.items() if not math.isfinite(value))
+    if infinite:
+        names = ", ".join(infinite)
+        print(f"warning: not finite, and left out of {path}: {names}; the training has diverged", file=sys.stderr)
+    write_json(path, {name: value for name, value in scores.items() if name not in infinite})
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:

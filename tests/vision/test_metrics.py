@@ -196,6 +196,29 @@ def test_error_rate_is_one_minus_accuracy(predictions: tuple[np.ndarray, np.ndar
 
 
 def test_every_headline_is_a_score(predictions: tuple[np.ndarray, np.ndarray]) -> None:
-    found = metrics.summary(*predictions, bins=15)
+    found = metrics.summary(*predictions, bins=15, background=CLASSES - 2)
     assert set(metrics.HEADLINE) <= set(found)
     assert all(isinstance(value, int | float) and np.isfinite(value) for value in found.values())
+
+
+def test_scores_of_objects_do_not_depend_on_the_images_of_the_background() -> None:
+    probabilities = np.array([[0.9, 0.05, 0.05], [0.2, 0.1, 0.7], [0.1, 0.8, 0.1], [0.3, 0.1, 0.6], [0.8, 0.1, 0.1]])
+    labels = np.array([0, 1, 1, 2, 2])
+    found = metrics.summary(probabilities, labels, bins=5, background=2)
+    assert found["accuracy"] == pytest.approx(2 / 3) and found["images"] == 3
+    assert found["nll"] == pytest.approx(-np.log([0.9, 0.1, 0.8]).mean())
+    assert found["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)  # the background is no class of its own here
+    assert found["background_recall"] == 0.5 and found["background_images"] == 2
+    fewer = metrics.summary(probabilities[:4], labels[:4], bins=5, background=2)
+    assert {name: found[name] for name in found if "background" not in name} == {
+        name: fewer[name] for name in fewer if "background" not in name
+    }
+
+
+@pytest.mark.parametrize("count", [1, 7, 500])
+def test_rates_of_a_perfect_and_of_a_useless_classifier_are_exact(count: int) -> None:
+    labels = np.zeros(count, dtype=int)
+    perfect, useless = (metrics.summary(np.tile(row, (count, 1)), labels, bins=5) for row in ([1.0, 0.0], [0.0, 1.0]))
+    assert perfect["error_rate"] == perfect["error_rate_low"] == useless["accuracy_low"] == 0
+    assert useless["error_rate"] == useless["error_rate_high"] == perfect["accuracy_high"] == 1
+    assert metrics.diverged(useless) and not metrics.diverged(perfect)

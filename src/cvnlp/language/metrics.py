@@ -1,6 +1,7 @@
 """Metrics of a language model: pure functions of the negative log-likelihood of each token, in nats."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_NLL = 700.0  # nats per token of a diverged model; the exponential of more is infinite
+DIVERGED_NLL = 30.0  # nats per token, as of guessing among 10^13 tokens
 MIN_TOKENS = 30  # of a mean loss by position or frequency
 # Methods by which a model adapts to the text that it is scored on; their scores have names of their own.
 ADAPTED = {"dynamic": "dynamic evaluation", "cache": "continuous cache"}
@@ -42,6 +44,11 @@ def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, flo
         "unknown_share": unknown / len(nats),
     }
     return scores | ({"bits_per_character": mean / math.log(2)} if token_kind == "characters" else {})
+
+
+def diverged(scores: Mapping[str, float]) -> bool:
+    """Whether the loss is far above that of guessing, which is the logarithm of the size of the vocabulary."""
+    return scores.get("nats_per_token", 0.0) > DIVERGED_NLL
 
 
 def adapted(method: str, nats: np.ndarray, *, token_kind: str) -> dict[str, float]:

@@ -66,7 +66,8 @@ class Own(Strict):
 
 
 class Canvases(Strict):
-    """`count` canvases of `size` [height, width] with `pictures` validation images on each, for object detection.
+    """`count` canvases of `size` [height, width] with `pictures` validation images on each, for object detection, and
+    as many with test images.
 
     `background`: the fraction of every split that are windows between the images of such canvases, as a class of their
     own.

@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from cvnlp.params.base import Strict
+from cvnlp.params.option_types import Distinct
 
-Numbers = Annotated[list[float], Field(min_length=1)]
+Numbers = Annotated[list[float], Field(min_length=1), Distinct]
 
 
 class LanguageInsight(Strict):
@@ -15,8 +16,8 @@ class LanguageInsight(Strict):
     `excerpts` of `length` tokens: the end of each is predicted from contexts of different lengths. `words`: the most
     frequent tokens, shown with their nearest `neighbours`. `state_tokens`: length of the text on which linear probes of
     the state are trained. At each of `temperatures` the network generates `samples` texts of `sample_tokens` tokens.
-    `recall_steps`: training steps of a small network with the same kind of cell on a memory task; 0 skips it, since its
-    result is the same for all runs with that kind of cell.
+    `recall_steps`: at most so many training steps of small networks with the same kind of cell on a memory task; 0
+    skips it, since its result is the same for all runs with that kind of cell.
     """
 
     excerpts: PositiveInt = 256
@@ -24,10 +25,10 @@ class LanguageInsight(Strict):
     words: PositiveInt = 100
     neighbours: PositiveInt = 5
     state_tokens: PositiveInt = 20000
-    temperatures: Annotated[list[NonNegativeFloat], Field(min_length=1)] = Field(default=[0.5, 0.8, 1.0])
+    temperatures: Annotated[list[NonNegativeFloat], Field(min_length=1), Distinct] = Field(default=[0.5, 0.8, 1.0])
     samples: PositiveInt = 8
     sample_tokens: PositiveInt = 300
-    recall_steps: NonNegativeInt = 300
+    recall_steps: NonNegativeInt = 1000
 
 
 class VisionInsight(Strict):
@@ -56,9 +57,9 @@ class VisionInsight(Strict):
     feature_map_image: NonNegativeInt = 0
     validation_images: PositiveInt = 500
     gradient_images: PositiveInt = 16
-    equivariance_shifts: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default=[1, 2, 4])
+    equivariance_shifts: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[1, 2, 4])
     rotations: Numbers = Field(default=[-90.0, -60.0, -45.0, -30.0, -15.0, 0.0, 15.0, 30.0, 45.0, 60.0, 90.0])
-    scales: Annotated[list[PositiveFloat], Field(min_length=1)] = Field(
+    scales: Annotated[list[PositiveFloat], Field(min_length=1), Distinct] = Field(
         default=[0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4]
     )
     shifts: Numbers = Field(default=[-6.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0])

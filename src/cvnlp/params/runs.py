@@ -8,11 +8,12 @@ from cvnlp.params.base import Kinds, Seed, Strict, check_own, with_defaults
 from cvnlp.params.insight import LanguageInsight, VisionInsight
 from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.optimiser import Optimiser
+from cvnlp.params.option_types import Distinct
 from cvnlp.params.vision_networks import VisionNetwork
 
-Steps = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
-Fractions = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)]
-Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
+Steps = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1), Distinct]
+Fractions = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1), Distinct]
+Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), Distinct]
 AVERAGES: Kinds = {
     "ema": {"average_decay": 0.999, "average_start": 0.0},
     "swa": {"average_start": 0.75},

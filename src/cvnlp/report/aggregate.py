@@ -24,6 +24,8 @@ class Size:
 class Row:
     """Runs that differ only in their seed; `epochs` and `best_epochs` (from 1) have an entry for each of them.
 
+    `diverged`: at least one of them has no useful scores.
+
     For runs that are not trained yet, `epochs` are those of params.yaml, and `best_epochs` and `scores` are empty.
     """
 
@@ -36,6 +38,7 @@ class Row:
     epochs: list[int]
     best_epochs: list[int]
     scores: dict[str, Spread]
+    diverged: bool = False
 
 
 def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row]:
@@ -62,6 +65,7 @@ def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row
                 for score in domains.DOMAINS[half].metrics.HEADLINE
                 if all(score in one for one in scored)
             },
+            diverged=any(map(domains.DOMAINS[half].metrics.diverged, scored)),
         )
         rows.append(row)
     return rows

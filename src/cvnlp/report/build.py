@@ -18,6 +18,7 @@ from cvnlp.report import aggregate, comparison, markdown
 from cvnlp.report.elements import Cell, Code, Column, Element, Link, Number, Numbers, Section, Span, Table, Text
 
 INTRO = "Every score is measured on the test split, data never used for training. The runs are those of params.yaml."
+DIVERGED = "The training of this run has diverged: its loss is far above that of guessing. Lower lr, or set clip."
 
 Lines = dict[str, dict[str, int]]  # table of params.yaml -> block -> its line
 
@@ -109,6 +110,8 @@ def _comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: 
 def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lines) -> Section:
     room, run = domains.DOMAINS[half].report, paths.run(name, settings.runs[name].dataset)
     elements = room.run_section(run.evaluation, run.attack_examples, run.figures)
+    if domains.DOMAINS[half].metrics.diverged(files.read_json(run.scores)):
+        elements = [Text(DIVERGED), *elements]
     insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))
     link = Link("Parameters", paths.params, line=lines["runs"][name])
     return Section(name, (Text(link), *elements, insight), id=_id("run", name))
@@ -128,7 +131,7 @@ def overview_table(half: str, runs: list[str], settings: Params, paths: ProjectP
     }
     columns = (
         Column("run", map(_links_to_runs, rows)),
-        Column("network", [row.network for row in rows]),
+        Column("network", [f"{row.network} (diverged)" if row.diverged else row.network for row in rows]),
         Column("data", [Link(row.dataset, f"#{_id('data', row.dataset)}") for row in rows]),
         Column("parameters", [row.parameters for row in rows], ",d"),
         Column("epochs (best)", map(_epochs, rows)),

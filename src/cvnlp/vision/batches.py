@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.runs import VisionTrain
 
 EVALUATION_BATCH_SIZE = 512
@@ -94,6 +95,15 @@ def validation_batches(folder: Path, options: VisionTrain) -> Batches:
 def split_batches(folder: Path, split: str, *, batch_size: int = EVALUATION_BATCH_SIZE) -> Batches:
     """All images of a split in stored order."""
     return Batches(folder, split, None, batch_size)
+
+
+def object_rows(folder: Path, split: str, facts: VisionFacts) -> np.ndarray:
+    """Row numbers of the images of objects: all but those of the background class, if there is one.
+
+    Scores are of these images, so that networks with and without a background class can be compared.
+    """
+    labels = prepared.load_array(folder, f"{split}_labels")
+    return np.arange(len(labels)) if facts.background is None else np.flatnonzero(labels != facts.background)
 
 
 def evenly_spaced(total: int, count: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Scores of an image classifier: pure functions of probabilities (N, classes) and labels (N,)."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,30 +15,54 @@ HEADLINE = {
     "nll": ("negative log-likelihood", False),
     "ece": ("calibration error", False),
     "macro_f1": ("macro F1", True),
+    "background_recall": ("recall of the background", True),
 }
 # scores compared with published ones -> the name there, and a factor
 COMPARED = {"accuracy": ("accuracy, %", 100.0), "error_rate": ("error, %", 100.0)}
+DIVERGED_NLL = 20.0  # nats per image, as of guessing among 10^8 classes
 EXAMPLES = "images"  # the unit in which training is counted
 
 
-def summary(probabilities: np.ndarray, labels: np.ndarray, *, bins: int) -> dict[str, float]:
-    """All scores; the bounds of accuracy and error rate are Wilson's 95 % interval."""
+def summary(
+    probabilities: np.ndarray, labels: np.ndarray, *, bins: int, background: int | None = None
+) -> dict[str, float]:
+    """All scores; the bounds of accuracy and error rate are Wilson's 95 % interval.
+
+    They are of the images of objects, so that networks with and without a `background` class can be compared; images of
+    that class, the last one, have scores of their own.
+    """
+    if background is None:
+        return _summary(probabilities, labels, bins=bins, classes=probabilities.shape[1])
+    objects = labels != background
+    found = probabilities[~objects].argmax(1) == background
+    scores = _summary(probabilities[objects], labels[objects], bins=bins, classes=background)
+    return scores | {"background_recall": float(found.mean()), "background_images": len(found)}
+
+
+def _summary(probabilities: np.ndarray, labels: np.ndarray, *, bins: int, classes: int) -> dict[str, float]:
+    """Means over classes are over the first `classes`."""
     correct = int((probabilities.argmax(1) == labels).sum())
     low, high = wilson_interval(correct, len(labels))
-    classes = per_class(probabilities, labels)
+    by_class = per_class(probabilities, labels).head(classes)
     return {
         "accuracy": correct / len(labels),
         "accuracy_low": low,
         "accuracy_high": high,
-        "error_rate": 1 - correct / len(labels),  # not "error": DVC would show a metric of that name as a failure
+        "error_rate": (len(labels) - correct)
+        / len(labels),  # not "error": DVC would show a metric of that name as a failure
         "error_rate_low": 1 - high,
         "error_rate_high": 1 - low,
         "nll": negative_log_likelihood(probabilities, labels),
         "ece": calibration_error(probabilities, labels, bins=bins),
-        "macro_f1": float(classes["f1"].mean()),
-        "mean_average_precision": float(classes["average_precision"].mean()),  # without classes that have none
+        "macro_f1": float(by_class["f1"].mean()),
+        "mean_average_precision": float(by_class["average_precision"].mean()),  # without classes that have none
         "images": len(labels),
     }
+
+
+def diverged(scores: Mapping[str, float]) -> bool:
+    """Whether the loss is far above that of guessing, which is the logarithm of the number of classes."""
+    return scores.get("nll", 0.0) > DIVERGED_NLL
 
 
 def wilson_interval(successes: int, count: int, z: float = 1.959964) -> tuple[float, float]:
@@ -48,7 +73,9 @@ def wilson_interval(successes: int, count: int, z: float = 1.959964) -> tuple[fl
     share, weight = successes / count, z * z / count
     centre = (share + weight / 2) / (1 + weight)
     half_width = z * math.sqrt(share * (1 - share) / count + weight / (4 * count)) / (1 + weight)
-    return max(0.0, centre - half_width), min(1.0, centre + half_width)
+    low = centre - half_width if successes else 0.0  # exactly: the difference is rounded
+    high = centre + half_width if successes < count else 1.0
+    return low, high
 
 
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -1,5 +1,7 @@
 """Perplexity under attack: stronger attacks and larger shares raise it, for every attack of the table."""
 
+import copy
+import math
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +63,9 @@ def test_larger_shares_raise_the_perplexity(trained: Lstm, language_data: Path) 
 def test_every_attack_is_made_at_every_share(trained: Lstm, language_data: Path) -> None:
     result = attack(trained, language_data)
     rows = [*result.table.itertuples()]
-    assert [(row.share, row.method) for row in rows] == [(share, name) for share in (0.1, 0.3) for name in ATTACKS]
+    assert [(row.share, row.method) for row in rows] == [(share, name) for share in ("0.1", "0.3") for name in ATTACKS]
     assert result.scores["tokens"] == 12 * 30
-    assert all(result.scores[f"perplexity_{row.method}_{row.share:g}"] == row.perplexity for row in rows)
+    assert all(result.scores[f"perplexity_{row.method}_{row.share}"] == row.perplexity for row in rows)
 
 
 def test_examples_are_one_text_before_and_after_each_attack(trained: Lstm, language_data: Path) -> None:
@@ -81,8 +83,40 @@ def test_examples_are_one_text_before_and_after_each_attack(trained: Lstm, langu
 
 def test_table_states_the_share_that_changed(trained: Lstm, language_data: Path) -> None:
     for row in attack(trained, language_data).table.itertuples():
-        allowed = int(row.share * 30 + 1e-9) / 30
+        allowed = int(float(row.share) * 30 + 1e-9) / 30
         assert row.changed == pytest.approx(allowed) if ATTACKS[row.method].exact else 0 < row.changed <= allowed
+
+
+def test_share_of_zero_leaves_the_perplexity_of_the_clean_text(trained: Lstm, language_data: Path) -> None:
+    scores = attack(trained, language_data, shares=[0.0]).scores
+    assert {scores[f"perplexity_{method}_0"] for method in ATTACKS} == {scores["perplexity_clean"]}
+
+
+def test_shares_that_differ_in_the_eighth_digit_have_scores_of_their_own(trained: Lstm, language_data: Path) -> None:
+    scores = attack(trained, language_data, shares=[0.1, 0.10000001]).scores
+    assert {"perplexity_random_0.1", "perplexity_random_0.10000001"} <= set(scores)
+
+
+@pytest.mark.parametrize("factor", [1e-2, 1.0, 50.0])
+def test_hotflip_finds_a_gradient_however_certain_the_network_is(
+    trained: Lstm, language_data: Path, factor: float
+) -> None:
+    network = copy.deepcopy(trained)
+    with torch.no_grad():
+        network.output.weight *= factor
+        network.output.bias *= factor
+    scores = attack(network, language_data, shares=[0.1]).scores
+    assert scores["perplexity_hotflip_0.1"] > scores["perplexity_random_0.1"] >= scores["perplexity_clean"]
+
+
+@pytest.mark.parametrize("factor", [1e6, 1e38, math.inf])
+def test_diverged_network_has_finite_scores(trained: Lstm, language_data: Path, factor: float) -> None:
+    network = copy.deepcopy(trained)
+    with torch.no_grad():
+        network.output.weight *= factor
+    scores = attack(network, language_data).scores
+    assert all(math.isfinite(value) for value in scores.values())
+    assert scores["perplexity_clean"] > 1e20
 
 
 def test_network_without_an_embedding_is_attacked_by_all_others(language_data: Path) -> None:

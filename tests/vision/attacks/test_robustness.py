@@ -12,6 +12,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.domains import AttackResult
 from cvnlp.networks import device
+from cvnlp.params.datasets import Canvases
 from cvnlp.params.runs import VisionAttack
 from cvnlp.vision import attacks
 from cvnlp.vision.attacks import ATTACKS, AttackConfig
@@ -29,12 +30,42 @@ def attack(network: nn.Module, data: Path, batch_size: int = 512, **options: Any
 def test_every_attack_is_made_at_every_eps(network: Cnn, vision_data: Path) -> None:
     result = attack(network, vision_data)
     scores, rows = result.scores, result.table.to_dict("records")
-    assert [(row["eps"], row["method"]) for row in rows] == [(eps, name) for eps in (0.05, 0.15) for name in ATTACKS]
+    assert [(row["eps"], row["method"]) for row in rows] == [
+        (eps, name) for eps in ("0.05", "0.15") for name in ATTACKS
+    ]
     for row in rows:
-        assert scores[f"accuracy_{row['method']}_{row['eps']:g}"] == row["accuracy"]
+        assert scores[f"accuracy_{row['method']}_{row['eps']}"] == row["accuracy"]
         assert 0 <= row["accuracy"] <= scores["accuracy_clean"]
     assert scores["images"] == 40
-    assert set(scores) == {"images", "accuracy_clean", *(f"accuracy_{row['method']}_{row['eps']:g}" for row in rows)}
+    assert set(scores) == {"images", "accuracy_clean", *(f"accuracy_{row['method']}_{row['eps']}" for row in rows)}
+
+
+def test_strengths_that_differ_in_the_eighth_digit_have_scores_of_their_own(network: Cnn, vision_data: Path) -> None:
+    result = attack(network, vision_data, eps=[0.1, 0.10000001, 1.0])
+    assert {f"accuracy_pgd_{eps}" for eps in ("0.1", "0.10000001", "1")} <= set(result.scores)
+    assert list(dict.fromkeys(result.table["eps"])) == ["0.1", "0.10000001", "1"]
+
+
+def test_strength_of_zero_leaves_the_accuracy_of_clean_images(network: Cnn, vision_data: Path) -> None:
+    result = attack(network, vision_data, eps=[0.0])
+    assert {result.scores[f"accuracy_{name}_0"] for name in ATTACKS} == {result.scores["accuracy_clean"]}
+    assert result.examples == {}
+
+
+def test_images_of_the_background_are_not_attacked(vision_data: Path) -> None:
+    class Nothing(nn.Module):
+        """Predicts the last class for every image."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.eye(10)[[9] * len(images)].to(images) + 0 * images.sum()
+
+    facts = prepared.read_facts(vision_data, VisionFacts)
+    canvases = Canvases(count=1, size=[24, 24], pictures=1, background=0.1)
+    options = VisionAttack(eps=[0.1], images=50, steps=1)
+    for known, images, accuracy in ((facts, 50, 0.1), (facts.model_copy(update={"canvases": canvases}), 45, 0.0)):
+        scores = attacks.attack(Nothing(), vision_data, known, options).scores
+        assert scores["images"] == images
+        assert scores["accuracy_clean"] == scores["accuracy_pgd_0.1"] == pytest.approx(accuracy)
 
 
 def test_more_images_than_exist_attack_all_of_them(network: Cnn, vision_data: Path) -> None:

@@ -133,12 +133,14 @@ def test_background_and_canvases_contain_images_of_their_own_split_only(tmp_path
     shades = {split: np.unique(prepared.load_array(tmp_path, f"{split}_images")) for split in prepared.SPLITS}
     for one, other in itertools.combinations(shades.values(), 2):
         assert set(one) & set(other) <= {0}
-    assert set(np.unique(prepared.load_array(tmp_path, "validation_canvases"))) <= {0, *shades["validation"]}
+    for split in ("validation", "test"):
+        assert set(np.unique(prepared.load_array(tmp_path, f"{split}_canvases"))) <= {0, *shades[split]}
 
 
-def test_boxes_are_those_of_the_images_on_the_canvas(tmp_path: Path) -> None:
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_boxes_are_those_of_the_images_on_the_canvas(tmp_path: Path, split: str) -> None:
     facts = prepare(tmp_path)
-    pixels, boxes = prepared.load_array(tmp_path, "validation_canvases"), rows_of(tmp_path / "validation_boxes.csv")
+    pixels, boxes = prepared.load_array(tmp_path, f"{split}_canvases"), rows_of(tmp_path / f"{split}_boxes.csv")
     assert pixels.shape == (3, 40, 50, 1) and len(boxes) == 12
     for box in boxes:
         top, left, height, width = (int(box[side]) for side in ("top", "left", "height", "width"))
@@ -146,6 +148,37 @@ def test_boxes_are_those_of_the_images_on_the_canvas(tmp_path: Path) -> None:
         assert (height, width) == (14, 7)
         assert box["class"] == facts.classes[(middle - 1) % 3]
     assert np.count_nonzero(pixels) >= 12 * 12 * 6  # no other image covers them
+
+
+def with_blank_images(count: int = 90) -> tuple[Any, Any, list[str]]:
+    images, labels, classes = made_pictures(count)
+    return np.where(np.arange(count).reshape(-1, 1, 1, 1) % 9 == 0, 0, images).astype(np.uint8), labels, classes
+
+
+@pytest.mark.parametrize("made", [made_pictures(), with_blank_images()], ids=["distinct images", "blank images"])
+def test_no_background_window_equals_one_of_another_split_or_an_image(tmp_path: Path, made: Any) -> None:
+    """Empty windows are all equal."""
+    facts = prepare(tmp_path, made, canvases=OPTIONS | {"pictures": 2, "background": 0.5})
+    arrays = {
+        split: [prepared.load_array(tmp_path, f"{split}_{kind}") for kind in ("images", "labels")]
+        for split in prepared.SPLITS
+    }
+    windows = {split: {image.tobytes() for image in images[labels == 3]} for split, (images, labels) in arrays.items()}
+    objects = {image.tobytes() for images, labels in arrays.values() for image in images[labels < 3]}
+    assert [
+        (one, other) for one, other in itertools.combinations(prepared.SPLITS, 2) if windows[one] & windows[other]
+    ] == []
+    assert all(not of_split & objects for of_split in windows.values())
+    for counts in facts.counts.values():
+        assert counts["background"] == sum(counts.values()) / 2
+
+
+def test_windows_that_must_be_equal_in_all_splits_are_refused(tmp_path: Path) -> None:
+    images, labels, classes = made_pictures()
+    with pytest.raises(
+        ValueError, match=r"canvases: too few different windows .* larger size, or a smaller background"
+    ):
+        prepare(tmp_path, (images * 0, labels, classes))
 
 
 def test_every_validation_image_is_used_before_one_is_repeated(tmp_path: Path) -> None:
@@ -156,8 +189,9 @@ def test_every_validation_image_is_used_before_one_is_repeated(tmp_path: Path) -
 
 def test_facts_have_the_digest_of_the_canvases(tmp_path: Path) -> None:
     prepare(tmp_path)
-    described = prepared.read_facts(tmp_path).arrays["validation_canvases"]
-    assert described.bytes == 6000 and described.sha256 == files.sha256(tmp_path / "validation_canvases.npy")
+    for name in ("validation_canvases", "test_canvases"):
+        described = prepared.read_facts(tmp_path).arrays[name]
+        assert described.bytes == 6000 and described.sha256 == files.sha256(tmp_path / f"{name}.npy")
 
 
 def test_the_seed_determines_everything(tmp_path: Path) -> None:
@@ -173,7 +207,7 @@ def test_the_seed_determines_everything(tmp_path: Path) -> None:
 def test_without_canvases_there_is_no_background_class(tmp_path: Path) -> None:
     without, facts = prepare(tmp_path / "without", canvases=None), prepare(tmp_path / "with")
     assert without.canvases is None and without.classes == ["a", "b", "c"]
-    assert not list((tmp_path / "without").glob("validation_[cb]*"))
+    assert not list((tmp_path / "without").glob("*_[cb]*"))
     for split, counts in without.counts.items():
         first, all_of_them = (
             prepared.load_array(tmp_path / name, f"{split}_images")[: sum(counts.values())]
@@ -250,7 +284,7 @@ def test_the_card_explains_the_background_class_and_shows_a_canvas(tmp_path: Pat
     card = data_card.data_section(tmp_path / "data", facts, tmp_path / "figures")
     (text,) = texts(card)
     assert "The last class, background, was generated" in text
-    assert "3 canvases of 40 x 50 pixels, each with 4 validation images" in text
+    assert "3 canvases of 40 x 50 pixels with 4 validation images each, and as many with test images" in text
     assert figure_names(card)[-1] == "canvas.png" and (tmp_path / "figures/canvas.png").stat().st_size > 1000
 
 

@@ -77,30 +77,30 @@ def detect(network: Classifier, data: Path, folder: Path, **options: Any) -> dic
 def test_perfect_classifier_has_perfect_scores(data: Path, tmp_path: Path) -> None:
     scores = detect(template_network(glyphs()), data, tmp_path)
     for name in ("precision", "recall", "map", "class_agnostic_precision", "class_agnostic_recall"):
-        assert scores[f"detection_{name}"] == 1
+        assert scores[f"detection_test_{name}"] == 1
     names = ("ground_truth", "predictions")
     there, found = (pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False) for name in names)
     place = ["canvas", "top", "left", "height", "width", "class"]
     assert sorted(there[place].to_numpy().tolist()) == sorted(found[place].to_numpy().tolist())
     assert there["detected"].all() and found["correct"].all() and found["located"].all()
-    assert scores["detection_without_background_precision"] < 0.5
+    assert scores["detection_test_without_background_precision"] < 0.5
 
 
 def test_swapped_classes_lower_all_but_the_class_agnostic_scores(data: Path, tmp_path: Path) -> None:
     ring, cross, square = glyphs()
     scores = detect(template_network([cross, ring, square]), data, tmp_path)
-    assert scores["detection_class_agnostic_precision"] == scores["detection_class_agnostic_recall"] == 1
+    assert scores["detection_test_class_agnostic_precision"] == scores["detection_test_class_agnostic_recall"] == 1
     there = pd.read_csv(tmp_path / "ground_truth.csv", keep_default_na=False)
-    assert scores["detection_recall"] == pytest.approx((there["class"] == "NA").mean())
-    assert scores["detection_map"] == pytest.approx(1 / 3)
+    assert scores["detection_test_recall"] == pytest.approx((there["class"] == "NA").mean())
+    assert scores["detection_test_map"] == pytest.approx(1 / 3)
 
 
 def test_scores_are_flat_and_one_pass_is_as_good_as_sliding(data: Path, tmp_path: Path) -> None:
     scores = detect(template_network(glyphs()), data, tmp_path)
-    assert all(re.fullmatch(r"detection_\w+", name) and np.isfinite(value) for name, value in scores.items())
-    assert scores["detection_one_pass_difference"] < 1e-5
-    assert scores["detection_multiply_adds_ratio"] == 1  # a single layer shares nothing
-    assert scores["detection_multiply_adds"] == 17 * 25 * 64 * 4
+    assert all(re.fullmatch(r"detection_test_\w+", name) and np.isfinite(value) for name, value in scores.items())
+    assert scores["detection_test_one_pass_difference"] < 1e-5
+    assert scores["detection_test_multiply_adds_ratio"] == 1  # a single layer shares nothing
+    assert scores["detection_test_multiply_adds"] == 17 * 25 * 64 * 4
 
 
 def test_threshold_trades_recall_for_precision(data: Path, tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_threshold_trades_recall_for_precision(data: Path, tmp_path: Path) -> No
     with torch.no_grad():
         network.layers.head[1].weight += torch.randn(4, 64)
     low, high = (detect(network, data, tmp_path / str(score), detection_threshold=score) for score in (0.1, 0.999))
-    assert low["detection_class_agnostic_recall"] >= high["detection_class_agnostic_recall"]
-    assert low["detection_map"] == high["detection_map"]
+    assert low["detection_test_class_agnostic_recall"] >= high["detection_test_class_agnostic_recall"]
+    assert low["detection_test_map"] == high["detection_test_map"]
     counts = [len(pd.read_csv(tmp_path / str(score) / "predictions.csv")) for score in (0.1, 0.999)]
     assert counts[0] > counts[1]
 
@@ -132,7 +132,7 @@ def test_shown_are_the_first_and_the_worst_of_the_others(data: Path, tmp_path: P
     mistakes = (~boxes["detected"]).groupby(boxes["canvas"]).sum()
     assert list(shown[:2]) == [0, 1] and len(shown) == 4
     assert mistakes[shown[2]] == mistakes[2:].max() >= mistakes[shown[3]]
-    expected = prepared.load_array(data, "validation_canvases")[shown]
+    expected = prepared.load_array(data, "test_canvases")[shown]
     assert np.array_equal(prepared.load_array(tmp_path, "canvases"), expected)
 
 
@@ -164,7 +164,7 @@ def test_section_without_detections(data: Path, tmp_path: Path) -> None:
     network = template_network(glyphs())
     with torch.no_grad():
         network.layers.head[1].bias[-1] = 1e4
-    assert detect(network, data, tmp_path / "detection")["detection_recall"] == 0
+    assert detect(network, data, tmp_path / "detection")["detection_test_recall"] == 0
     detection_section(tmp_path / "detection", tmp_path / "figures")
 
 
@@ -187,4 +187,4 @@ def test_analysis_covers_canvases_if_the_data_has_them(data: Path, tmp_path: Pat
     for name, known in (("with", facts), ("without", facts.model_copy(update={"canvases": None}))):
         scores = analyse(network, network, data, known, small, tmp_path / name)
         found = words(insight_section(tmp_path / name, tmp_path / f"{name} figures"))
-        assert ("detection_map" in scores) == ("Sliding-window detection" in found) == (name == "with")
+        assert ("detection_test_map" in scores) == ("Sliding-window detection" in found) == (name == "with")

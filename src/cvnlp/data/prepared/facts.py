@@ -66,6 +66,11 @@ class VisionFacts(Facts):
     canvases: Canvases | None = None
 
     @property
+    def background(self) -> int | None:
+        """The label of the windows without an object: the last class of a data set with canvases."""
+        return len(self.classes) - 1 if self.canvases else None
+
+    @property
     def sizes(self) -> BySplit:
         return {split: sum(of_classes.values()) for split, of_classes in self.counts.items()}
 

@@ -18,14 +18,15 @@ from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.inference.scoring import texts_per_batch, token_nats
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
+from cvnlp.params.option_types import number_key
 from cvnlp.params.runs import LanguageAttack
 
 
 def attack(network: Network, data: Path, facts: LanguageFacts, options: LanguageAttack) -> AttackResult:
     """Perplexity of excerpts of the test text for every attack and share.
 
-    The table has the columns method, share, changed (share of tokens that differ) and perplexity; the examples are the
-    first excerpt before and after the attacks with the median share.
+    The table has the columns method, share (as exact text), changed (share of tokens that differ) and perplexity; the
+    examples are the first excerpt before and after the attacks with the median share.
     """
     excerpts = evenly_spaced_excerpts(
         data, "test", facts.start, count=options.excerpts, length=options.length, key="attack.length"
@@ -38,11 +39,11 @@ def attack(network: Network, data: Path, facts: LanguageFacts, options: Language
     for share in shares:
         for method in _applicable(network):
             attacked = _attacked(method, network, inputs, targets, share, vocabulary)
-            row = {"method": method, "share": share, "changed": float((attacked != inputs).double().mean())}
+            row = {"method": method, "share": number_key(share), "changed": float((attacked != inputs).double().mean())}
             rows.append(row | {"perplexity": _perplexity(network, attacked, targets)})
             if share == _median(shares):
                 texts[method] = attacked
-    scores = {f"perplexity_{row['method']}_{row['share']:g}": row["perplexity"] for row in rows}
+    scores = {f"perplexity_{row['method']}_{row['share']}": row["perplexity"] for row in rows}
     scores |= {"perplexity_clean": _perplexity(network, inputs, targets), "tokens": targets.numel()}
     examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
     return AttackResult(scores, pd.DataFrame(rows), examples | {"share": np.array(_median(shares))})

@@ -79,7 +79,7 @@ def sampling_distribution(logits: Tensor, sampling: Sampling) -> Tensor:
         logits[:, 0] = -torch.inf  # the unknown token is always number 0
     if not sampling.temperature:
         return F.one_hot(logits.argmax(1), logits.shape[1]).float()
-    probabilities = (logits / sampling.temperature).softmax(1)
+    probabilities = (logits / sampling.temperature).nan_to_num(0.0).softmax(1)  # a diverged network overflows
     if sampling.top_k is None and sampling.top_p is None:
         return probabilities
     return _truncated(probabilities, sampling)

@@ -9,6 +9,7 @@ from cvnlp.language.models.output import cross_entropy
 from cvnlp.networks import device
 
 WINDOW = 512  # tokens read at a time; the result does not depend on it, because the state is carried over
+MAX_NATS = 700.0  # of a token: a diverged network may overflow, and the exponential of more is infinite
 MAX_LOGITS = 2**22  # of a batch (texts x tokens x vocabulary), in memory together
 
 
@@ -30,8 +31,12 @@ def _carried_nats(network: Network, inputs: Tensor, targets: Tensor, window: int
     state, parts = None, []
     for tokens, following in zip(inputs.split(window, dim=1), targets.split(window, dim=1), strict=True):
         nats, state = network.nats(tokens.to(device()), following.to(device()), state)
-        parts.append(nats.cpu())
+        parts.append(_capped(nats).cpu())
     return torch.cat(parts, dim=1)
+
+
+def _capped(nats: Tensor) -> Tensor:
+    return nats.nan_to_num(nan=MAX_NATS).clamp(max=MAX_NATS)
 
 
 def text_nats(network: Network, tokens: np.ndarray, start: int) -> np.ndarray:
@@ -50,6 +55,6 @@ def next_token_nats(network: Network, inputs: Tensor, targets: Tensor) -> Tensor
     """Nats of the token (N,) that follows each text (N, T), read from a zero state: float32 (N,)."""
     if isinstance(network, Recurrent):  # the output layer needs only the last position
         outputs, _ = network.hidden(inputs)
-        return network.output.nats(outputs[:, -1:], targets[:, None])[:, 0]
+        return _capped(network.output.nats(outputs[:, -1:], targets[:, None])[:, 0])
     logits, _ = network(inputs)
-    return cross_entropy(logits[:, -1:], targets[:, None])[:, 0]
+    return _capped(cross_entropy(logits[:, -1:], targets[:, None])[:, 0])

@@ -14,6 +14,7 @@ from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.inference.generation import Sampling, generate
 from cvnlp.language.models import Network
 from cvnlp.params.insight import LanguageInsight
+from cvnlp.params.option_types import number_key
 
 MAX_SEED = 16  # tokens of a seed from which a match is extended; halved for texts without any match
 SOURCE_CHUNK = 2**20  # places of the source whose fingerprints are in memory together
@@ -45,7 +46,7 @@ def save_samples(
     validation = prepared.load_array(data, "validation")
     groups = {"validation": _evenly_spaced_pieces(validation, options.samples, options.sample_tokens)}
     for temperature in options.temperatures:
-        groups[f"{temperature:g}"] = _generated(network, facts.start, temperature, options)
+        groups[number_key(temperature)] = _generated(network, facts.start, temperature, options)
     spans = iter(longest_copied_spans([text for texts in groups.values() for text in texts], train))
     rows = {name: _row(texts, [next(spans) for _ in texts], vocabulary, facts) for name, texts in groups.items()}
     files.write_json(folder / "samples.json", rows)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.domains import AttackResult
 from cvnlp.networks import device
+from cvnlp.params.option_types import number_key
 from cvnlp.params.runs import VisionAttack
 from cvnlp.vision.attacks.checks import check_attacked
 from cvnlp.vision.attacks.config import AttackConfig
 from cvnlp.vision.attacks.table import ATTACKS
-from cvnlp.vision.batches import Batches, count_images, evenly_spaced
+from cvnlp.vision.batches import Batches, evenly_spaced, object_rows
 from cvnlp.vision.inference import predict_outputs
 
 BATCH = 512  # images attacked at a time
@@ -35,24 +36,25 @@ class _Attacked(NamedTuple):
 def attack(
     network: nn.Module, data: Path, facts: VisionFacts, options: VisionAttack, *, batch_size: int = BATCH
 ) -> AttackResult:
-    """Attack evenly spaced test images with every attack at every eps of the options.
+    """Attack evenly spaced test images of objects with every attack at every eps of the options.
 
-    The scores are accuracies; the table has the columns method, eps and accuracy. The examples are images that PGD at
-    the smallest sufficient eps has made misclassified.
+    The scores are accuracies; the table has the columns method, eps (as exact text) and accuracy. The examples are
+    images that PGD at the smallest sufficient eps has made misclassified.
     """
-    chosen = evenly_spaced(count_images(data, "test"), options.images)
+    rows_of_objects = object_rows(data, "test", facts)
+    chosen = rows_of_objects[evenly_spaced(len(rows_of_objects), options.images)]
     batches = Batches(data, "test", chosen, batch_size)
     labels = torch.from_numpy(batches.labels[chosen].astype(np.int64))
     before = predict_outputs(network, (batch.images for batch in batches)).argmax(1).cpu()
-    rows: list[tuple[str, float, float]] = []
+    rows: list[tuple[str, str, float]] = []
     examples: dict[str, np.ndarray] = {}
     for eps in sorted(options.eps):
         for name in ATTACKS:
             after, flipped = _attack(network, name, batches, before, AttackConfig(eps, options.steps))
-            rows.append((name, eps, _accuracy(after, labels)))
+            rows.append((name, number_key(eps), _accuracy(after, labels)))
             if name == EXAMPLES_OF and not examples and len(flipped.after) >= min(options.examples, len(labels)):
                 examples = _examples(flipped, options.examples, facts.classes, eps)
-    scores = {f"accuracy_{name}_{eps:g}": accuracy for name, eps, accuracy in rows}
+    scores = {f"accuracy_{name}_{eps}": accuracy for name, eps, accuracy in rows}
     scores |= {"accuracy_clean": _accuracy(before, labels), "images": len(labels)}
     return AttackResult(scores, pd.DataFrame(rows, columns=["method", "eps", "accuracy"]), examples)
 

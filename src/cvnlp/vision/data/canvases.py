@@ -4,6 +4,7 @@ LeCun et al. 1998, section VII: a classifier of the windows of a canvas must rec
 """
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,17 +12,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cvnlp import files
-from cvnlp.data import prepared
+from cvnlp.data import duplicates, prepared
 from cvnlp.params.datasets import Canvases
 from cvnlp.vision.data.image_set import ImageSet, Rows, Staging
+from cvnlp.vision.data.saving import compute_digests
 
 BACKGROUND = "background"
+CANVAS_SPLITS = ("validation", "test")  # detection is tuned on canvases of the first, and scored on those of the second
 COLUMNS = ("canvas", "top", "left", "height", "width", "class")
 MARGIN = 1 / 7  # by which images may overlap, as a share of their sides: the black margin of MNIST's digits
 CENTRED = 1 / 6  # a window contains an object if their centres are nearer than this share of the sides
 KINDS = (0.1, 0.5, 0.4)  # shares of the background windows without an image, with parts of one, of several
 WINDOWS = 8  # background windows from one canvas
 ATTEMPTS = 20
+
+
+Digest = tuple[int, int]
 
 
 class Canvas(NamedTuple):
@@ -111,21 +117,23 @@ class Composer:
 def needed_bytes(shape: tuple[int, int, int], total: int, canvases: Canvases) -> int:
     """Disk space besides `total` images of `shape`: background windows, twice while they are staged, and canvases."""
     windows = math.ceil(total * canvases.background / (1 - canvases.background)) + len(prepared.SPLITS)
-    return 2 * windows * math.prod(shape) + canvases.count * math.prod(canvases.size) * shape[2]
+    drawn = len(CANVAS_SPLITS) * canvases.count * math.prod(canvases.size) * shape[2]
+    return 2 * windows * math.prod(shape) + drawn
 
 
 def add_background(composer: Composer, staging: Staging, *, share: float, seed: int) -> ImageSet:
     """Append background windows as a last class, so that they make up a `share` of each split.
 
-    The windows of a split are from canvases of its own images. ValueError if a class has the name of the background.
+    The windows of a split are from canvases of its own images, and none equals an image or a window of another split.
+    ValueError if a class has the name of the background.
     """
     images, splits = composer.images, {}
     if BACKGROUND in images.classes:
         raise ValueError(f"canvases: the data set already has a class {BACKGROUND}; rename it, or remove `canvases`")
-    total = len(images.labels)
+    total, taken = len(images.labels), {(int(first), int(second)) for first, second in compute_digests(images)}
     for number, (split, indices) in enumerate(images.given.items()):
         count = max(1, round(len(indices) * share / (1 - share)))
-        _stage_background(composer, indices, staging, count, np.random.default_rng((seed, number)))
+        taken |= _stage_background(composer, indices, staging, count, np.random.default_rng((seed, number)), taken)
         splits[split] = np.concatenate([indices, np.arange(total, total + count)])
         total += count
     labels = np.concatenate([images.labels, np.full(total - len(images.labels), len(images.classes))])
@@ -133,13 +141,32 @@ def add_background(composer: Composer, staging: Staging, *, share: float, seed: 
 
 
 def _stage_background(
-    composer: Composer, indices: np.ndarray, staging: Staging, count: int, generator: np.random.Generator
-) -> None:
-    """Stage `count` windows of canvases on which the images `indices` occur about equally often."""
-    for chosen in _cycle(generator, indices, math.ceil(count / WINDOWS), composer.number):
-        windows = composer.background_windows(generator, composer.compose(generator, chosen))
-        staging.append(windows[:count])
-        count -= WINDOWS
+    composer: Composer,
+    indices: np.ndarray,
+    staging: Staging,
+    count: int,
+    generator: np.random.Generator,
+    taken: Set[Digest],
+) -> set[Digest]:
+    """Stage `count` windows of canvases on which the images `indices` occur about equally often; returns their digests.
+
+    Windows whose digest is `taken` are left out, and others are drawn instead. ValueError if nearly all are taken.
+    """
+    own: set[Digest] = set()
+    for _ in range(ATTEMPTS):
+        for chosen in _cycle(generator, indices, math.ceil(count / WINDOWS), composer.number):
+            windows = composer.background_windows(generator, composer.compose(generator, chosen))
+            drawn = [duplicates.digest(window.tobytes()) for window in windows]
+            kept = [place for place, digest in enumerate(drawn) if digest not in taken][:count]
+            staging.append(windows[kept])
+            own |= {drawn[place] for place in kept}
+            count -= len(kept)
+        if not count:
+            return own
+    raise ValueError(
+        "canvases: too few different windows without an image: those of different splits would be equal; choose a "
+        "larger size, or a smaller background"
+    )
 
 
 def _cycle(generator: np.random.Generator, indices: np.ndarray, count: int, number: int) -> np.ndarray:
@@ -161,17 +188,20 @@ def _appended(images: ImageSet, staging: Staging) -> Rows:
 
 
 def save_canvases(composer: Composer, folder: Path, *, count: int, seed: int) -> None:
-    """Write validation_canvases.npy (count, H, W, C), of images of that split, and validation_boxes.csv."""
-    generator, images = np.random.default_rng((seed, len(prepared.SPLITS))), composer.images
+    """Write <split>_canvases.npy (count, H, W, C), of images of that split, and <split>_boxes.csv."""
+    for number, split in enumerate(CANVAS_SPLITS, start=len(prepared.SPLITS)):
+        _save_canvases_of(split, composer, folder, count, np.random.default_rng((seed, number)))
+
+
+def _save_canvases_of(split: str, composer: Composer, folder: Path, count: int, generator: np.random.Generator) -> None:
     boxes: list[tuple[Any, ...]] = []
-    with prepared.open_array_writer(
-        folder, "validation_canvases", np.uint8, (*composer.size, images.shape[2])
-    ) as append:
-        for number, chosen in enumerate(_cycle(generator, images.given["validation"], count, composer.number)):
+    images, shape = composer.images, (*composer.size, composer.images.shape[2])
+    with prepared.open_array_writer(folder, f"{split}_canvases", np.uint8, shape) as append:
+        for number, chosen in enumerate(_cycle(generator, images.given[split], count, composer.number)):
             canvas = composer.compose(generator, chosen)
             append(canvas.pixels[None])
             names = [images.classes[label] for label in images.labels[chosen]]
             boxes += [
                 (number, *corner, *composer.window, name) for corner, name in zip(canvas.corners, names, strict=True)
             ]
-    files.write_rows(folder / "validation_boxes.csv", COLUMNS, boxes)
+    files.write_rows(folder / f"{split}_boxes.csv", COLUMNS, boxes)

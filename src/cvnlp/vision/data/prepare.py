@@ -12,7 +12,7 @@ from cvnlp.catalogue import SOURCES
 from cvnlp.data import duplicates, prepared
 from cvnlp.data.prepared import DuplicateCounts, VisionFacts, describe_arrays, save_facts
 from cvnlp.params.datasets import Canvases, OwnPictures, VisionDataset
-from cvnlp.vision.data.canvases import Composer, add_background, needed_bytes, save_canvases
+from cvnlp.vision.data.canvases import CANVAS_SPLITS, Composer, add_background, needed_bytes, save_canvases
 from cvnlp.vision.data.decoding import TargetFormat
 from cvnlp.vision.data.folder import list_images
 from cvnlp.vision.data.image_set import ImageSet, Staging, check_space
@@ -22,6 +22,7 @@ from cvnlp.vision.data.saving import compute_digests, save_arrays, save_tables
 from cvnlp.vision.data.splits import HeldOut, check_held_out, draw_splits
 
 ARRAYS = [f"{split}_{kind}" for split in prepared.SPLITS for kind in ("images", "labels")]
+CANVASES = [f"{split}_canvases" for split in CANVAS_SPLITS]
 Options = VisionDataset | OwnPictures
 
 
@@ -42,7 +43,7 @@ def prepare(raw: Path, folder: Path, options: Options) -> VisionFacts:
         digests = compute_digests(images)
         kept = duplicates.drop(digests, images.given) if options.duplicates == "drop" else images.given
         parts = draw_splits(images.labels, images.classes, kept, held_out, seed=options.seed)
-        written = dataclasses.replace(images, given=parts)
+        written = dataclasses.replace(images, given=parts, digests=digests)
         if options.canvases:
             staging = stack.enter_context(contextlib.closing(Staging(folder, images.shape)))
             written = _with_canvases(written, folder, staging, options, options.canvases)
@@ -81,7 +82,7 @@ def _write(
         canvases=options.canvases,
         conflicting=_conflicting(digests, images.labels),
         duplicates=DuplicateCounts(within=counts.within, across=counts.across, dropped=_dropped(images.given, kept)),
-        arrays=describe_arrays(folder, [*ARRAYS, "validation_canvases"] if options.canvases else ARRAYS),
+        arrays=describe_arrays(folder, [*ARRAYS, *CANVASES] if options.canvases else ARRAYS),
     )
     save_facts(folder, facts)
     return facts

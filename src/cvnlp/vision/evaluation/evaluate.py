@@ -11,6 +11,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.runs import VisionEvaluate
 from cvnlp.vision import metrics
+from cvnlp.vision.batches import object_rows
 from cvnlp.vision.inference import predict_split
 
 CURVE_POINTS = 101  # of the precision-recall curve of a class, at most
@@ -19,36 +20,41 @@ CURVE_POINTS = 101  # of the precision-recall curve of a class, at most
 def evaluate(
     network: nn.Module, data: Path, facts: VisionFacts, options: VisionEvaluate, details: Path
 ) -> dict[str, float]:
-    """Return the scores on the test split.
+    """Return the scores on the test split; those of a background class are apart.
 
     Writes into `details`: predictions.csv, classes.csv, curves.csv, confusion.csv, calibration.csv, mistakes.csv, and
     the images of the mistakes, mistakes.npy.
     """
     probabilities, labels = predict_split(network, data, "test")
-    classes = facts.classes
+    classes, rows = facts.classes, object_rows(data, "test", facts)
     predictions = _predictions(probabilities, labels, classes)
     mistakes = _worst_mistakes(predictions, options.mistakes)
     tables = {
         "predictions": predictions,
         "mistakes": mistakes,
-        "calibration": metrics.calibration(probabilities, labels, bins=options.bins),
-        **_class_tables(probabilities, labels, classes),
+        "confusion": _confusion(probabilities, labels, classes),
+        "calibration": metrics.calibration(probabilities[rows], labels[rows], bins=options.bins),
+        **_class_tables(probabilities[rows], labels[rows], classes[: facts.background]),
     }
     for name, table in tables.items():
         files.write_table(details / f"{name}.csv", table)
     images = prepared.load_array(data, "test_images")[mistakes["index"].to_numpy()]
     prepared.save_array(details, "mistakes", images)
-    return metrics.summary(probabilities, labels, bins=options.bins)
+    return metrics.summary(probabilities, labels, bins=options.bins, background=facts.background)
+
+
+def _confusion(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    counts = metrics.confusion(probabilities.argmax(1), labels, len(classes))
+    return pd.DataFrame(counts, columns=classes)
 
 
 def _class_tables(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, pd.DataFrame]:
-    """Tables of all classes by name: scores, precision-recall curves, confusion matrix."""
-    per_class = metrics.per_class(probabilities, labels)
+    """Scores and precision-recall curves of these classes, the first ones."""
+    per_class = metrics.per_class(probabilities, labels).head(len(classes))
     per_class.insert(0, "class", classes)
     curves = metrics.precision_recall(probabilities, labels, points=CURVE_POINTS)
     curves["class"] = np.array(classes)[curves["class"]]
-    counts = metrics.confusion(probabilities.argmax(1), labels, len(classes))
-    return {"classes": per_class, "curves": curves, "confusion": pd.DataFrame(counts, columns=classes)}
+    return {"classes": per_class, "curves": curves}
 
 
 def _predictions(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> pd.DataFrame:

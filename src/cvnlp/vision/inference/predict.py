@@ -25,8 +25,9 @@ def predict_outputs(network: nn.Module, batches: Iterable[Tensor]) -> Tensor:
 
 
 def predict_probabilities(network: nn.Module, batches: Iterable[Tensor]) -> np.ndarray:
-    """Class probabilities float32 (N, classes)."""
-    probabilities: np.ndarray = predict_outputs(network, batches).float().softmax(1).cpu().numpy()
+    """Class probabilities float32 (N, classes); all 0 for an image for which a diverged network overflows."""
+    outputs = predict_outputs(network, batches).float()
+    probabilities: np.ndarray = outputs.softmax(1).nan_to_num(0.0).cpu().numpy()
     return probabilities
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.insight import VisionInsight
-from cvnlp.vision.batches import count_images, evenly_spaced
+from cvnlp.vision.batches import evenly_spaced, object_rows
 from cvnlp.vision.insight.attribution import analyse_attribution
 from cvnlp.vision.insight.confusions import analyse_confusions
 from cvnlp.vision.insight.convolution_demo import analyse_convolution
@@ -19,22 +19,21 @@ def analyse(
 ) -> dict[str, float]:
     """Return the scores of all analyses; write the tables and arrays behind them into `folder`.
 
-    `untrained` is the same network with its initial weights, as a control. Uses validation images, and training images
-    for what activates the filters: the test split is for `evaluate` alone.
+    `untrained` is the same network with its initial weights, as a control. Uses validation images of objects, training
+    images for what activates the filters, and for the scores of detection the test canvases.
     """
     folder.mkdir(parents=True, exist_ok=True)
     classes = facts.classes
-    images, labels = load_images(
-        data, "validation", evenly_spaced(count_images(data, "validation"), options.validation_images)
-    )
+    rows = object_rows(data, "validation", facts)
+    images, labels = load_images(data, "validation", rows[evenly_spaced(len(rows), options.validation_images)])
     analyse_first_layer(network, untrained, facts.shape, options, folder)
     scores = analyse_layers(network, untrained, data, images, options, folder)
     scores |= analyse_convolution(network, data, images, labels, options, folder / "convolution")
     scores |= analyse_invariance(network, images, labels, classes, options, folder)
-    scores |= analyse_attribution(network, data, classes, options, folder)
+    scores |= analyse_attribution(network, data, facts, options, folder)
     if facts.canvases:
         # imported here: torchvision's operators bring torch's compiler with them, seconds that no other run needs
         from cvnlp.vision.insight.canvas_detection import analyse_canvases
 
         scores |= analyse_canvases(network, data, classes, options, folder / "detection")
-    return scores | analyse_confusions(network, data, classes, options, folder)
+    return scores | analyse_confusions(network, data, facts, options, folder)

@@ -1,4 +1,4 @@
-"""Sliding-window detection on the canvases of a data set, with a fully convolutional network.
+"""Sliding-window detection on the test canvases of a data set, with a fully convolutional network.
 
 The last class is the background. Scores `without_background` are those of the same network with the probabilities of
 the other classes alone, scaled to sum to 1.
@@ -24,6 +24,7 @@ from cvnlp.vision.insight.detection import detect, detection_scores, match, prec
 from cvnlp.vision.insight.fully_convolutional import NotConvertibleError, WindowClassifier
 from cvnlp.vision.models import Classifier
 
+SPLIT = "test"  # whose canvases are scored
 BATCH = 16  # canvases
 CURVE_POINTS = 200  # of each precision-recall curve, at most
 
@@ -48,7 +49,7 @@ def analyse_canvases(
     except NotConvertibleError as reason:
         files.write_text(folder / "not_convertible.txt", f"{reason}\n")
         return {}
-    pixels = prepared.load_array(data, "validation_canvases")
+    pixels = prepared.load_array(data, f"{SPLIT}_canvases")
     canvas, objects = to_tensor(np.array(pixels[:1])).to(device()), classes[:-1]
     logits, corners = _classify_windows(classifier, pixels), classifier.corners(canvas)
     find = partial(detect, corners=corners, window=classifier.window, classes=objects, nms_iou=options.nms_iou)
@@ -61,12 +62,12 @@ def analyse_canvases(
     _save_tables(boxes, objects, options.detection_threshold, folder)
     chosen = _choose_canvases(boxes, options.detection_threshold, len(pixels), shown)
     _save_shown(pixels, logits.softmax(2), corners, chosen, classes, folder)
-    return {f"detection_{name}": value for name, value in result.items()}
+    return {f"detection_{SPLIT}_{name}": value for name, value in result.items()}
 
 
 def _ground_truth(data: Path) -> pd.DataFrame:
     """A class may be called NA."""
-    return pd.read_csv(data / "validation_boxes.csv", dtype={"class": str}, keep_default_na=False)
+    return pd.read_csv(data / f"{SPLIT}_boxes.csv", dtype={"class": str}, keep_default_na=False)
 
 
 def _classify_windows(classifier: WindowClassifier, pixels: np.ndarray) -> Tensor:

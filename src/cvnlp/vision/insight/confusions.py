@@ -11,18 +11,26 @@ from torch import nn
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.insight import VisionInsight
 from cvnlp.vision import metrics
+from cvnlp.vision.batches import object_rows
 from cvnlp.vision.inference import predict_split
 
 
 def analyse_confusions(
-    network: nn.Module, data: Path, classes: list[str], options: VisionInsight, folder: Path
+    network: nn.Module, data: Path, facts: VisionFacts, options: VisionInsight, folder: Path
 ) -> dict[str, float]:
-    """Write the most frequent confusions, with their images, and the reliability by class; return their extremes."""
-    probabilities, labels = predict_split(network, data, "validation")
-    pairs = confusions(probabilities, labels, classes, pairs=options.confused_pairs, examples=options.images_per_pair)
-    table = reliability(probabilities, labels, classes, bins=options.bins)
+    """Write the most frequent confusions, with their images, and the reliability by class; return their extremes.
+
+    Of the images of objects, which a network may also confuse with the background.
+    """
+    rows = object_rows(data, "validation", facts)
+    probabilities, labels = (each[rows] for each in predict_split(network, data, "validation"))
+    sizes = {"pairs": options.confused_pairs, "examples": options.images_per_pair}
+    pairs = confusions(probabilities, labels, facts.classes, **sizes)
+    pairs["index"] = rows[pairs["index"].to_numpy(dtype=int)]
+    table = reliability(probabilities, labels, facts.classes[: facts.background], bins=options.bins)
     files.write_table(folder / "confusions.csv", pairs)
     files.write_table(folder / "reliability.csv", table)
     images = prepared.load_array(data, "validation_images")[pairs["index"].to_numpy(dtype=int)]
@@ -64,7 +72,8 @@ def confusions(
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, classes: list[str], *, bins: int) -> pd.DataFrame:
-    """A row per predicted class: number of predictions, mean confidence, accuracy with its 95 % interval (Wilson).
+    """A row for each of `classes`, as the predicted one: number of predictions, mean confidence, accuracy with its 95 %
+    interval (Wilson).
 
     `gap` is confidence minus accuracy, `calibration_error` the same by bins of confidence. The cells of a class that is
     never predicted are empty.

@@ -74,9 +74,11 @@ def _canvases(data: Path, facts: VisionFacts, canvases: Canvases, path: Path) ->
     plots.save(drawing, path)
     text = (
         f"The last class, {facts.classes[-1]}, was generated: its images are windows of canvases without an object in "
-        f"the centre. They are {canvases.background:.0%} of every split, made from images of the same split, and are "
-        f"not counted among the exact copies. For detection there are {canvases.count} canvases of {height} x {width} "
-        f"pixels, each with {canvases.pictures} validation images."
+        f"the centre. They are {canvases.background:.0%} of every split, made from images of the same split; none "
+        "equals one of another split, and they are not counted among the exact copies. All scores are of the images of "
+        f"objects, except the recall of the background. For detection there are {canvases.count} canvases of {height} "
+        f"x {width} pixels with {canvases.pictures} validation images each, and as many with test images, on which it "
+        "is scored."
     )
     caption = "The first canvas. Each box is labelled with the class of its object."
     return [Text(text), single_figure(title, caption, path, "A canvas with images at random positions and their boxes")]

@@ -41,7 +41,7 @@ def _elements(details: Path, numbers: dict[str, float], folder: Path) -> Iterato
     first, worst = slice(0, int(numbers["canvases_shown"])), slice(int(numbers["canvases_shown"]), None)
     yield Text(
         "As a fully convolutional network, the classifier predicts the class of every window of a canvas of "
-        "validation images in one pass. Of overlapping windows the most confident one is kept (non-maximum "
+        "test images in one pass. Of overlapping windows the most confident one is kept (non-maximum "
         "suppression). A detection is correct if its box overlaps that of an object by half (intersection over union) "
         "and its class is that of the object."
     )
@@ -87,7 +87,7 @@ def _scores(numbers: dict[str, float]) -> Table:
         f"Detections with a probability of at least {numbers['threshold']:g}. Any class: the box is correct, whatever "
         "the class. Without the background class: the probabilities of the other classes are renormalised."
     )
-    return Table("Detection scores", (Column("network", rows), *scores), caption)
+    return Table("Detection scores on the test canvases", (Column("network", rows), *scores), caption)
 
 
 def _classes(table: pd.DataFrame) -> Table:
@@ -98,7 +98,9 @@ def _classes(table: pd.DataFrame) -> Table:
         Column("correct detections", ordered["correct"].tolist(), ",.0f"),
         Column("objects", ordered["objects"].tolist(), ",.0f"),
     )
-    return Table("Detection scores by class", columns, "The class with the lowest average precision first.")
+    return Table(
+        "Detection scores by class on the test canvases", columns, "The class with the lowest average precision first."
+    )
 
 
 def _detections(
@@ -161,7 +163,7 @@ def _window_predictions(
 
 
 def _precision_recall(curves: pd.DataFrame, numbers: dict[str, float], path: Path) -> Figure:
-    title = "Precision and recall of the detections"
+    title = "Precision and recall of the detections, test canvases"
     drawing, (axis,) = plots.panels(1, title=title, width=5.2, height=3.6)
     for name, (colour, line, prefix) in CURVES.items():
         rows = curves[curves["curve"] == name]

@@ -97,6 +97,8 @@ def _misclassified(details: Path, path: Path) -> list[Figure]:
 
 
 def _attributions(details: Path, folder: Path) -> list[Element]:
+    if (details / "attribution_not_valid.txt").is_file():
+        return [Text((details / "attribution_not_valid.txt").read_text(encoding="utf-8").strip())]
     table, path = read_classes(details / "attribution.csv"), folder / "attributions.png"
     shown = np.linspace(0, len(table) - 1, min(SHOWN_ATTRIBUTIONS, len(table))).astype(int)
     images, added = prepared.load_array(details, "attributed_images"), prepared.load_array(details, "attributions")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
+from cvnlp.params.option_types import number_key
 from cvnlp.report import plots
 from cvnlp.report.comparison import LearningCurves, Robustness
 from cvnlp.report.elements import Element, Figure, Image, Table, columns_of, single_figure
@@ -66,7 +67,7 @@ def _confusion_and_calibration(details: Path, classes: list[str], folder: Path) 
         "Confusion matrix and calibration",
         "Left: the number of test images of each true class (row) by predicted class (column); misclassified images "
         "are off the diagonal. Right: accuracy against confidence, in bins of confidence; below the diagonal the "
-        "network is overconfident.",
+        "network is overconfident. Only the confusion matrix includes images of a background class.",
         (
             Image(folder / "confusion.png", f"Heat map of the confusion matrix of {len(classes)} classes"),
             Image(folder / "calibration.png", "Scatter plot of accuracy against confidence, with the diagonal"),
@@ -153,14 +154,14 @@ def _adversarial_examples(examples: Path, path: Path) -> list[Figure]:
         prepared.load_array(examples, name) for name in ("clean", "attacked", "before", "after")
     )
     eps = float(prepared.load_array(examples, "eps"))
-    perturbation = (attacked - clean) / (2 * eps) + 0.5
+    shown, perturbation = number_key(eps), (attacked - clean) / (2 * eps) + 0.5
     titles = [[f"predicted: {name}" for name in before], [""] * len(before), [f"predicted: {name}" for name in after]]
-    title = f"Adversarial examples by PGD, eps {eps:g}"
+    title = f"Adversarial examples by PGD, eps {shown}"
     rows = ("original", "perturbation", "perturbed")
     plots.draw_pictures([list(clean), list(perturbation), list(attacked)], titles, path, title=title, row_titles=rows)
     caption = (
         "Top: images classified correctly. Middle: the perturbation found by PGD, magnified (black and white are "
-        f"-{eps:g} and +{eps:g}). Bottom: the perturbed images, now misclassified."
+        f"-{shown} and +{shown}). Bottom: the perturbed images, now misclassified."
     )
     return [
         single_figure(

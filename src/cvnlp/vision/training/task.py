@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvnlp.data import prepared
+from cvnlp.data.prepared import VisionFacts
 from cvnlp.networks import MEMORY_FORMAT
 from cvnlp.params.runs import VisionTrain
 from cvnlp.training.base_task import BaseTask
@@ -20,11 +22,12 @@ class ClassifierTask(BaseTask):
     """Batches, loss and validation, with or without gradients.
 
     `losses` float (N,), with pruning: the loss of each training image when it was last trained on; `sample_weights`
-    float (N,): the weight of each in the current epoch.
+    float (N,): the weight of each in the current epoch. `background`: the label of the background class, if any.
     """
 
     options: VisionTrain
     class_weights: Tensor | None = None
+    background: int | None = None
     losses: Tensor
     sample_weights: Tensor
 
@@ -37,6 +40,7 @@ class ClassifierTask(BaseTask):
             self.register_buffer("losses", torch.full((count_images(self.folder, "train"),), torch.inf))
 
     def on_fit_start(self) -> None:
+        self.background = prepared.read_facts(self.folder, VisionFacts).background
         if self.options.class_weights == "balanced":
             self.class_weights = class_weights(self.folder).to(self.device)
 
@@ -77,9 +81,11 @@ class ClassifierTask(BaseTask):
 
     def validation_step(self, batch: ImageBatch) -> None:
         logits = self.evaluated(batch.images).float()
-        count = len(batch.labels)
-        self.tally("validation_nll", F.cross_entropy(logits, batch.labels, reduction="sum"), count)
-        self.tally("validation_accuracy", (logits.argmax(1) == batch.labels).sum(), count)
+        self.tally("validation_nll", F.cross_entropy(logits, batch.labels, reduction="sum"), len(batch.labels))
+        correct = logits.argmax(1) == batch.labels
+        if self.background is not None:  # the accuracy is comparable with that of networks without this class
+            correct = correct[batch.labels != self.background]
+        self.tally("validation_accuracy", correct.sum(), len(correct))
 
 
 class Task(ClassifierTask):
