@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,37 @@ def test_prepare_replaces_the_files_of_an_interrupted_run(tmp_path: Path) -> Non
     names = {path.name for path in folder.iterdir()}
     assert "facts.json" in names
     assert not [name for name in names if name.endswith(".partial")]
+
+
+STOPPED = """
+import os, sys
+from cvnlp.stages import command_line
+
+number = int(sys.argv.pop())
+
+def evaluate(run, root):
+    os.kill(os.getpid(), number)
+    print("finished")
+
+command_line.run(evaluate, item="run")
+"""
+
+
+def stop(number: signal.Signals, **options: Any) -> Any:
+    words = ["--run", "first", str(int(number))]
+    return subprocess.run(
+        [sys.executable, "-c", STOPPED, *words], capture_output=True, text=True, check=False, **options
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_stage_with_one_line_and_the_exit_code_of_shells(number: signal.Signals) -> None:
+    done = stop(number)
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert done.stderr == f"evaluate first: interrupted ({number.name})\n"
+
+
+def test_a_signal_that_the_parent_ignores_stays_ignored() -> None:
+    """As SIGHUP under nohup."""
+    done = stop(signal.SIGHUP, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "finished\n", "")

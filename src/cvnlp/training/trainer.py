@@ -29,6 +29,7 @@ logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+LAST = "last.ckpt"  # the state after the last finished epoch
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def fit(task: BaseTask, *, run: str, resume: Path, logger: Logger, devices: int 
     history = History()
     best = ModelCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
     trainer = _trainer(options, [EpochSeed(task.seed), history, best], run, resume, logger, devices)
-    checkpoint = resume / "last.ckpt"
+    checkpoint = resume / LAST
     trainer.fit(task, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
     rows = history.rows
     if not rows or not math.isfinite(rows[-1][MONITOR]):
@@ -75,6 +76,15 @@ def fit(task: BaseTask, *, run: str, resume: Path, logger: Logger, devices: int 
     _load_best(task, Path(best.best_model_path))
     best_epoch = int(min(rows, key=lambda row: row[MONITOR])["epoch"])
     return Fitted(history=rows, best_epoch=best_epoch, seconds=task.seconds, examples=task.examples)
+
+
+def finished_epochs(resume: Path) -> int:
+    """The number of epochs after which the state in the folder `resume` was saved; 0 without one."""
+    checkpoint = resume / LAST
+    if not checkpoint.is_file():
+        return 0
+    epoch: int = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["epoch"]
+    return epoch + 1
 
 
 def _load_best(task: BaseTask, checkpoint: Path) -> None:
@@ -89,7 +99,7 @@ def _trainer(
     options: Train, callbacks: list[Callback], run: str, resume: Path, logger: Logger, devices: int
 ) -> pl.Trainer:
     """Lightning's trainer, which stops early and saves its state after every epoch in `resume`."""
-    last = ModelCheckpoint(resume, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    last = ModelCheckpoint(resume, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
     stop = ResumableEarlyStopping(MONITOR, patience=options.patience or options.epochs, min_delta=0.0)
     terminal = sys.stderr.isatty()
     precision: Any = PRECISIONS[options.precision]
