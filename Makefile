@@ -7,7 +7,6 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 # as the stages in dvc.yaml
 export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
-MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlflow.db
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
@@ -45,8 +44,8 @@ format: $(STAMP)  ## fix what ruff can fix
 	ruff check --fix .
 	ruff format .
 
-ui: $(STAMP)  ## show the runs in MLflow: http://127.0.0.1:5000 (PORT=... for another)
-	mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 --backend-store-uri "$(MLFLOW_TRACKING_URI)"
+ui: $(STAMP)  ## show the runs in MLflow, on port 5000 (PORT=... for another)
+	cvnlp ui --port $(PORT)
 
 bench: $(STAMP)  ## measure speed as ratios to a baseline in the same run
 	python benchmarks/speed.py
@@ -63,6 +62,6 @@ lock: $(STAMP)  ## resolve requirements.in into requirements.lock, with the newe
 		--custom-compile-command 'make lock' --upgrade requirements.in --output-file requirements.lock
 
 clean:  ## remove the environment, caches, MLflow's database and all data except data/raw and data/own
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache mlflow mlflow.db* mlruns dvc_plots .dvc/cache .dvc/tmp
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache mlflow mlflow.db* .mlflow.lock mlruns dvc_plots .dvc/cache .dvc/tmp
 	find data -mindepth 1 -maxdepth 1 ! -name raw ! -name own ! -name README.md -exec rm -rf {} +
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -177,6 +177,7 @@ RUN = {  # the attributes of RunPaths that each stage reads and writes
 }
 UNDECLARED = {
     "durations": "seconds, host and date differ every time: no result",
+    "records": "commit, date and MLflow run of each training, for the same reason",
     "resume": "the state of an interrupted training, removed when the stage ends",
     "figures": "a part of the report's figures",
 }
@@ -294,3 +295,9 @@ def test_block_of_a_stage_reruns_that_stage_alone(kind: str) -> None:
     for key in PARAMS["runs"]:
         users = {name for name, stage in STAGES.items() if f"runs.{key}.{kind}" in stage.get("params", [])}
         assert users == {f"{kind}@{key}"}
+
+
+def test_the_results_of_a_run_are_all_that_its_stages_write() -> None:
+    run = PROJECT.run("cnn", "mnist_sample")
+    written = {getattr(run, name) for _, names in RUN.values() for name in names}
+    assert set(run.results()) == written | {run.durations, run.records}

@@ -1,6 +1,7 @@
 """Networks as others call them: arrays in, probabilities out, the same as the network's own."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,10 +33,11 @@ def names_of(half: str) -> pytest.MarkDecorator:
 @pytest.mark.parametrize(("half", "name"), NAMES)
 def test_the_example_is_answered_with_probabilities(half: str, name: str) -> None:
     network, config = make_network(half, name)
-    example = config.data.example_input()
+    size = [2 if length == -1 else length for length in config.data.input_shape]
+    example = np.zeros(size, config.data.input_type)
     answer = domains.DOMAINS[half].inference.predict(network, config, example)
     assert isinstance(answer, np.ndarray) and answer.dtype == np.float32
-    assert len(answer) == len(example)
+    assert answer.shape == (2, config.data.outputs)
     assert answer.min() >= 0
     assert answer.sum(1) == pytest.approx(np.ones(len(answer)), abs=1e-5)
 
@@ -82,6 +84,39 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     network, config = make_network("vision", "mlp")
     with pytest.raises(ValueError, match=r"the network expects \(8, 12, 3\)"):
         VISION.predict(network, config, np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_pixels_may_have_either_scale(kind: type) -> None:
+    network, config = make_network("vision", "cnn")
+    pictures = np.random.default_rng(1).integers(0, 256, (5, 8, 12, 3), dtype=np.uint8)
+    expected = VISION.predict(network, config, pictures)
+    assert np.array_equal(VISION.predict(network, config, pictures.astype(kind)), expected)
+    scaled = (pictures / 255).astype(np.float32)
+    assert np.array_equal(VISION.predict(network, config, scaled), expected)
+
+
+@pytest.mark.parametrize("values", [(0.5, 254), (-0.1, 1), (-3, 4), (0, 256), (0, np.nan), (0, np.inf)])
+def test_pixels_of_no_scale_are_refused(values: tuple[float, float]) -> None:
+    network, config = make_network("vision", "mlp")
+    pictures = np.zeros((2, 8, 12, 3), np.float32)
+    pictures[1, :2, 0, 0] = values
+    with pytest.raises(ValueError, match=r"whole numbers from 0 to 255, or numbers from 0 to 1"):
+        VISION.predict(network, config, pictures)
+
+
+@pytest.mark.parametrize("kind", [bool, complex, object, "U1", "datetime64[s]"])
+def test_pixels_that_are_no_numbers_are_refused(kind: Any) -> None:
+    network, config = make_network("vision", "mlp")
+    with pytest.raises(ValueError, match="the network expects numbers"):
+        VISION.predict(network, config, np.zeros((2, 8, 12, 3), kind))
+
+
+@pytest.mark.parametrize("kind", [bool, np.float32, object])
+def test_tokens_that_are_no_integers_are_refused(kind: Any) -> None:
+    network, config = make_network("language", "lstm")
+    with pytest.raises(ValueError, match=r"token ids of type .* must be integers"):
+        LANGUAGE.predict(network, config, np.ones((2, 3), kind))
 
 
 @pytest.mark.parametrize("token", [-1, 11, 1000])

@@ -3,6 +3,7 @@
 dvc.yaml states the same paths as dependencies and outputs; a test compares the two.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,19 @@ class ProjectPaths:
     def run(self, name: str, dataset: str) -> "RunPaths":
         return RunPaths(name, dataset, self.root)
 
+    def leftovers(self, runs: Collection[str], datasets: Collection[str]) -> dict[Path, str]:
+        """Results of runs, and prepared data, of which these are not the names: path -> name.
+
+        Figures are not among them, for `report` replaces them all.
+        """
+        kinds = [(pattern, runs) for pattern in self.run("*", "*").results()] + [(self.prepared("*"), datasets)]
+        found = [
+            (path, path.name.partition(".")[0], names)
+            for pattern, names in kinds
+            for path in sorted(self.root.glob(str(pattern.relative_to(self.root))))
+        ]
+        return {path: name for path, name, names in found if name and name not in names}
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -87,6 +101,11 @@ class RunPaths:
     def durations(self) -> Path:
         """Seconds, speed, host and date of the training; not an output of a stage, for it differs every time."""
         return self.root / "reports/durations" / f"{self.name}.json"
+
+    @property
+    def records(self) -> Path:
+        """Commit, date and MLflow run of the training of each model; no output of a stage, as durations."""
+        return self.root / "data/trainings" / self.name
 
     @property
     def resume(self) -> Path:
@@ -130,6 +149,11 @@ class RunPaths:
     @property
     def figures(self) -> Path:
         return ProjectPaths(self.root).figures / self.name
+
+    def results(self) -> tuple[Path, ...]:
+        """What the stages of the run have written."""
+        reports = (self.training, self.history, self.durations, self.scores, self.attacks, self.attack_table)
+        return *reports, self.insights, self.model, self.records, self.evaluation, self.attack_examples, self.insight
 
 
 @dataclass(frozen=True)

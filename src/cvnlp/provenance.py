@@ -35,20 +35,24 @@ CPUINFO = Path("/proc/cpuinfo")
 EXTENSIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 
 
-def git_tags() -> dict[str, str]:
-    """The commit, whether files differ from it, and DVC's names of stage and experiment, as far as they exist."""
-    commit = _git("rev-parse", "HEAD")
-    tags = (
-        {"git.commit": commit, "git.dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no")))}
-        if commit
-        else {}
-    )
+def training_tags(fingerprint: str) -> dict[str, str]:
+    """Tags of the training that starts now: its fingerprint, the commit and whether code or settings differ from it,
+    and DVC's names of stage and experiment, as far as they exist.
+    """
+    tags = {"training": fingerprint}
+    if commit := _git("rev-parse", "HEAD"):
+        tags |= {"git.commit": commit, "git.dirty": str(_differs())}
     names = {
         "dvc.stage": "DVC_STAGE",
         "dvc.experiment": "DVC_EXP_NAME",
         "dvc.experiment.baseline": "DVC_EXP_BASELINE_REV",
     }
     return tags | {tag: os.environ[variable] for tag, variable in names.items() if os.environ.get(variable)}
+
+
+def _differs() -> bool:
+    """Whether code, params.yaml or dvc.yaml differ from the commit. Results do during every `dvc repro`."""
+    return bool(_code().get("changed")) or bool(_git("status", "--porcelain", "--", "params.yaml", "dvc.yaml"))
 
 
 def _code() -> dict[str, Any]:

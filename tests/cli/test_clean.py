@@ -10,6 +10,7 @@ import pytest
 
 from cvnlp import cli, files, provenance
 from cvnlp.params import read_params
+from cvnlp.paths import ProjectPaths
 
 PARAMS = """\
 datasets:
@@ -29,6 +30,8 @@ def project(tmp_path: Path, vision_data: Path) -> Path:
     """Folders of `first` that can and cannot be resumed, one of a removed run, and one of a run without its data."""
     files.write_text(tmp_path / "params.yaml", PARAMS)
     shutil.copytree(vision_data, tmp_path / "data/prepared/made")
+    for path in ProjectPaths(tmp_path).run("first", "made").results():
+        files.write_text(path / "file" if not path.suffix else path, "kept")
     block = read_params(tmp_path / "params.yaml").runs["first"]
     key = provenance.training_fingerprint(block, tmp_path / "data/prepared/made")
     for folder in (f"first/{key}", "first/other", "removed/any", "second/any"):
@@ -101,3 +104,17 @@ def test_negative_days_are_refused(clean: Clean, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         clean("--older-than", "-1")
     assert "-1 is negative" in capsys.readouterr().err
+
+
+def test_results_of_runs_that_are_not_in_params_yaml_are_removed_and_listed(project: Path, clean: Clean) -> None:
+    paths = ProjectPaths(project)
+    kept = sorted(path for path in project.rglob("*") if path.is_file() and "resume" not in path.parts)
+    left = [*paths.run("old", "made").results(), paths.prepared("renamed")]
+    for path in left:
+        files.write_text(path / "file" if not path.suffix else path, "left")
+    assert [path for path in left if f"would remove {path}: " not in "\n".join(clean("--dry-run"))] == []
+    assert [path for path in left if not path.exists()] == []
+    lines = clean()
+    names = {path: "renamed" if path == left[-1] else "old" for path in left}
+    assert {f"removed {path}: {name} is not in params.yaml" for path, name in names.items()} <= set(lines)
+    assert sorted(path for path in project.rglob("*") if path.is_file() and "resume" not in path.parts) == kept

@@ -27,26 +27,33 @@ runs:
      train: {epochs: 4, batch_size: 64, augment: {shift: 1}}, attack: {eps: [0.1]}, insight: {}}
 """
 
-# A process that trains and is killed while the metrics of the third epoch are logged
-KILLED = """
-import os, signal, sys
-from pathlib import Path
+# The stage in a process that gets a signal while the metrics of the third epoch are logged
+STOPPED = """
+import os, sys
+from cvnlp.stages import command_line
 from cvnlp.stages import train as stage
+
+number = int(sys.argv.pop())
 
 class Recorder:
     def start_run(self, run, *, note): pass
-    def end_run(self, status, tags=None): pass
+    def end_run(self, status, tags=None): print("MLflow's run:", status)
     def log_metrics(self, values, step):
         if step == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
 stage.Recorder = Recorder
-stage.train("first", Path(sys.argv[1]))
+command_line.run(stage.train, item="run")
 """
 
 
-# The same without the kill
-QUIET = re.sub(r"        if step.*?SIGKILL\)", "        pass", KILLED, flags=re.DOTALL)
+def command(paths: RunPaths, number: int) -> list[str]:
+    """Train until the signal; 0 is none."""
+    return [sys.executable, "-c", STOPPED, "--run", "first", "--root", str(paths.root), str(number)]
+
+
+def stop(paths: RunPaths, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(paths, int(number)), capture_output=True, text=True, check=False)
 
 
 class FakeRecorder:
@@ -106,7 +113,7 @@ def test_model_history_sizes_and_duration_are_written(paths: RunPaths, recorder:
 def test_a_killed_training_is_resumed_to_the_same_bytes(paths: RunPaths, recorder: FakeRecorder) -> None:
     stage.train("first", paths.root)
     whole, history = weights(paths), paths.history.read_bytes()
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(paths.root)], capture_output=True, check=False)
+    killed = stop(paths, signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (folder,) = paths.resume.iterdir()
     recorder.epochs.clear()
@@ -114,6 +121,21 @@ def test_a_killed_training_is_resumed_to_the_same_bytes(paths: RunPaths, recorde
     assert recorder.epochs == [2, 3]
     assert weights(paths) == whole and paths.history.read_bytes() == history
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_training_in_one_line_and_the_next_one_resumes(
+    number: signal.Signals, paths: RunPaths, recorder: FakeRecorder
+) -> None:
+    stopped = stop(paths, number)
+    assert stopped.returncode == 128 + number, stopped.stderr
+    assert stopped.stderr == (
+        f"train first: interrupted ({number.name}): the next `dvc repro` resumes from epoch 3 of 4\n"
+    )
+    assert stopped.stdout.splitlines()[-1] == "MLflow's run: KILLED"
+    assert not paths.model.exists()
+    stage.train("first", paths.root)
+    assert recorder.epochs == [2, 3]
 
 
 def test_an_error_while_saving_fails_the_run_and_keeps_the_training(
@@ -149,7 +171,7 @@ def test_an_interrupt_marks_the_run_as_killed(
 def test_the_state_of_other_params_is_kept_and_used_again(
     paths: RunPaths, recorder: FakeRecorder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(paths.root)], capture_output=True, check=False)
+    killed = stop(paths, signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (folder,) = paths.resume.iterdir()
     params = ProjectPaths(paths.root).params
@@ -180,7 +202,7 @@ def in_a_terminal(command: list[str]) -> str:
 
 
 def test_a_terminal_shows_a_progress_bar_and_a_line_with_the_metrics_of_every_epoch(paths: RunPaths) -> None:
-    written = in_a_terminal([sys.executable, "-c", QUIET, str(paths.root)])
+    written = in_a_terminal(command(paths, 0))
     lines = re.findall(r"train first: epoch (\d)/4: lr .*validation_nll [\d.]+", written)
     assert lines == ["1", "2", "3", "4"]
     assert re.search(r"train first: epoch 2/4: +\d+%", written)

@@ -1,15 +1,21 @@
 """MLflow is completed from the files."""
 
+import os
 import shutil
 from pathlib import Path
 
+import mlflow
+import numpy as np
 import pytest
 
-from cvnlp import domains, files, networks
+from cvnlp import domains, files, networks, provenance
 from cvnlp.data import prepared
 from cvnlp.params import Params, read_params
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.tracking import mlflow_store, sync
+from cvnlp.tracking import mlflow_store, sync, training_record
+from cvnlp.tracking.mlflow_store import Store
+from cvnlp.tracking.run_metadata import describe
+from cvnlp.tracking.training_record import TrainingRecord
 from make_networks import make_config
 
 RUN = """
@@ -85,3 +91,123 @@ def test_changed_scores_of_the_same_model_are_updated(project: Project) -> None:
     assert sync.sync(settings, runs["rules"], store) == run_id
     assert store.client.get_run(run_id).data.metrics["attack/attacks_of"] == 0.25
     assert len(store.client.search_logged_models([store.experiment])) == 1
+
+
+TAGS = {"training": "0123", "git.commit": "abc", "git.dirty": "False", "dvc.experiment": "brave-mole"}
+RECORD = TrainingRecord(tags=TAGS, ended=1_000_100.0, seconds=100.0, mlflow_run=None)
+ORIGIN = {"training", "git.commit", "git.dirty", "dvc.experiment", "dvc.experiment.baseline", "dvc.stage"}
+
+
+def test_a_run_made_from_files_has_the_origin_of_its_training_and_not_of_the_report(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, runs = project
+    monkeypatch.setenv("DVC_EXP_NAME", "another-experiment")
+    training_record.write(runs["rules"], provenance.model_digest(runs["rules"].model), RECORD)
+    store = mlflow_store.connect()
+    run = store.client.get_run(sync.sync(settings, runs["rules"], store))
+    assert {name: value for name, value in run.data.tags.items() if name in ORIGIN} == TAGS
+    assert run.data.tags["mlflow.source.git.commit"] == "abc"
+    assert (run.info.start_time, run.info.end_time) == (1_000_000_000, 1_000_100_000)
+    assert run.info.status == "FINISHED"
+
+
+def test_a_model_trained_elsewhere_has_no_origin_and_no_duration(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, runs = project
+    monkeypatch.setenv("DVC_EXP_NAME", "another-experiment")
+    training_record.write(runs["rules"], "0123456789abcdef of another model", RECORD)
+    store = mlflow_store.connect()
+    run = store.client.get_run(sync.sync(settings, runs["rules"], store))
+    assert not ORIGIN & set(run.data.tags) and "mlflow.source.git.commit" not in run.data.tags
+    assert (run.info.status, run.info.end_time) == ("FINISHED", None)
+
+
+def interrupted(store: Store, settings: Params, run: RunPaths, **tags: str) -> str:
+    """A run that MLflow has lost sight of after its first epoch."""
+    run_id = store.create_run(describe(settings, run, TAGS | tags), started=1_000_000.0)
+    store.log_metrics(run_id, {"validation_nll": 2.5}, 0)
+    return run_id
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "KILLED"])
+def test_the_run_of_a_training_during_which_mlflow_failed_is_completed(project: Project, status: str) -> None:
+    settings, runs = project
+    store = mlflow_store.connect()
+    run_id = interrupted(store, settings, runs["rules"], host="another")
+    store.client.update_run(run_id, status=status)
+    digest = provenance.model_digest(runs["rules"].model)
+    training_record.write(runs["rules"], digest, RECORD.model_copy(update={"mlflow_run": run_id}))
+    assert sync.sync(settings, runs["rules"], store) == run_id
+    (run,) = store.find_runs("tags.run = 'rules'")
+    assert (run.info.status, run.info.end_time, run.data.tags["model.sha256"]) == ("FINISHED", 1_000_100_000, digest)
+    history = store.client.get_metric_history(run_id, "validation_nll")
+    assert sorted((entry.step, entry.value) for entry in history) == [(0, 2.5), (1, 1.5)]
+
+
+def test_a_run_that_is_not_in_this_store_is_created(project: Project) -> None:
+    settings, runs = project
+    store = mlflow_store.connect()
+    digest = provenance.model_digest(runs["rules"].model)
+    training_record.write(runs["rules"], digest, RECORD.model_copy(update={"mlflow_run": "f" * 32}))
+    sync.sync(settings, runs["rules"], store)
+    assert len(store.find_runs("tags.run = 'rules'")) == 1
+
+
+def test_what_an_interruption_left_of_a_finished_training_is_marked_killed(project: Project) -> None:
+    settings, runs = project
+    store = mlflow_store.connect()
+    here = {"host": os.uname().nodename}
+    killed = [
+        interrupted(store, settings, runs["rules"], host="another"),
+        interrupted(store, settings, runs["rules"], **here, pid=str(2**22 + 1)),  # above the largest id of a process
+    ]
+    running = [
+        interrupted(store, settings, runs["rules"], **here, pid=str(os.getpid())),
+        interrupted(store, settings, runs["rules"], host="another", training="of other settings"),
+        interrupted(store, settings, runs["twin"], host="another"),
+    ]
+    training_record.write(runs["rules"], provenance.model_digest(runs["rules"].model), RECORD)
+    sync.complete_all(settings, ProjectPaths(), store)
+    statuses = {run.info.run_id: run.info.status for run in store.find_runs("")}
+    assert [statuses.pop(run) for run in killed] == ["KILLED"] * 2
+    assert [statuses.pop(run) for run in running] == ["RUNNING"] * 3
+    assert list(statuses.values()) == ["FINISHED"] * 2
+
+
+def test_a_moved_project_keeps_its_artifacts(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings, runs = project
+    sync.sync(settings, runs["rules"], mlflow_store.connect())
+    moved = tmp_path.parent / f"{tmp_path.name} ? moved #1 (100%)"
+    tmp_path.rename(moved)
+    monkeypatch.chdir(moved)
+    monkeypatch.setenv("DVC_ROOT", str(moved))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # which MLflow sets for this process
+    store = mlflow_store.connect()
+    (run,) = store.find_runs("")
+    assert [entry.path for entry in store.client.list_artifacts(run.info.run_id)] == ["evaluation"]
+    (model,) = store.client.search_logged_models([store.experiment])
+    assert len(mlflow.pyfunc.load_model(model.model_uri).predict(np.zeros((2, 12, 12, 1), np.float32))) == 2
+    sync.sync(settings, runs["twin"], store)
+    assert not tmp_path.exists()
+    assert {path.name for path in moved.iterdir()} == {
+        ".mlflow.lock",
+        "data",
+        "mlflow",
+        "mlflow.db",
+        "params.yaml",
+        "reports",
+    }
+
+
+def test_the_signature_of_a_logged_model_has_its_true_shape(project: Project) -> None:
+    settings, runs = project
+    store = mlflow_store.connect()
+    sync.sync(settings, runs["rules"], store)
+    (model,) = store.client.search_logged_models([store.experiment])
+    signature = mlflow.models.get_model_info(model.model_uri).signature
+    assert signature.inputs.to_dict() == [
+        {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": (-1, 12, 12, 1)}}
+    ]
+    assert signature.outputs.inputs[0].shape == (-1, 10)

@@ -24,9 +24,19 @@ class ImageFormat(Strict):
     mean: PerChannel
     std: PerChannel
 
-    def example_input(self) -> np.ndarray:
-        """Two black images, uint8 (2, H, W, C)."""
-        return np.zeros((2, *self.shape), dtype=np.uint8)
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(N, H, W, C), with -1 for any N."""
+        return (-1, *self.shape)
+
+    @property
+    def input_type(self) -> np.dtype:
+        """Of JSON's numbers, which have no type: float, so that none of either scale of pixels is rounded."""
+        return np.dtype(np.float32)
+
+    @property
+    def outputs(self) -> int:
+        return self.classes
 
 
 class TextFormat(Strict):
@@ -34,9 +44,18 @@ class TextFormat(Strict):
 
     vocabulary_size: PositiveInt
 
-    def example_input(self) -> np.ndarray:
-        """Two texts of three tokens, int64 (2, 3)."""
-        return np.zeros((2, 3), dtype=np.int64)
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(N, T), with -1 for any N and T."""
+        return (-1, -1)
+
+    @property
+    def input_type(self) -> np.dtype:
+        return np.dtype(np.int64)
+
+    @property
+    def outputs(self) -> int:
+        return self.vocabulary_size
 
 
 class _Config(Strict):

@@ -8,6 +8,7 @@ from cvnlp.params import Params, read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.report import build
 from cvnlp.stages import command_line
+from cvnlp.tracking import address
 
 
 def report(root: Path = Path()) -> None:
@@ -20,23 +21,27 @@ def report(root: Path = Path()) -> None:
         run: provenance.model_digest(paths.run(run, block.dataset).model) for run, block in settings.runs.items()
     }
     files.write_json(paths.tracked, digests)
+    if left := paths.leftovers(settings.runs, settings.all_datasets):
+        names = ", ".join(sorted(set(left.values())))
+        print(
+            f"note: results that are not in params.yaml are left: {names}; `cvnlp clean` removes them", file=sys.stderr
+        )
     print(f"report: {paths.report}")
 
 
 def _complete_tracking(settings: Params, paths: ProjectPaths) -> None:
     """A failure of MLflow is one warning: the files are complete without it."""
-    try:
-        from cvnlp.tracking import mlflow_store, sync
+    with address.masked_output():
+        try:
+            from cvnlp.tracking import mlflow_store, sync
 
-        store = mlflow_store.connect()
-        for run, block in settings.runs.items():
-            sync.sync(settings, paths.run(run, block.dataset), store)
-    except Exception as error:
-        what = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        print(
-            f"warning: MLflow is not up to date ({what}); `dvc repro --force --single-item report` tries again",
-            file=sys.stderr,
-        )
+            sync.complete_all(settings, paths, mlflow_store.connect())
+        except Exception as error:
+            print(
+                f"warning: MLflow is not up to date ({address.one_line(error)}); "
+                "`dvc repro --force --single-item report` tries again",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Stage train: data/prepared/<dataset> -> data/models/<run> and the history of the training."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ from cvnlp.params.network_config import NetworkConfig
 from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.stages import command_line
+from cvnlp.tracking import training_record
 from cvnlp.tracking.messages import Status
 from cvnlp.tracking.recorder import Recorder
 from cvnlp.tracking.run_metadata import describe
+from cvnlp.tracking.training_record import TrainingRecord
 from cvnlp.training import distributed, resume
 
 if TYPE_CHECKING:
@@ -42,10 +45,17 @@ def train(run: str, root: Path = Path()) -> None:
     folder = resume.open_folder(paths.resume, key)
     recorder = Recorder()
     network, config = _build(run, block, facts)  # before MLflow has a run: options may not fit the data
-    recorder.start_run(describe(settings, paths), note=folder / "mlflow_run_id")
-    with _ending_run(recorder) as tags:
-        _save(network, config, _fit(run, block, network, paths, folder, recorder.log_metrics), paths)
-        tags["model.sha256"] = provenance.model_digest(paths.model)
+    note, tags = folder / "mlflow_run_id", provenance.training_tags(key)
+    recorder.start_run(describe(settings, paths, tags), note=note)
+    with _ending_run(recorder) as results:
+        with _noting_progress(folder, block.train.epochs):
+            fitted = _fit(run, block, network, paths, folder, recorder.log_metrics)
+        _save(network, config, fitted, paths)
+        results["model.sha256"] = provenance.model_digest(paths.model)
+    record = TrainingRecord(
+        tags=tags, ended=time.time(), seconds=fitted.seconds, mlflow_run=note.read_text() if note.is_file() else None
+    )
+    training_record.write(paths, results["model.sha256"], record)
     # Last of all: if the process is killed before this line, the repeated stage has the result at once
     if folder.exists():
         resume.remove(folder)
@@ -64,6 +74,20 @@ def _ending_run(recorder: Recorder) -> Iterator[dict[str, str]]:
         raise
     finally:
         recorder.end_run(status, tags)
+
+
+@contextlib.contextmanager
+def _noting_progress(folder: Path, epochs: int) -> Iterator[None]:
+    """Add to an interruption where the next `dvc repro` resumes the training whose state is in `folder`."""
+    try:
+        yield
+    except command_line.Stopped as stopped:
+        from cvnlp.training import trainer
+
+        done = trainer.finished_epochs(folder)
+        resumed = f"resumes from epoch {done + 1} of {epochs}" if done < epochs else "saves the trained model"
+        stopped.add_note(f"the next `dvc repro` {resumed}")
+        raise
 
 
 def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module", NetworkConfig]:

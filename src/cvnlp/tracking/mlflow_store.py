@@ -1,4 +1,4 @@
-"""Access to the MLflow experiment of this project: connect, create runs, log metrics, mark orphaned runs."""
+"""Access to the MLflow experiment of this project: connect, create and end runs, log metrics, mark orphaned runs."""
 
 import contextlib
 import json
@@ -6,9 +6,8 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 from filelock import FileLock
@@ -16,10 +15,13 @@ from filelock import FileLock
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 
 import mlflow
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, Run
+from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
+from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.tracking import MlflowClient
 
+from cvnlp.tracking import address, relocation
 from cvnlp.tracking.run_metadata import RunMetadata
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -28,19 +30,6 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 EXPERIMENT = "cvnlp"
 LOCK_TIMEOUT = 120  # seconds to wait for another process that creates the database
 SYSTEM_METRICS_INTERVAL = 2  # seconds
-
-
-def project_root() -> Path:
-    """The project's folder, also within DVC's temporary ones: $DVC_ROOT, else the nearest folder with dvc.yaml."""
-    if "DVC_ROOT" in os.environ:
-        return Path(os.environ["DVC_ROOT"]).resolve()
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), here)
-
-
-def tracking_uri() -> str:
-    """$MLFLOW_TRACKING_URI, else a SQLite database in the project's folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
 
 
 @dataclass(frozen=True)
@@ -54,35 +43,66 @@ class Store:
         """Runs that meet `condition`, in MLflow's search syntax, newest first."""
         return list(self.client.search_runs([self.experiment], condition, order_by=["attributes.start_time DESC"]))
 
+    def get_run(self, run_id: str) -> Run | None:
+        """The run with this id; None if this store has none, or it was deleted."""
+        try:
+            run = self.client.get_run(run_id)
+        except MlflowException:
+            return None
+        usable = run.info.experiment_id == self.experiment and run.info.lifecycle_stage == LifecycleStage.ACTIVE
+        return run if usable else None
+
     def mark_orphaned_runs_killed(self) -> None:
         """Set the status KILLED for running runs of this host whose process no longer exists."""
-        host = os.uname().nodename
-        for run in self.find_runs(f"attributes.status = 'RUNNING' and tags.host = '{host}'"):
-            if not psutil.pid_exists(int(run.data.tags.get("pid", "0"))):
+        for run in self.find_runs(f"attributes.status = 'RUNNING' and tags.host = '{os.uname().nodename}'"):
+            if not may_be_alive(run):
                 self.client.set_terminated(run.info.run_id, status="KILLED")
 
-    def create_run(self, run: RunMetadata, tags: Mapping[str, str] | None = None) -> str:
-        """Create a run with its params, data set and tags, those of `run` and `tags`; returns its id."""
+    def create_run(
+        self, run: RunMetadata, tags: Mapping[str, str] | None = None, *, started: float | None = None
+    ) -> str:
+        """Create a run with its params, data set and tags, those of `run` and `tags`; returns its id.
+
+        `started`: seconds since the epoch, by default now.
+        """
         known = run.tags | dict(tags or {})
         displayed = {  # MLflow's own names of these tags, which its pages show
             "mlflow.source.name": known.get("dvc.stage", "cvnlp"),
             "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": known.get("git.commit", ""),
+            **({"mlflow.source.git.commit": known["git.commit"]} if "git.commit" in known else {}),
         }
-        created = self.client.create_run(self.experiment, run_name=run.name, tags=known | displayed)
+        begin = None if started is None else int(started * 1000)
+        created = self.client.create_run(self.experiment, begin, known | displayed, run.name)
         run_id: str = created.info.run_id
         self.client.log_batch(run_id, params=[Param(key, value) for key, value in run.params.items()])
         data = Dataset(run.dataset.name, run.dataset.digest, "local", json.dumps({"uri": run.dataset.source}))
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
         return run_id
 
+    def finish(self, run_id: str, *, ended: float | None) -> None:
+        """Set the status FINISHED; `ended`: seconds since the epoch. If it is None, the run has no duration."""
+        if ended is None:
+            self.client.update_run(run_id, status="FINISHED")
+        else:
+            self.client.set_terminated(run_id, status="FINISHED", end_time=int(ended * 1000))
+
     def log_metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
         now = int(time.time() * 1000)
         self.client.log_batch(run_id, metrics=[Metric(key, value, now, step) for key, value in values.items()])
 
+    def logged_epochs(self, run_id: str, names: Iterable[str]) -> set[int]:
+        """The epochs of which the run has one of these metrics; those of an epoch are logged together."""
+        return {entry.step for name in names for entry in self.client.get_metric_history(run_id, name)}
+
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         for key, value in tags.items():
             self.client.set_tag(run_id, key, value)
+
+
+def may_be_alive(run: Run) -> bool:
+    """Whether the process that records the run may still exist; only those of this host can be looked up."""
+    tags = run.data.tags
+    return tags.get("host") == os.uname().nodename and psutil.pid_exists(int(tags.get("pid", "0")))
 
 
 def connect() -> Store:
@@ -91,29 +111,41 @@ def connect() -> Store:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # "View run ... at", several lines a run
     # logged models have a signature, so that MLflow's warning about a missing input example does not apply
     warnings.filterwarnings("ignore", module=r"mlflow\.pyfunc")
-    mlflow.set_tracking_uri(tracking_uri())
-    with FileLock(project_root() / ".mlflow.lock", timeout=LOCK_TIMEOUT):
-        client = MlflowClient(tracking_uri=tracking_uri())
-        existing = client.get_experiment_by_name(EXPERIMENT)
-        experiment: str = existing.experiment_id if existing else _create_experiment(client)
+    uri = address.tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    with FileLock(address.project_root() / ".mlflow.lock", timeout=LOCK_TIMEOUT):
+        client = MlflowClient(tracking_uri=uri)
+        experiment = _open_experiment(client, uri)
     mlflow.set_experiment(experiment_id=experiment)  # where models are logged
     return Store(client, experiment)
 
 
-def _create_experiment(client: MlflowClient) -> str:
-    # without a location of its own, an experiment's artifacts would go to the current folder
-    location = (project_root() / "mlflow").as_uri() if tracking_uri().startswith("sqlite:") else None
-    experiment: str = client.create_experiment(EXPERIMENT, artifact_location=location)
-    return experiment
+def _open_experiment(client: MlflowClient, uri: str) -> str:
+    # without a location of its own, the artifacts of an experiment in a database would go to the current folder
+    location = (address.project_root() / "mlflow").as_uri() if address.is_database(uri) else None
+    existing = client.get_experiment_by_name(EXPERIMENT)
+    if existing is None:
+        created: str = client.create_experiment(EXPERIMENT, artifact_location=location)
+        return created
+    if location and uri == address.own_database() and existing.artifact_location != location:
+        relocation.move_artifacts(uri, existing.artifact_location, location)
+    found: str = existing.experiment_id
+    return found
 
 
 @contextlib.contextmanager
 def system_metrics(run_id: str) -> Iterator[None]:
-    """Log processor, memory, disk and GPU usage of this machine to the run while the block runs."""
+    """Log processor, memory, disk and GPU usage of this machine to the run while the block runs, if MLflow's variable
+    MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING is true. These are a dozen metrics that every comparison would begin with.
+    """
+    if not MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
+        yield
+        return
     monitor = SystemMetricsMonitor(
-        run_id, sampling_interval=SYSTEM_METRICS_INTERVAL, resume_logging=True, tracking_uri=tracking_uri()
+        run_id, sampling_interval=SYSTEM_METRICS_INTERVAL, resume_logging=True, tracking_uri=address.tracking_uri()
     )
     monitor.start()
     try:

@@ -82,7 +82,7 @@ def _open_run(start: Start) -> "tuple[Store, str]":
     store = mlflow_store.connect()
     store.mark_orphaned_runs_killed()
     run_id = start.note.read_text() if start.note.is_file() else ""
-    if run_id:
+    if store.get_run(run_id):  # $MLFLOW_TRACKING_URI may have changed since the interruption
         store.client.update_run(run_id, status="RUNNING")
     else:
         run_id = store.create_run(start.run)
@@ -113,15 +113,18 @@ def _record(messages: Iterator[Message]) -> None:
 
 def main() -> None:
     """Record what arrives on standard input; any failure is one warning."""
+    from cvnlp.tracking import address
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        _record(parse(line) for line in io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"))
-    except Exception as error:
-        print(
-            f"warning: not recorded in MLflow ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            "the files are complete, and the report stage adds the run",
-            file=sys.stderr,
-        )
+    with address.masked_output():
+        try:
+            _record(parse(line) for line in io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"))
+        except Exception as error:
+            print(
+                f"warning: not recorded in MLflow ({address.one_line(error)}); "
+                "the files are complete, and the report stage adds the run",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":

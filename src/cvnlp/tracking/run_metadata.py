@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from cvnlp import files, provenance
+from cvnlp import files
 from cvnlp.params import Params
 from cvnlp.paths import RunPaths
 
@@ -31,8 +31,8 @@ class RunMetadata(BaseModel):
     dataset: DatasetReference
 
 
-def describe(settings: Params, run: RunPaths) -> RunMetadata:
-    """The metadata of a run of params.yaml.
+def describe(settings: Params, run: RunPaths, tags: Mapping[str, str]) -> RunMetadata:
+    """The metadata of a run of params.yaml, with `tags` that tell where its training comes from.
 
     Only params that decide the training are included: MLflow refuses to change a param, while evaluation, attack and
     insight may be repeated with others on the same model.
@@ -43,7 +43,7 @@ def describe(settings: Params, run: RunPaths) -> RunMetadata:
     return RunMetadata(
         name=run.name,
         params={key: str(value) for key, value in flatten(params).items()},
-        tags=provenance.git_tags() | {"domain": block.domain, "run": run.name},
+        tags={**tags, "domain": block.domain, "run": run.name},
         dataset=DatasetReference(
             name=run.dataset,
             digest=files.sha256(run.prepared / "facts.json")[:DIGEST_LENGTH],

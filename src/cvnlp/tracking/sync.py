@@ -17,19 +17,33 @@ from mlflow.types import Schema, TensorSpec
 from cvnlp import files, provenance
 from cvnlp.params import Params
 from cvnlp.params.network_config import parse_config
-from cvnlp.paths import RunPaths
+from cvnlp.paths import ProjectPaths, RunPaths
+from cvnlp.tracking import mlflow_store, training_record
 from cvnlp.tracking.mlflow_store import Store
 from cvnlp.tracking.run_metadata import describe
+from cvnlp.tracking.training_record import TrainingRecord
 
 # what a logged model needs; without this list MLflow would pin this machine's own build of torch
 REQUIREMENTS = ("torch", "numpy", "safetensors", "pydantic", "ruamel.yaml")
 
 
+def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
+    """Complete the runs of all models of params.yaml, and mark those as killed that no process records any more."""
+    store.mark_orphaned_runs_killed()
+    for run, block in settings.runs.items():
+        sync(settings, paths.run(run, block.dataset), store)
+
+
 def sync(settings: Params, run: RunPaths, store: Store) -> str:
     """Complete the MLflow run of one model, creating it if it is missing; returns its id."""
     digest = provenance.model_digest(run.model)
-    entry = _find(store, run.name, digest) or _create(settings, run, store, digest)
+    record = training_record.read(run, digest)
+    entry = _find(store, run.name, digest, record) or _create(settings, run, store, record)
     run_id: str = entry.info.run_id
+    if entry.info.status != "FINISHED":
+        _finish(run, run_id, store, digest, record)
+    if record:
+        _mark_repetitions_killed(store, run.name, record)
     state = provenance.digest([files.sha256(path) for path in _evidence(run)])
     if entry.data.tags.get("report.sha256") == state:
         return run_id
@@ -43,19 +57,44 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     return run_id
 
 
-def _find(store: Store, run: str, digest: str) -> Run | None:
-    """The newest run of this name with this model; two runs of params.yaml may train the same model."""
-    return next(iter(store.find_runs(f"tags.`model.sha256` = '{digest}' and tags.run = '{run}'")), None)
+def _find(store: Store, run: str, digest: str, record: TrainingRecord | None) -> Run | None:
+    """The newest run of this name with this model, or the one that recorded its training until MLflow failed.
+
+    Two runs of params.yaml may train the same model.
+    """
+    found = store.find_runs(f"tags.`model.sha256` = '{digest}' and tags.run = '{run}'")
+    if found:
+        return found[0]
+    recorded = store.get_run(record.mlflow_run) if record and record.mlflow_run else None
+    return recorded if recorded and "model.sha256" not in recorded.data.tags else None
 
 
-def _create(settings: Params, run: RunPaths, store: Store, digest: str) -> Run:
-    """Create a run from the files alone: params, data set, the metrics of every epoch."""
-    run_id = store.create_run(describe(settings, run), {"model.sha256": digest, "from": "files"})
-    for row in pd.read_csv(run.history).to_dict("records"):
-        epoch = int(row.pop("epoch"))
-        store.log_metrics(run_id, {str(name): value for name, value in row.items() if np.isfinite(value)}, epoch)
-    store.client.set_terminated(run_id)
+def _create(settings: Params, run: RunPaths, store: Store, record: TrainingRecord | None) -> Run:
+    """Create a run from the files alone. Without a record, its commit, date and duration are unknown."""
+    tags = record.tags if record else {}
+    started = record.ended - record.seconds if record else None
+    run_id = store.create_run(describe(settings, run, tags), {"from": "files"}, started=started)
     return store.client.get_run(run_id)
+
+
+def _finish(run: RunPaths, run_id: str, store: Store, digest: str, record: TrainingRecord | None) -> None:
+    """Log the epochs that the run lacks, and end it: its model is complete."""
+    history = pd.read_csv(run.history).set_index("epoch").drop(columns="step")
+    logged = store.logged_epochs(run_id, history.columns)
+    for epoch, row in history.iterrows():
+        if epoch not in logged:
+            values = {str(name): float(value) for name, value in row.items() if np.isfinite(value)}
+            store.log_metrics(run_id, values, int(str(epoch)))
+    store.set_tags(run_id, {"model.sha256": digest})
+    store.finish(run_id, ended=record.ended if record else None)
+
+
+def _mark_repetitions_killed(store: Store, run: str, record: TrainingRecord) -> None:
+    """Mark runs of a finished training as killed which an interruption left behind, also on other hosts."""
+    condition = f"attributes.status = 'RUNNING' and tags.run = '{run}' and tags.training = '{record.tags['training']}'"
+    for other in store.find_runs(condition):
+        if other.info.start_time < record.ended * 1000 and not mlflow_store.may_be_alive(other):
+            store.client.set_terminated(other.info.run_id, status="KILLED")
 
 
 def _evidence(run: RunPaths) -> list[Path]:
@@ -83,9 +122,8 @@ def _later_params(settings: Params, run: RunPaths) -> dict[str, str]:
 def _log_model(run: RunPaths, run_id: str, digest: str) -> None:
     path = run.model / "config.json"
     config = parse_config(path, files.read_json(path))
-    example = config.data.example_input()
-    inputs = Schema([TensorSpec(example.dtype, (-1, *([-1] * (example.ndim - 1))))])
-    outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1))])
+    inputs = Schema([TensorSpec(config.data.input_type, config.data.input_shape)])
+    outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, config.data.outputs))])
     Model.log(  # adds to a finished run without starting it again
         artifact_path=None,
         name=run.name,

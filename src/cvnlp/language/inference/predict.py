@@ -14,11 +14,13 @@ from cvnlp.params.network_config import LanguageConfig
 def predict(network: Network, config: LanguageConfig, inputs: np.ndarray) -> np.ndarray:
     """Probabilities float32 (N, vocabulary) of the token that follows each text, int (N, T).
 
-    ValueError for other shapes, and for ids outside the vocabulary.
+    ValueError for other shapes and types, and for ids outside the vocabulary.
     """
     size = config.data.vocabulary_size
     if inputs.ndim != 2 or not inputs.size:
         raise ValueError(f"texts of shape {inputs.shape}, but token ids have the shape (N, T), with N and T at least 1")
+    if not np.issubdtype(inputs.dtype, np.integer):
+        raise ValueError(f"token ids of type {inputs.dtype}: they must be integers")
     if inputs.min() < 0 or inputs.max() >= size:
         raise ValueError(f"token ids must be from 0 to {size - 1}, not {inputs.min()} to {inputs.max()}")
     tokens = torch.from_numpy(inputs.astype(np.int64)).to(next(network.parameters()).device)

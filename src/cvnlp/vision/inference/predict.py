@@ -46,21 +46,37 @@ def predict_split(
 
 
 def predict(network: nn.Module, config: VisionConfig, inputs: np.ndarray) -> np.ndarray:
-    """Class probabilities float32 (N, classes) of images uint8 (N, H, W, C).
+    """Class probabilities float32 (N, classes) of images (N, H, W, C): uint8, or numbers of one of the two scales.
 
-    ValueError for another type, or for images of another shape than those that the network was trained on.
+    All pixels of a call are whole numbers from 0 to 255, or numbers from 0 to 1; only zeros and ones are of the second
+    scale. ValueError for other values or types, or for another shape than the images that the network was trained on.
     """
     if inputs.shape[1:] != config.data.shape:
         raise ValueError(f"images of shape {inputs.shape[1:]}: the network expects {config.data.shape}")
-    if inputs.dtype != np.uint8:
-        raise ValueError(f"pixels of type {inputs.dtype}: the network expects uint8, from 0 to 255")
-    return predict_probabilities(network, _batches(inputs))
+    if inputs.dtype == np.uint8:
+        return predict_probabilities(network, map(to_tensor, _batches(inputs)))
+    if not np.issubdtype(inputs.dtype, np.number) or np.iscomplexobj(inputs):
+        raise ValueError(f"pixels of type {inputs.dtype}: the network expects numbers")
+    scaled = _scale_to_one(np.asarray(inputs, dtype=np.float32))
+    return predict_probabilities(network, (torch.from_numpy(batch).permute(0, 3, 1, 2) for batch in _batches(scaled)))
 
 
-def _batches(pixels: np.ndarray) -> Iterator[Tensor]:
+def _scale_to_one(pixels: np.ndarray) -> np.ndarray:
+    """Pixels from 0 to 255 divided by 255, others as they are."""
+    low, high = (float(pixels.min()), float(pixels.max())) if pixels.size else (0.0, 0.0)
+    if low >= 0 and high <= 1:
+        return pixels
+    if low >= 0 and high <= 255 and np.array_equal(pixels, np.rint(pixels)):
+        return pixels / np.float32(255)
+    raise ValueError(
+        f"pixels from {low:g} to {high:g}: the network expects whole numbers from 0 to 255, or numbers from 0 to 1"
+    )
+
+
+def _batches(pixels: np.ndarray) -> Iterator[np.ndarray]:
     """At least one batch, which is empty if there are no images."""
     for start in range(0, max(len(pixels), 1), EVALUATION_BATCH_SIZE):
-        yield to_tensor(np.array(pixels[start : start + EVALUATION_BATCH_SIZE]))
+        yield np.array(pixels[start : start + EVALUATION_BATCH_SIZE])
 
 
 def _device_of(network: nn.Module) -> torch.device:
