@@ -73,6 +73,8 @@ def test_the_link_opens_the_training_view_of_the_projects_experiment(project: Pa
     output, errors = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in output + errors
+    with pytest.raises(requests.ConnectionError):
+        requests.get(server, timeout=60)
 
 
 def test_a_used_port_is_named(project: Path, port: int) -> None:

@@ -1,6 +1,8 @@
 """MLflow's pages of the runs: those of a server, or served on this machine alone."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -50,10 +52,18 @@ def _check_free(port: int) -> None:
 
 
 def _serve(uri: str, port: int) -> None:
-    """One worker, for each has all of MLflow in memory; the address may hold a password, so it is no argument."""
+    """One worker, for each has all of MLflow in memory; the address may hold a password, so it is no argument.
+
+    The server does not get Ctrl-C, after which it prints a traceback, but SIGTERM when this process ends.
+    """
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
     environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
-    with subprocess.Popen(command, env=environment) as server:
-        code = server.wait()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with subprocess.Popen(command, env=environment, start_new_session=True) as server:
+        try:
+            code = server.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
     if code:
         raise ChildProcessError(f"`mlflow ui` has ended with exit code {code}")
