@@ -247,3 +247,11 @@ def test_the_whole_text_is_one_window(language_data: Path) -> None:
 def test_tokens_are_counted_in_chunks() -> None:
     tokens = np.random.default_rng(0).integers(0, 7, 100).astype(np.uint16)
     assert count_tokens(tokens, 9, chunk=13).tolist() == np.bincount(tokens, minlength=9).tolist()
+
+
+def test_windows_are_cut_on_the_device_that_has_the_text() -> None:
+    windows = Windows(make_tokens(8), START, columns=3, window=2)
+    shapes = [batch.inputs.shape for batch in windows]
+    moved = list(windows.to(torch.device("meta")))
+    assert {part.device.type for batch in moved for part in batch[:2]} == {"meta"}
+    assert [batch.targets.shape for batch in moved] == shapes

@@ -99,3 +99,16 @@ def test_the_kernels_have_a_momentum_of_their_own() -> None:
 def test_a_network_without_hidden_kernels_is_refused(network: nn.Module, reason: str) -> None:
     with pytest.raises(ValueError, match=f"muon.*{reason}.*sgd or adamw"):
         make_muon(network)
+
+
+def test_a_learning_rate_may_be_a_tensor() -> None:
+    """As in a step that a GPU repeats."""
+    found = []
+    for rate in (0.1, torch.tensor(0.1)):
+        network = make_network()
+        muon = make_muon(network)
+        for group in muon.param_groups:
+            group["lr"] = rate
+        descend(network, muon, 3)
+        found.append([parameter.detach().clone() for parameter in network.parameters()])
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(*found, strict=True))

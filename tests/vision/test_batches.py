@@ -8,7 +8,7 @@ import torch
 
 from cvnlp.data import prepared
 from cvnlp.params.runs import VisionTrain
-from cvnlp.vision.batches import Batches, split_batches, train_batches
+from cvnlp.vision.batches import Batches, DeviceBatches, split_batches, train_batches
 
 
 def options(batch_size: int) -> VisionTrain:
@@ -125,3 +125,20 @@ def test_a_split_is_read_in_stored_order(vision_data: Path, split: str) -> None:
 def test_a_damaged_array_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"test_images\.npy"):
         split_batches(tmp_path, "test")
+
+
+def test_batches_of_a_device_are_those_of_the_memory_map(coloured_data: Path) -> None:
+    flipped = np.arange(7) % 2 == 0
+    batches = train_batches(coloured_data, options(3), seed=1, epoch=0, flipped=flipped)
+    arrays = [torch.from_numpy(array.copy()) for array in stored(coloured_data, "train")]
+    on_device = DeviceBatches(batches, *arrays)
+    assert len(on_device) == len(batches)
+    for mine, other in zip(on_device, batches, strict=True):
+        assert all(torch.equal(*pair) and pair[0].dtype == pair[1].dtype for pair in zip(mine, other, strict=True))
+        assert mine.images.stride() == other.images.stride()
+
+
+def test_batches_are_cut_on_the_device_of_the_arrays(coloured_data: Path) -> None:
+    arrays = [torch.from_numpy(array.copy()).to("meta") for array in stored(coloured_data, "train")]
+    for batch in DeviceBatches(split_batches(coloured_data, "train", batch_size=3), *arrays):
+        assert {part.device.type for part in batch} == {"meta"}

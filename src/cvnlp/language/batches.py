@@ -58,6 +58,12 @@ class Windows:
         self.window, self.first, self.seed = window, first, seed
         self.per_pass = windows_in(len(tokens), columns, window)
         self.count = self.per_pass if count is None else count
+        self.sides = [torch.from_numpy(side) for side in (self.inputs, self.targets)]
+
+    def to(self, device: torch.device) -> "Windows":
+        """Cut the windows on this device, to which the whole text moves."""
+        self.sides = [side.to(device) for side in self.sides]
+        return self
 
     def __len__(self) -> int:
         return self.count
@@ -69,7 +75,7 @@ class Windows:
             if reset_state:
                 borders = self._borders(text_pass)
             part = slice(borders[position], borders[position + 1])
-            inputs, targets = (torch.from_numpy(side[:, part].astype(np.int64)) for side in (self.inputs, self.targets))
+            inputs, targets = (side[:, part].long() for side in self.sides)
             yield TokenBatch(inputs, targets, reset_state)
 
     def _borders(self, text_pass: int) -> np.ndarray:

@@ -11,24 +11,33 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from cvnlp.data import prepared
 from cvnlp.params.runs import Train
 from cvnlp.training import averaging, optimisers, schedules
+from cvnlp.training.recorded_step import CudaGraph, RecordedStep
 
 MONITOR = "validation_nll"  # nats per image or per token; the best epoch has the lowest
 BATCH_NORM_BATCHES = 100  # from which the batch normalisation of averaged weights gets its means and variances
+FREE_SHARE = 0.5  # of the free memory of a GPU, that data may take
 CHECKPOINTED_FIELDS = ("examples", "seconds", "scores", "first_averaged")
 
 
 class BaseTask(pl.LightningModule):
     """A network in training on the prepared data set in `folder`.
 
-    A half adds its batches, `training_step` and `validation_step`, which call `tally` for each metric. The metrics of
-    an epoch are means over its examples in all processes. They are computed once, at its end: until then nothing waits
-    for the device.
+    A half adds its batches, `loss` and `validation_step`, which call `tally` for each metric. The metrics of an epoch
+    are means over its examples in all processes. They are computed once, at its end: until then nothing waits for the
+    device.
 
     `examples`: number of images or tokens trained on; `seconds`: time of training and validation; `scores`: MONITOR of
-    every epoch; `first_averaged`: the step after which weights are averaged, None until it is known.
+    every epoch; `first_averaged`: the step after which weights are averaged, None until it is known. `state`: what the
+    last batch leaves to the next, tensors in nested tuples. On a GPU, `keeps_data_on_gpu` and `records_steps` make
+    training fast.
     """
+
+    keeps_data_on_gpu = True
+    records_steps = True
+    state: Any = None
 
     def __init__(self, network: nn.Module, options: Train, *, folder: Path, seed: int) -> None:
         super().__init__()
@@ -39,7 +48,9 @@ class BaseTask(pl.LightningModule):
         self.first_averaged: int | None = None
         self._started, self._lr_scale = 0.0, 1.0
         self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, Tensor] = {}
+        self._arrays: dict[str, Tensor] = {}
+        self._recorded: RecordedStep | None = None
 
     def train_batches(self, epoch: int) -> Any:
         """The batches of an epoch; `seed` and `epoch` decide their order."""
@@ -53,6 +64,10 @@ class BaseTask(pl.LightningModule):
         """The input of the network in a training batch."""
         raise NotImplementedError
 
+    def loss(self, batch: Any) -> Tensor:
+        """The loss of a training batch, whose metrics are tallied; the random numbers and `state` advance."""
+        raise NotImplementedError
+
     def derived_metrics(self, means: dict[str, float]) -> dict[str, float]:
         """More metrics, computed from the means of the epoch."""
         return {}
@@ -61,10 +76,34 @@ class BaseTask(pl.LightningModule):
         """Factor of the learning rate for the step on this batch."""
         return 1.0
 
-    def tally(self, name: str, total: Tensor, count: int) -> None:
-        """Add `total`, a sum over `count` examples, to the epoch's mean of `name`."""
-        self._sums[name] = self._sums.get(name, torch.zeros((), device=total.device)) + total.detach().float()
-        self._counts[name] = self._counts.get(name, 0) + count
+    def tally(self, name: str, total: Tensor, count: int | Tensor) -> None:
+        """Add `total`, a sum over `count` examples, to the epoch's mean of `name`.
+
+        In place and on the device: so a recorded step adds to the same sums.
+        """
+        if name not in self._sums:
+            self._sums[name] = torch.zeros((), device=total.device)
+            self._counts[name] = torch.zeros((), dtype=torch.int64, device=total.device)
+        self._sums[name] += total.detach().float()
+        self._counts[name] += count
+
+    def device_arrays(self, *names: str) -> list[Tensor] | None:
+        """These prepared arrays in the memory of the GPU, copied there once; None on the CPU, or if they do not fit."""
+        missing = {name: prepared.load_array(self.folder, name) for name in names if name not in self._arrays}
+        if not self.has_room(sum(array.nbytes for array in missing.values())):
+            return None
+        self._arrays |= {name: torch.from_numpy(array.copy()).to(self.device) for name, array in missing.items()}
+        return [self._arrays[name] for name in names]
+
+    def has_room(self, size: int) -> bool:
+        """Whether the task is on a GPU that has room for data of `size` bytes."""
+        on_gpu = self.device.type == "cuda" and self.keeps_data_on_gpu
+        return on_gpu and size <= FREE_SHARE * torch.cuda.mem_get_info(self.device)[0]
+
+    def can_record_steps(self) -> bool:
+        """Whether a step runs on one GPU, without waiting for it, and with nothing but the learning rate changing."""
+        alone = self.device.type == "cuda" and self.trainer.world_size == 1
+        return alone and self.records_steps and self.options.optimiser.schedule != "one_cycle"
 
     @property
     def evaluated(self) -> nn.Module:
@@ -77,15 +116,33 @@ class BaseTask(pl.LightningModule):
     def val_dataloader(self) -> Any:
         return self.validation_batches()
 
+    def on_train_start(self) -> None:
+        if self.can_record_steps():
+            self._recorded = RecordedStep(self, self.trainer.optimizers[0], CudaGraph())
+
     def on_train_epoch_start(self) -> None:
         self._started = time.perf_counter()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self._lr_scale = self.lr_scale(batch)
 
+    def training_step(self, batch: Any) -> Tensor | None:
+        """The loss; None if the step is recorded, which has then been done with gradients and optimiser."""
+        if self._recorded is None:
+            return self.loss(batch)
+        self._recorded(batch)
+        return None
+
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        if self._recorded is not None:
+            optimizer_closure()
+            return
         with optimisers.scaled_lr(optimizer, self._lr_scale):
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+        if self._recorded is None:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     def on_train_batch_end(self, *_: Any) -> None:
         if self.average is None or self.first_averaged is None:
@@ -115,9 +172,10 @@ class BaseTask(pl.LightningModule):
 
     def _reduced(self) -> tuple[dict[str, float], dict[str, float]]:
         """Sums and counts of the epoch, added up over all processes, and reset."""
-        names = list(self._sums)
-        values = [*(float(total) for total in self._sums.values()), *self._counts.values()]
-        self._sums, self._counts = {}, {}
+        names = [name for name, count in self._counts.items() if count]
+        values = [float(values[name]) for values in (self._sums, self._counts) for name in names]
+        for total in (*self._sums.values(), *self._counts.values()):
+            total.zero_()
         if self.trainer.world_size > 1:
             local = torch.tensor(values, dtype=torch.float64, device=self.device)
             values = self.trainer.strategy.reduce(local, reduce_op="sum").tolist()
@@ -154,8 +212,11 @@ class BaseTask(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         # Lightning refuses to clip for a fused optimiser in mixed precision, because of fp16's scaler, unused here
-        if gradient_clip_val:
-            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+        self.clip_gradient_norm()
+
+    def clip_gradient_norm(self) -> None:
+        if self.options.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["task"] = {name: getattr(self, name) for name in CHECKPOINTED_FIELDS}

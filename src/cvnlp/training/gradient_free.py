@@ -25,6 +25,9 @@ class GradientFree(BaseTask):
 
     network: Any  # a GradientFreeNetwork
 
+    def can_record_steps(self) -> bool:
+        return False
+
     def configure_optimizers(self) -> None:
         """No optimiser: Lightning puts one that does nothing in its place, and so counts steps for its checkpoints."""
 

@@ -45,13 +45,19 @@ class Muon(torch.optim.Optimizer):
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         gradient = gradient.add(parameter, alpha=group["weight_decay"])
-        momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum = state["momentum"]
         momentum.mul_(group["momentum"]).add_(gradient)
         update = gradient.add(momentum, alpha=group["momentum"])  # Nesterov
         if group["kernels"]:
             parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
             update = orthogonal(update.flatten(1)).view_as(update)
-        parameter.add_(update, alpha=-group["lr"])
+        if isinstance(group["lr"], Tensor):  # in a recorded step
+            parameter.addcmul_(update, group["lr"], value=-1.0)
+        else:
+            parameter.add_(update, alpha=-group["lr"])
 
 
 def hidden_kernels(network: nn.Module) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Batches of images, read from the memory maps of a prepared data set."""
+"""Batches of images, read from the memory maps of a prepared data set, or cut on a GPU that holds all of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,9 +60,33 @@ class Batches:
         return ImageBatch(to_tensor(pixels), labels, torch.from_numpy(rows))
 
 
+class DeviceBatches:
+    """The same batches, cut on the device where `images` and `labels`, the arrays of the split, are."""
+
+    def __init__(self, batches: Batches, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels, self.batch_size = images, labels, batches.batch_size
+        self.order = torch.from_numpy(batches.order).to(images.device)
+        self.flipped = None if batches.flipped is None else torch.from_numpy(batches.flipped).to(images.device)
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.batch_size)
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        for rows in self.order.split(self.batch_size):
+            pixels = self.images[rows]
+            if self.flipped is not None:
+                pixels = torch.where(self.flipped[rows].view(-1, 1, 1, 1), pixels.flip(2), pixels)
+            yield ImageBatch(scale(pixels), self.labels[rows].long(), rows)
+
+
 def to_tensor(pixels: np.ndarray) -> Tensor:
     """Convert uint8 (N, H, W, C) to float32 (N, C, H, W) in [0, 1], in torch's memory format channels_last."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    return scale(torch.from_numpy(pixels))
+
+
+def scale(pixels: Tensor) -> Tensor:
+    """As `to_tensor`, from a tensor."""
+    return pixels.permute(0, 3, 1, 2).float() / 255
 
 
 def train_batches(

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.language.models import MODELS, Recurrent
-from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, forward_with_dropped_weights
+from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, drop_weights
 from cvnlp.params.language_networks import DropoutRates, LstmOptions
 from make_networks import language_model
 
@@ -75,7 +75,7 @@ def test_the_same_recurrent_weights_are_dropped_at_all_steps(name: str) -> None:
     layer: Any = build(name).recurrent[0]
     values = torch.randn(4, 9, 6, generator=torch.Generator().manual_seed(3))
     torch.manual_seed(5)
-    found, state = forward_with_dropped_weights(layer, values, None, 0.5)
+    found, state = torch.func.functional_call(layer, drop_weights(layer, 0.5), (values, None))
     torch.manual_seed(5)
     mask = F.dropout(torch.ones_like(layer.weight_hh_l0), 0.5)
     twin = type(layer)(6, 6, batch_first=True)

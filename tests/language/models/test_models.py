@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cvnlp import networks
 from cvnlp.language.batches import IGNORED
 from cvnlp.language.models import MODELS, Recurrent
+from cvnlp.language.models.recurrent import detach_state, gpu_dtype, in_dtype
 from make_networks import language_model, make_config
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))
@@ -328,3 +329,32 @@ def test_a_network_equals_its_formula_step_by_step(name: str, layers: int) -> No
             below = states[number][0]
         expected = below @ network.output.weight.T + network.output.bias
         assert torch.allclose(network(tokens)[0][:, step], expected, atol=1e-12)
+
+
+# On a GPU
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_a_layer_computed_in_another_type_has_its_outputs_and_gradients(name: str) -> None:
+    layer: Any = build(name).recurrent[0]
+    values = torch.randn(3, 5, layer.input_size, generator=torch.Generator().manual_seed(1))
+    state = detach_state(layer(values)[1])
+    expected, after = layer(values, state)
+    found, end = in_dtype(torch.float64, layer, {}, values, state)
+    assert found.dtype == torch.float64
+    assert torch.allclose(found.float(), expected, atol=1e-5)
+    for mine, other in zip(parts_of(end), parts_of(after), strict=True):
+        assert torch.allclose(mine.float(), other, atol=1e-5)
+    weights = [*layer.parameters()]
+    gradients = [torch.autograd.grad(outputs.square().sum(), weights) for outputs in (found, expected)]
+    for mine, other in zip(*gradients, strict=True):
+        assert mine.dtype == torch.float32
+        assert torch.allclose(mine, other, atol=1e-4)
+
+
+@pytest.mark.parametrize(("version", "dtype"), [(None, torch.float32), (91200, torch.float32), (91300, torch.bfloat16)])
+def test_old_versions_of_cudnn_have_no_bfloat16(
+    version: int | None, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: version)
+    assert gpu_dtype() == dtype

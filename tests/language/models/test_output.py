@@ -10,6 +10,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cvnlp.language.batches import IGNORED
+from cvnlp.language.models import output
 from cvnlp.language.models.chunks import chunked_nats
 from cvnlp.language.models.output import ROW_MULTIPLE, Adaptive, Chunked, Grouped, Plain, cross_entropy, make_output
 from cvnlp.params.language_networks import LstmOptions
@@ -294,3 +295,38 @@ def test_cutoffs_that_do_not_fit_the_vocabulary_or_the_layer_are_refused(
 
 def test_every_kind_has_its_class() -> None:
     assert [type(build(kind)) for kind in KINDS] == [Plain, Chunked, Grouped, Adaptive]
+
+
+# On a GPU
+
+
+@pytest.mark.parametrize("kind", ["chunked", "grouped"])
+def test_a_gpu_computes_the_same_nats_and_gradients_from_all_logits(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, loss = build(kind), lambda nats: nats.square().sum()
+    expected = [layer.nats(make_outputs(), make_targets()), *gradients(layer, loss)]
+    monkeypatch.setattr(output, "on_gpu", lambda outputs: True)
+    found = [layer.nats(make_outputs(), make_targets()), *gradients(layer, loss)]
+    for mine, other in zip(found, expected, strict=True):
+        assert torch.allclose(mine, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["chunked", "grouped"])
+def test_a_gpu_computes_too_many_logits_in_parts(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "on_gpu", lambda outputs: True)
+    monkeypatch.setattr(output, "GPU_LOGITS", 15 * VOCABULARY - 1)
+    layer = build(kind)
+    monkeypatch.setattr(layer, "forward", fail)
+    layer.nats(make_outputs(), make_targets())
+    assert not layer.is_whole_on_gpu(15) and layer.is_whole_on_gpu(14)
+
+
+def fail(outputs: Tensor) -> Tensor:
+    raise AssertionError("all logits at once")
+
+
+def test_reduced_products_are_in_bfloat16_on_a_gpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "on_gpu", lambda outputs: True)
+    layer, targets = build("chunked", output_precision="bf16"), make_targets()
+    reduced, full = layer.nats(make_outputs(), targets), layer.eval().nats(make_outputs(), targets)
+    assert reduced.dtype == torch.float32
+    assert torch.allclose(reduced, full, atol=0.05) and not torch.equal(reduced, full)

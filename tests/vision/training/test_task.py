@@ -125,7 +125,8 @@ def test_pruning_does_not_change_the_flips_of_other_images(vision_data: Path) ->
     task = make_task(
         nn.Flatten(), vision_data, epochs=4, batch_size=50, augment=Augment(flip="alternating"), prune=Prune()
     )
-    task.losses = torch.arange(300.0)
+    task.setup("fit")
+    task.losses.copy_(torch.arange(300.0))
     images, _, rows = zip(*task.train_batches(1), strict=True)
     order = torch.cat(rows).numpy()
     stored = prepared.load_array(vision_data, "train_images")[order]

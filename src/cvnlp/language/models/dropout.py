@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -36,10 +35,9 @@ class DroppedEmbedding(nn.Embedding):
         return found * F.dropout(found.new_ones(self.num_embeddings, 1), self.rate)[tokens]
 
 
-def forward_with_dropped_weights(layer: Any, values: Tensor, state: Any, rate: float) -> tuple[Tensor, Any]:
-    """Outputs and state of a layer with dropout of its recurrent matrix (DropConnect, Merity et al. 2018).
+def drop_weights(layer: Any, rate: float) -> dict[str, Tensor]:
+    """The recurrent matrix of a layer with dropout (DropConnect, Merity et al. 2018), by its name.
 
     The same weights are dropped at all steps, so that torch's fused loop over the steps can be used.
     """
-    dropped = {"weight_hh_l0": F.dropout(layer.weight_hh_l0, rate)}
-    return torch.func.functional_call(layer, dropped, (values, state))
+    return {"weight_hh_l0": F.dropout(layer.weight_hh_l0, rate)}

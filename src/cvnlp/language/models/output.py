@@ -4,6 +4,7 @@ For large vocabularies the logits of a window take most of the memory, and compu
 alone, an output layer can compute them in parts (Chunked) or only those of some words (Grouped, Adaptive).
 """
 
+import contextlib
 import itertools
 from collections.abc import Sequence
 
@@ -15,9 +16,14 @@ from cvnlp.language.models.chunks import chunked_nats
 from cvnlp.params.language_networks import RecurrentOptions
 
 MAX_LOGITS = 2**22  # of Chunked, in memory at a time
+GPU_LOGITS = 2**28  # on a GPU: up to so many, computing all of them at once is faster
 CUTOFFS = (0.1, 0.4)  # fractions of the vocabulary at which grouped and adaptive softmax begin a new group
 DIVISION = 4  # factor by which the adaptive softmax reduces the features of each group of rarer words
 ROW_MULTIPLE = 64  # a group's rows are padded to it: matrix products of a new size are compiled first
+
+
+def on_gpu(outputs: Tensor) -> bool:
+    return outputs.is_cuda
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -30,6 +36,10 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 class Plain(nn.Linear):
     """A linear layer that computes the logits of all positions at once."""
+
+    def is_whole_on_gpu(self, positions: int) -> bool:
+        """Whether the nats of so many positions are computed on a GPU without waiting for it."""
+        return True
 
     def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """`cross_entropy` of the logits."""
@@ -44,17 +54,25 @@ class Plain(nn.Linear):
 class Chunked(Plain):
     """The same model, computed for a few positions at a time, together with their gradients.
 
-    At most `max_logits` are in memory. `reduced`: matrix products in training are in bfloat16, which some processors
-    compute faster; sums stay in float32.
+    At most `max_logits` are in memory, on a GPU GPU_LOGITS. `reduced`: matrix products in training are in bfloat16,
+    which some processors compute faster; sums stay in float32.
     """
 
     def __init__(self, size: int, vocabulary_size: int, *, reduced: bool = False, max_logits: int = MAX_LOGITS) -> None:
         super().__init__(size, vocabulary_size)
         self.reduced, self.max_rows = reduced, max(1, max_logits // vocabulary_size)
 
+    def is_whole_on_gpu(self, positions: int) -> bool:
+        return positions * self.out_features <= GPU_LOGITS
+
     def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        reduced = self.reduced and self.training
+        if on_gpu(outputs) and self.is_whole_on_gpu(targets.numel()):
+            autocast = torch.autocast(outputs.device.type, torch.bfloat16) if reduced else contextlib.nullcontext()
+            with autocast:
+                return super().nats(outputs, targets)
         rows, known = outputs.flatten(0, 1).to(self.weight.dtype), targets.flatten()
-        dtype = torch.bfloat16 if self.reduced and self.training else rows.dtype
+        dtype = torch.bfloat16 if reduced else rows.dtype
         nats = chunked_nats(rows, self.weight, self.bias, known, dtype=dtype, max_rows=self.max_rows)
         return nats.view(targets.shape)
 
@@ -82,8 +100,14 @@ class Grouped(Plain):
         within = [group + F.log_softmax(words, dim=-1) for group, words in zip(groups, rarer, strict=True)]
         return torch.cat([known, *within], dim=-1)
 
+    def is_whole_on_gpu(self, positions: int) -> bool:
+        return positions * self.out_features <= GPU_LOGITS
+
     def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """`cross_entropy`, computed within the group of each target alone."""
+        """`cross_entropy`, computed within the group of each target alone, or on a GPU from the whole distribution."""
+        if on_gpu(outputs) and self.is_whole_on_gpu(targets.numel()):
+            rows, wanted = self(outputs).float().flatten(0, 1), targets.clamp(min=-1).flatten()
+            return F.nll_loss(rows, wanted, ignore_index=-1, reduction="none").view(targets.shape)
         known = targets >= 0
         rows, words = outputs[known], targets[known]
         number = torch.bucketize(words, torch.tensor(self.cutoffs, device=words.device), right=True)
@@ -126,6 +150,10 @@ class Adaptive(nn.Module):
     def forward(self, outputs: Tensor) -> Tensor:
         """Log-probabilities (B, T, vocabulary)."""
         return self.groups.log_prob(outputs.flatten(0, 1)).view(*outputs.shape[:2], -1)
+
+    def is_whole_on_gpu(self, positions: int) -> bool:
+        """Never: how many targets are in each group is not known without waiting."""
+        return False
 
     def nats(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """`cross_entropy`, computed within the group of each target alone."""

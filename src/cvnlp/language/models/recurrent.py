@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, forward_with_dropped_weights
+from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, drop_weights
 from cvnlp.language.models.output import make_output
 from cvnlp.params.language_networks import LstmOptions, RecurrentOptions, RnnOptions
 from cvnlp.params.network_config import TextFormat
+
+BFLOAT16_CUDNN = 91300  # the first version with recurrent layers in bfloat16
 
 State = Any  # a tuple with the state of every layer: (1, B, hidden), for the LSTM a pair of them; None is zeros
 
@@ -22,6 +24,29 @@ State = Any  # a tuple with the state of every layer: (1, B, hidden), for the LS
 def detach_state(state: State) -> State:
     """The state cut from the graph: gradients do not propagate further back."""
     return state.detach() if isinstance(state, Tensor) else tuple(detach_state(part) for part in state)
+
+
+def gpu_dtype() -> torch.dtype:
+    """In which a GPU computes recurrent layers in mixed precision: older versions of cuDNN have no bfloat16."""
+    return torch.bfloat16 if (torch.backends.cudnn.version() or 0) >= BFLOAT16_CUDNN else torch.float32
+
+
+def in_dtype(
+    dtype: torch.dtype, layer: Any, changed: dict[str, Tensor], values: Tensor, state: State
+) -> tuple[Tensor, State]:
+    """Outputs and state of a layer, some of whose weights are `changed`, computed in `dtype`.
+
+    On a GPU, torch's own mixed precision computes recurrent layers in float16, also where bfloat16 is wanted; without a
+    scaled loss, most of their gradients would vanish.
+    """
+    weights = {name: weight.to(dtype) for name, weight in (dict(layer.named_parameters()) | changed).items()}
+    return torch.func.functional_call(layer, weights, (values.to(dtype), _to_dtype(state, dtype)))
+
+
+def _to_dtype(state: State, dtype: torch.dtype) -> State:
+    if isinstance(state, Tensor):
+        return state.to(dtype)
+    return state if state is None else tuple(_to_dtype(part, dtype) for part in state)
 
 
 class Recurrent(nn.Module):
@@ -110,9 +135,11 @@ class Recurrent(nn.Module):
         return values, tuple(after)
 
     def _forward_layer(self, layer: Any, values: Tensor, state: Any) -> tuple[Tensor, Any]:
-        if self.training and self.dropout.weight:
-            return forward_with_dropped_weights(layer, values, state, self.dropout.weight)
-        return layer(values, state)
+        dropped = drop_weights(layer, self.dropout.weight) if self.training and self.dropout.weight else {}
+        if values.is_cuda and torch.is_autocast_enabled("cuda"):
+            with torch.autocast("cuda", enabled=False):
+                return in_dtype(gpu_dtype(), layer, dropped, values, state)
+        return torch.func.functional_call(layer, dropped, (values, state)) if dropped else layer(values, state)
 
 
 class Rnn(Recurrent):

@@ -26,13 +26,17 @@ MAX_NLL = 88.0  # nats per token; the exponential of more is infinite in float32
 
 
 class LanguageModelTask(BaseTask):
-    """Validation, with or without gradients; `state` of the network after the last window."""
+    """Validation, with or without gradients; `state`: that of the network after the last window."""
 
     options: LanguageTrain
-    state: State = None
 
     def validation_batches(self) -> Windows:
-        return validation_batches(self.folder, self.options)
+        return self._on_device(validation_batches(self.folder, self.options))
+
+    def _on_device(self, windows: Windows) -> Windows:
+        """Windows that are cut on the GPU, if there is one with room for the text."""
+        size = sum(side.nbytes for side in windows.sides)
+        return windows.to(self.device) if self.has_room(size) else windows
 
     def inputs(self, batch: TokenBatch) -> Tensor:
         return batch.inputs
@@ -45,7 +49,7 @@ class LanguageModelTask(BaseTask):
 
     def tally_mean(self, name: str, nats: Tensor, targets: Tensor) -> Tensor:
         """The mean over all targets but IGNORED ones, in fp32; it counts for the epoch's mean of `name`."""
-        total, count = nats.sum(), int((targets != IGNORED).sum())
+        total, count = nats.sum(), (targets != IGNORED).sum()
         self.tally(name, total, count)
         return total / count
 
@@ -64,14 +68,21 @@ class Task(LanguageModelTask):
             network.set_output_bias(torch.from_numpy(count_tokens(tokens, network.vocabulary_size)))
 
     def train_batches(self, epoch: int) -> Windows:
-        return train_batches(self.folder, self.options, seed=self.seed, epoch=epoch)
+        return self._on_device(train_batches(self.folder, self.options, seed=self.seed, epoch=epoch))
+
+    def can_record_steps(self) -> bool:
+        """Not with windows of many lengths, nor with an output layer whose computation depends on the targets."""
+        network: Any = self.network
+        rows = self.options.batch_size * self.options.window
+        fixed = self.options.window_lengths == "fixed" and isinstance(network, Recurrent)
+        return super().can_record_steps() and fixed and network.output.is_whole_on_gpu(rows)
 
     def lr_scale(self, batch: TokenBatch) -> float:
         """The loss is a mean over the window; this gives each token the same weight, whatever its window's length."""
         variable = self.options.window_lengths == "variable"
         return batch.inputs.shape[1] / self.options.window if variable else 1.0
 
-    def training_step(self, batch: TokenBatch) -> Tensor:
+    def loss(self, batch: TokenBatch) -> Tensor:
         """The mean loss of a window, with regularisation."""
         nats, penalty, state = self._train_nats(batch, None if batch.reset_state else self.state)
         self.state = detach_state(state)

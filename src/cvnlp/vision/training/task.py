@@ -13,7 +13,14 @@ from cvnlp.networks import MEMORY_FORMAT
 from cvnlp.params.runs import VisionTrain
 from cvnlp.training.base_task import BaseTask
 from cvnlp.training.gradient_free import GradientFree, check_options
-from cvnlp.vision.batches import Batches, ImageBatch, count_images, train_batches, validation_batches
+from cvnlp.vision.batches import (
+    Batches,
+    DeviceBatches,
+    ImageBatch,
+    count_images,
+    train_batches,
+    validation_batches,
+)
 from cvnlp.vision.training.augmentation import alternating_flips, augment
 from cvnlp.vision.training.sample_weights import class_weights, prune
 
@@ -37,25 +44,33 @@ class ClassifierTask(BaseTask):
     def setup(self, stage: str) -> None:
         """Register the losses before a checkpoint is loaded, of which they are a part."""
         if self.options.prune:
-            self.register_buffer("losses", torch.full((count_images(self.folder, "train"),), torch.inf))
+            count = count_images(self.folder, "train")
+            self.register_buffer("losses", torch.full((count,), torch.inf))
+            self.register_buffer("sample_weights", torch.ones(count), persistent=False)
 
     def on_fit_start(self) -> None:
         self.background = prepared.read_facts(self.folder, VisionFacts).background
         if self.options.class_weights == "balanced":
             self.class_weights = class_weights(self.folder).to(self.device)
 
-    def train_batches(self, epoch: int) -> Batches:
+    def train_batches(self, epoch: int) -> Batches | DeviceBatches:
         kept, flipped = None, None
         if self.options.augment.flip == "alternating":
             flipped = alternating_flips(count_images(self.folder, "train"), seed=self.seed, epoch=epoch)
         if self.options.prune:
             losses, epochs = self.losses.cpu().numpy(), self.options.epochs
             kept, weights = prune(losses, self.options.prune, epoch=epoch, epochs=epochs, seed=self.seed)
-            self.sample_weights = torch.from_numpy(weights).to(self.device)
-        return train_batches(self.folder, self.options, seed=self.seed, epoch=epoch, kept=kept, flipped=flipped)
+            self.sample_weights.copy_(torch.from_numpy(weights))
+        batches = train_batches(self.folder, self.options, seed=self.seed, epoch=epoch, kept=kept, flipped=flipped)
+        return self._on_device(batches, "train")
 
-    def validation_batches(self) -> Batches:
-        return validation_batches(self.folder, self.options)
+    def validation_batches(self) -> Batches | DeviceBatches:
+        return self._on_device(validation_batches(self.folder, self.options), "validation")
+
+    def _on_device(self, batches: Batches, split: str) -> Batches | DeviceBatches:
+        """Batches that are cut on the GPU, if there is one with room for the split."""
+        arrays = self.device_arrays(f"{split}_images", f"{split}_labels")
+        return DeviceBatches(batches, *arrays) if arrays else batches
 
     def inputs(self, batch: ImageBatch) -> Tensor:
         return augment(batch.images, self.options.augment).contiguous(memory_format=MEMORY_FORMAT)
@@ -91,7 +106,7 @@ class ClassifierTask(BaseTask):
 class Task(ClassifierTask):
     """Training by gradients."""
 
-    def training_step(self, batch: ImageBatch) -> Tensor:
+    def loss(self, batch: ImageBatch) -> Tensor:
         return self.train_loss(self.inputs(batch), batch)
 
 
