@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -92,7 +93,7 @@ class BaseTask(pl.LightningModule):
         missing = {name: prepared.load_array(self.folder, name) for name in names if name not in self._arrays}
         if not self.has_room(sum(array.nbytes for array in missing.values())):
             return None
-        self._arrays |= {name: torch.from_numpy(array.copy()).to(self.device) for name, array in missing.items()}
+        self._arrays |= {name: _to_tensor(array).to(self.device) for name, array in missing.items()}
         return [self._arrays[name] for name in names]
 
     def has_room(self, size: int) -> bool:
@@ -224,3 +225,8 @@ class BaseTask(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, value in checkpoint["task"].items():
             setattr(self, name, value)
+
+
+def _to_tensor(array: np.ndarray) -> Tensor:
+    """A copy of a prepared array; of uint16, which torch cannot index on a GPU, as int32."""
+    return torch.from_numpy(array.astype(np.int32 if array.dtype == np.uint16 else array.dtype))
