@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from cvnlp.data import prepared
 from cvnlp.params.runs import Train
 from cvnlp.training import averaging, optimisers, schedules
 from cvnlp.training.recorded_step import CudaGraph, RecordedStep
@@ -88,13 +87,13 @@ class BaseTask(pl.LightningModule):
         self._sums[name] += total.detach().float()
         self._counts[name] += count
 
-    def device_arrays(self, *names: str) -> list[Tensor] | None:
-        """These prepared arrays in the memory of the GPU, copied there once; None on the CPU, or if they do not fit."""
-        missing = {name: prepared.load_array(self.folder, name) for name in names if name not in self._arrays}
+    def device_arrays(self, **arrays: np.ndarray) -> list[Tensor] | None:
+        """Prepared arrays in the memory of the GPU, copied there once; None on the CPU, or if they do not fit."""
+        missing = {name: array for name, array in arrays.items() if name not in self._arrays}
         if not self.has_room(sum(array.nbytes for array in missing.values())):
             return None
         self._arrays |= {name: _to_tensor(array).to(self.device) for name, array in missing.items()}
-        return [self._arrays[name] for name in names]
+        return [self._arrays[name] for name in arrays]
 
     def has_room(self, size: int) -> bool:
         """Whether the task is on a GPU that has room for data of `size` bytes."""

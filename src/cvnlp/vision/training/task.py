@@ -69,7 +69,7 @@ class ClassifierTask(BaseTask):
 
     def _on_device(self, batches: Batches, split: str) -> Batches | DeviceBatches:
         """Batches that are cut on the GPU, if there is one with room for the split."""
-        arrays = self.device_arrays(f"{split}_images", f"{split}_labels")
+        arrays = self.device_arrays(**{f"{split}_images": batches.images, f"{split}_labels": batches.labels})
         return DeviceBatches(batches, *arrays) if arrays else batches
 
     def inputs(self, batch: ImageBatch) -> Tensor:
