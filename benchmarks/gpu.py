@@ -3,6 +3,7 @@
     --only NAME ...   some of the measurements: card, recurrent, images, tokens, correctness, mnist, fashion, ...
     --minutes 8       no measurement starts later, and a training ends after the epoch in which the time is up
     --quick           every measurement, but a few steps of each training: to try the script, also on a CPU
+    --unrecorded      trainings without recorded steps, but for the variant of `images` and `tokens`
 
 Each measurement is independent: an error is recorded, and the others follow. The file is written after each of them.
 Needs the prepared data of `make repro` and of `make benchmarks` (mnist, fashion_mnist and ptb).
@@ -23,6 +24,7 @@ import torch
 from gpu_training import Setting, fit_run, multiply_adds, score
 
 from cvnlp import files, networks, provenance
+from cvnlp.training.base_task import BaseTask
 
 FOLDER = Path(__file__).parent
 LEAST = 15.0  # seconds that must be left for a measurement to start
@@ -116,12 +118,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, metavar="NAME", help=", ".join(MEASUREMENTS))
     parser.add_argument("--minutes", type=float, default=10.0, help="default 10")
     parser.add_argument("--quick", action="store_true", help="a few steps of each training")
+    parser.add_argument("--unrecorded", action="store_true", help="trainings without recorded steps")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="default gpu.json")
     parser.add_argument(
         "--data", type=Path, default=FOLDER.parent / "data/prepared", help="prepared data, default runs"
     )
     parser.add_argument("--whole", type=Path, default=FOLDER / "data/prepared", help="prepared data of benchmarks/")
     given = parser.parse_args()
+    BaseTask.records_steps = not given.unrecorded
     if not torch.cuda.is_available():
         print("no GPU: the numbers are those of the CPU", file=sys.stderr)
     setting = Setting(given.data, given.whole, given.quick, time.perf_counter() + 60 * given.minutes)
