@@ -142,3 +142,18 @@ def test_error_that_names_its_file_keeps_it(tmp_path: Path) -> None:
 def test_error_without_a_number_is_unchanged(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match=r"^no route$"), files.atomic_write(tmp_path / "copy"):
         raise ConnectionError("no route")
+
+
+def test_dvc_shows_the_metrics_among_the_scores(tmp_path: Path) -> None:
+    """It ignores lists."""
+    path, scores = tmp_path / "scores.json", {"accuracy": 0.5, "images": 4, "nll": 1.25}
+    files.write_scores(path, scores, metrics=["accuracy", "never measured"])
+    assert files.read_json(path) == {"accuracy": 0.5, "details": [{"images": 4, "nll": 1.25}]}
+    assert files.read_scores(path) == scores
+    assert files.read_metrics(path) == {"accuracy": 0.5}
+
+
+def test_scores_that_are_all_metrics_are_a_flat_file(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    files.write_scores(path, {"accuracy": 0.5}, metrics=["accuracy"])
+    assert files.read_json(path) == files.read_scores(path) == files.read_metrics(path) == {"accuracy": 0.5}

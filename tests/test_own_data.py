@@ -92,8 +92,8 @@ def test_pictures_are_prepared_trained_and_scored(pictures: Clone) -> None:
     assert facts["shape"] == [64, 64, 3]
     assert facts["classes"] == ["Rose mit Ä", "daisy"]
     assert facts["counts"]["test"] == {"Rose mit Ä": 4, "daisy": 4}  # 15 % of 30, rounded
-    assert files.read_json(pictures.folder / "reports/scores/flowers_cnn.json")["images"] == 8
-    assert "flowers_cnn" in pictures.output["dvc metrics show"]
+    assert files.read_scores(pictures.folder / "reports/scores/flowers_cnn.json")["images"] == 8
+    assert "flowers_cnn" in pictures.output["dvc metrics show --precision 3 reports/scores"]
 
 
 @pytest.mark.parametrize("folder", [".", "mlflow", "__pycache__", "raw"])

@@ -6,7 +6,7 @@ needs no torch does not import it.
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,10 +29,12 @@ HALVES = ("vision", "language")
 class AttackResult:
     """What an attack of a network has shown.
 
-    `scores`: flat, name -> number; `table`: a row per attack and strength; `examples`: arrays that the report shows.
+    `scores`: flat, name -> number; `metrics`: the names of those that DVC and MLflow show, one per attack; `table`: a
+    row per attack and strength; `examples`: arrays that the report shows.
     """
 
     scores: dict[str, float]
+    metrics: list[str]
     table: "pd.DataFrame"
     examples: "dict[str, np.ndarray]"
 
@@ -62,6 +64,8 @@ class Attacks(Protocol):
 
 
 class Insight(Protocol):
+    @property
+    def METRICS(self) -> Collection[str]: ...  # noqa: N802
     def analyse(
         self, network: Any, untrained: Any, data: Path, facts: Any, options: Any, folder: Path
     ) -> dict[str, float]: ...
@@ -72,6 +76,8 @@ class Inference(Protocol):
 
 
 class Metrics(Protocol):
+    @property
+    def METRICS(self) -> Collection[str]: ...  # noqa: N802
     @property
     def HEADLINE(self) -> Mapping[str, tuple[str, bool]]: ...  # noqa: N802
     @property

@@ -7,12 +7,14 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # stages that write no table need no pandas
     import pandas as pd
+
+DETAILS = "details"  # in a file of scores: those that are no metrics
 
 
 @contextlib.contextmanager
@@ -50,13 +52,31 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_scores(path: Path, scores: Mapping[str, float]) -> None:
-    """Write finite scores as JSON; a warning names the others, of a network that has diverged."""
+def write_scores(path: Path, scores: Mapping[str, float], *, metrics: Collection[str]) -> None:
+    """Write finite scores as JSON; a warning names the others, of a network that has diverged.
+
+    DVC and MLflow show those named in `metrics`. The others are in a list, in which DVC looks for no metrics.
+    """
     infinite = sorted(name for name, value in scores.items() if not math.isfinite(value))
     if infinite:
         names = ", ".join(infinite)
         print(f"warning: not finite, and left out of {path}: {names}; the training has diverged", file=sys.stderr)
-    write_json(path, {name: value for name, value in scores.items() if name not in infinite})
+    finite = {name: value for name, value in scores.items() if name not in infinite}
+    details = {name: value for name, value in finite.items() if name not in metrics}
+    shown = {name: value for name, value in finite.items() if name in metrics}
+    write_json(path, shown | {DETAILS: [details]} if details else shown)
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """All scores of a file that `write_scores` has written."""
+    content = read_json(path)
+    (details,) = content.pop(DETAILS, [{}])
+    return content | details
+
+
+def read_metrics(path: Path) -> dict[str, float]:
+    """The scores of a file that DVC and MLflow show."""
+    return {name: value for name, value in read_json(path).items() if name != DETAILS}
 
 
 def write_table(path: Path, table: "pd.DataFrame") -> None:

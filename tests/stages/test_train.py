@@ -100,7 +100,7 @@ def test_model_history_sizes_and_duration_are_written(paths: RunPaths, recorder:
     network, _ = networks.load(paths.model)
     history = pd.read_csv(paths.history)
     assert history["epoch"].tolist() == recorder.epochs == [0, 1, 2, 3]
-    written = files.read_json(paths.training)
+    written = files.read_scores(paths.training)
     assert written["best_epoch"] == history["validation_nll"].idxmin()
     assert (written["epochs"], written["examples"]) == (4, 4 * 300)
     assert written["parameters"] == networks.parameter_count(network)

@@ -52,7 +52,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path) 
         networks.save(run.model, networks.build(config), config)
         files.write_text(run.history, "epoch,step,validation_nll\n0,5,2.5\n1,10,1.5\n")
         for name in ("training", "scores", "attacks", "insights"):
-            files.write_json(getattr(run, name), {f"{name}_of": 1.0})
+            files.write_scores(getattr(run, name), {f"{name}_of": 1.0, "detail": 2.0}, metrics=[f"{name}_of"])
         files.write_text(run.evaluation / "predictions.csv", "index\n0\n")
     return settings, runs
 
@@ -67,7 +67,12 @@ def test_runs_with_the_same_model_have_a_row_each(project: Project) -> None:
     assert len(store.client.search_logged_models([store.experiment])) == 2
     rules = store.client.get_run(first["rules"])
     assert rules.info.run_name == "rules"
-    assert {"training_of", "test/scores_of", "attack/attacks_of", "insight/insights_of"} <= set(rules.data.metrics)
+    assert {"training/training_of", "test/scores_of", "attack/attacks_of", "insight/insights_of"} <= set(
+        rules.data.metrics
+    )
+    scores = mlflow.artifacts.load_dict(f"{rules.info.artifact_uri}/scores.json")
+    assert scores["insight"] == {"insights_of": 1.0, "detail": 2.0}
+    assert not [name for name in rules.data.metrics if "detail" in name]
     history = store.client.get_metric_history(first["rules"], "validation_nll")
     assert sorted((entry.step, entry.value) for entry in history) == [(0, 2.5), (1, 1.5)]
 
@@ -186,7 +191,7 @@ def test_a_moved_project_keeps_its_artifacts(project: Project, monkeypatch: pyte
     monkeypatch.delenv("MLFLOW_TRACKING_URI")  # which MLflow sets for this process
     store = mlflow_store.connect()
     (run,) = store.find_runs("")
-    assert [entry.path for entry in store.client.list_artifacts(run.info.run_id)] == ["evaluation"]
+    assert [entry.path for entry in store.client.list_artifacts(run.info.run_id)] == ["evaluation", "scores.json"]
     (model,) = store.client.search_logged_models([store.experiment])
     assert len(mlflow.pyfunc.load_model(model.model_uri).predict(np.zeros((2, 12, 12, 1), np.float32))) == 2
     sync.sync(settings, runs["twin"], store)

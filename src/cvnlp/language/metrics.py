@@ -22,6 +22,7 @@ HEADLINE = {
     "bits_per_character": ("bits per character", False),
     "unknown_share": ("unknown tokens", False),
 }
+METRICS = tuple(name for name in HEADLINE if name != "unknown_share")  # of DVC and MLflow
 # scores that are compared with published ones: name -> title there, and the factor to their unit
 COMPARED = {
     name: (HEADLINE[name][0], 1.0)

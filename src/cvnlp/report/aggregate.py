@@ -49,8 +49,8 @@ def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row
     rows = []
     for name, members in group_by_seed(runs).items():
         places = [paths.run(member, runs[member].dataset) for member in members]
-        trained = [files.read_json(place.training) for place in places]
-        scored = [files.read_json(place.scores) for place in places]
+        trained = [files.read_scores(place.training) for place in places]
+        scored = [files.read_scores(place.scores) for place in places]
         row = Row(
             name=name,
             runs=tuple(members),

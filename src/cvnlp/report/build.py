@@ -99,7 +99,7 @@ def _comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: 
     room, runs = domains.DOMAINS[half].report, {run: paths.run(run, dataset) for run, dataset in groups.items()}
     histories = {name: pd.read_csv(run.history) for name, run in runs.items()}
     tables = {name: pd.read_csv(run.attack_table) for name, run in runs.items()}
-    scores = {name: files.read_json(run.attacks) for name, run in runs.items()}
+    scores = {name: files.read_scores(run.attacks) for name, run in runs.items()}
     return [
         *comparison.learning_curves(room.LEARNING, histories, groups, folder / "learning.png"),
         *comparison.robustness(room.ROBUSTNESS, tables, scores, folder / "attacks.png"),
@@ -110,7 +110,7 @@ def _comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: 
 def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lines) -> Section:
     room, run = domains.DOMAINS[half].report, paths.run(name, settings.runs[name].dataset)
     elements = room.run_section(run.evaluation, run.attack_examples, run.figures)
-    if domains.DOMAINS[half].metrics.diverged(files.read_json(run.scores)):
+    if domains.DOMAINS[half].metrics.diverged(files.read_scores(run.scores)):
         elements = [Text(DIVERGED), *elements]
     insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))
     link = Link("Parameters", paths.params, line=lines["runs"][name])

@@ -20,7 +20,7 @@ def attack(run: str, root: Path = Path()) -> None:
 
     network, _ = networks.load(paths.model)
     result = domains.DOMAINS[block.domain].attacks.attack(network, paths.prepared, facts, block.attack)
-    files.write_scores(paths.attacks, result.scores)
+    files.write_scores(paths.attacks, result.scores, metrics=result.metrics)
     files.write_table(paths.attack_table, result.table)
     paths.attack_examples.mkdir(parents=True, exist_ok=True)  # there may be none to show
     for name, array in result.examples.items():

@@ -21,7 +21,7 @@ def evaluate(run: str, root: Path = Path()) -> None:
     network, _ = networks.load(paths.model)
     room = domains.DOMAINS[block.domain].evaluation
     scores = room.evaluate(network, paths.prepared, facts, block.evaluate, paths.evaluation)
-    files.write_scores(paths.scores, scores)
+    files.write_scores(paths.scores, scores, metrics=domains.DOMAINS[block.domain].metrics.METRICS)
     print(f"evaluated {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
 
 

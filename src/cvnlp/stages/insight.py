@@ -22,7 +22,7 @@ def insight(run: str, root: Path = Path()) -> None:
     untrained = networks.build(config, seed=block.seed).to(networks.device()).eval()
     room = domains.DOMAINS[block.domain].insight
     scores = room.analyse(network, untrained, paths.prepared, facts, block.insight, paths.insight)
-    files.write_scores(paths.insights, scores)
+    files.write_scores(paths.insights, scores, metrics=room.METRICS)
     print(f"analysed {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from cvnlp.training.trainer import Fitted
 
+METRICS = ("parameters", "epochs")
 AnyRun = VisionRun | LanguageRun
 Write = Callable[[dict[str, float], int], None]
 
@@ -126,7 +127,7 @@ def _save(network: "nn.Module", config: NetworkConfig, fitted: "Fitted", paths: 
         "best_epoch": fitted.best_epoch,
         "examples": fitted.examples,
     }
-    files.write_json(paths.training, result)
+    files.write_scores(paths.training, result, metrics=METRICS)
     speed = fitted.examples / fitted.seconds if fitted.seconds else 0.0
     duration = {"seconds": fitted.seconds, "examples_per_second": speed, **networks.hardware()}
     files.write_json(paths.durations, duration | provenance.machine())

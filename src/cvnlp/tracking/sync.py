@@ -47,7 +47,9 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     state = provenance.digest([files.sha256(path) for path in _evidence(run)])
     if entry.data.tags.get("report.sha256") == state:
         return run_id
-    store.log_metrics(run_id, _scores(run))
+    store.log_metrics(run_id, _metrics(run))
+    scores = {stage: files.read_scores(path) for stage, path in _score_files(run).items()}
+    store.client.log_dict(run_id, scores, "scores.json")
     for folder, name in ((run.evaluation, "evaluation"), (run.figures, "figures")):
         if folder.is_dir():
             store.client.log_artifacts(run_id, str(folder), name)
@@ -101,15 +103,17 @@ def _evidence(run: RunPaths) -> list[Path]:
     """The files that a complete MLflow run reflects."""
     folders = [folder for folder in (run.evaluation, run.figures) if folder.is_dir()]
     inside = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [run.training, run.scores, run.attacks, run.insights, *inside]
+    return [*_score_files(run).values(), *inside]
 
 
-def _scores(run: RunPaths) -> dict[str, float]:
-    """All scores of a run, with the stage as prefix: "test/accuracy"."""
-    scores: dict[str, float] = files.read_json(run.training)
-    for prefix, path in (("test", run.scores), ("attack", run.attacks), ("insight", run.insights)):
-        scores |= {f"{prefix}/{name}": value for name, value in files.read_json(path).items()}
-    return scores
+def _score_files(run: RunPaths) -> dict[str, Path]:
+    return {"training": run.training, "test": run.scores, "attack": run.attacks, "insight": run.insights}
+
+
+def _metrics(run: RunPaths) -> dict[str, float]:
+    """A dozen metrics, with the stage as prefix: "test/accuracy". A comparison in MLflow plots every metric."""
+    found = {stage: files.read_metrics(path) for stage, path in _score_files(run).items()}
+    return {f"{stage}/{name}": value for stage, metrics in found.items() for name, value in metrics.items()}
 
 
 def _later_params(settings: Params, run: RunPaths) -> dict[str, str]:

@@ -17,6 +17,7 @@ HEADLINE = {
     "macro_f1": ("macro F1", True),
     "background_recall": ("recall of the background", True),
 }
+METRICS = ("accuracy", "nll", "ece", "macro_f1", "background_recall")  # of DVC and MLflow
 # scores compared with published ones -> the name there, and a factor
 COMPARED = {"accuracy": ("accuracy, %", 100.0), "error_rate": ("error, %", 100.0)}
 DIVERGED_NLL = 20.0  # nats per image, as of guessing among 10^8 classes

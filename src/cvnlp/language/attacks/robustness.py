@@ -21,6 +21,8 @@ from cvnlp.networks import device
 from cvnlp.params.option_types import number_key
 from cvnlp.params.runs import LanguageAttack
 
+METRIC_SHARE = 0.1  # the perplexities at the nearest share are metrics of DVC and MLflow
+
 
 def attack(network: Network, data: Path, facts: LanguageFacts, options: LanguageAttack) -> AttackResult:
     """Perplexity of excerpts of the test text for every attack and share.
@@ -46,7 +48,9 @@ def attack(network: Network, data: Path, facts: LanguageFacts, options: Language
     scores = {f"perplexity_{row['method']}_{row['share']}": row["perplexity"] for row in rows}
     scores |= {"perplexity_clean": _perplexity(network, inputs, targets), "tokens": targets.numel()}
     examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
-    return AttackResult(scores, pd.DataFrame(rows), examples | {"share": np.array(_median(shares))})
+    shown = number_key(min(shares, key=lambda share: abs(share - METRIC_SHARE)))
+    metrics = [f"perplexity_{method}_{shown}" for method in _applicable(network)]
+    return AttackResult(scores, metrics, pd.DataFrame(rows), examples | {"share": np.array(_median(shares))})
 
 
 def _applicable(network: Network) -> list[str]:

@@ -2,4 +2,5 @@
 
 from cvnlp.language.insight.analyse import analyse
 
-__all__ = ["analyse"]
+METRICS = ("nats_context_64",)  # of DVC and MLflow
+__all__ = ["METRICS", "analyse"]

@@ -22,6 +22,7 @@ from cvnlp.vision.inference import predict_outputs
 
 BATCH = 512  # images attacked at a time
 EXAMPLES_OF = "pgd"
+METRIC_EPS = 0.1  # the accuracies at the nearest eps are metrics of DVC and MLflow
 
 
 class _Attacked(NamedTuple):
@@ -56,7 +57,9 @@ def attack(
                 examples = _examples(flipped, options.examples, facts.classes, eps)
     scores = {f"accuracy_{name}_{eps}": accuracy for name, eps, accuracy in rows}
     scores |= {"accuracy_clean": _accuracy(before, labels), "images": len(labels)}
-    return AttackResult(scores, pd.DataFrame(rows, columns=["method", "eps", "accuracy"]), examples)
+    shown = number_key(min(options.eps, key=lambda eps: abs(eps - METRIC_EPS)))
+    metrics = [f"accuracy_{name}_{shown}" for name in ATTACKS]
+    return AttackResult(scores, metrics, pd.DataFrame(rows, columns=["method", "eps", "accuracy"]), examples)
 
 
 def _attack(

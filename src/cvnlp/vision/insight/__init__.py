@@ -2,4 +2,5 @@
 
 from cvnlp.vision.insight.analyse import analyse
 
-__all__ = ["analyse"]
+METRICS = ("worst_case_accuracy", "detection_map")  # of DVC and MLflow
+__all__ = ["METRICS", "analyse"]
