@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cvnlp.report import plots
 from cvnlp.report.elements import Figure, single_figure
+from cvnlp.report.labels import short_label
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ def learning_curves(
     for axis, name in zip(axes, names, strict=True):
         for run in (run for run in trained if groups[run] == name):
             table = trained[run]
-            axis.plot(table["epoch"] + 1, table[shown.metric], **styles[run], marker="o", markersize=3, label=run)
-        axis.set(title=name, xlabel="epoch", ylabel=shown.label)
+            axis.plot(
+                table["epoch"] + 1, table[shown.metric], **styles[run], marker="o", markersize=3, label=short_label(run)
+            )
+        axis.set(title=short_label(name), xlabel="epoch", ylabel=shown.label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend()
     plots.save(drawing, path)
@@ -73,7 +76,7 @@ def robustness(
             strengths = [0.0, *rows[shown.strength]]
             values = [scores[run][f"{shown.metric}_clean"], *rows[shown.metric]]
             axis.plot(strengths, values, color=colour, marker="o", markersize=4, label=label)
-        axis.set(title=run, xlabel=shown.strength_label)
+        axis.set(title=short_label(run), xlabel=shown.strength_label)
     axes[0].set_ylabel(shown.metric_label)
     max(axes, key=lambda axis: len(axis.lines)).legend()  # some attacks do not apply to every network
     plots.save(drawing, path)

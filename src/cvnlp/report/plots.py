@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
+from cvnlp.report import labels
+
 # the palette of Okabe and Ito, distinguishable with any kind of colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#999999"
@@ -33,6 +35,7 @@ mpl.rcParams.update(
         "figure.dpi": 110,
         "figure.titlesize": 11,
         "figure.titleweight": "bold",
+        "font.family": labels.families(),
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -181,7 +184,8 @@ def draw_mosaic(rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *,
         for column, picture in enumerate(pictures):
             top, left = row * (height + gap), column * (width + gap)
             canvas[top : top + height, left : left + width] = picture
-    figure, (axis,) = panels(1, title=title, width=size * columns * width / height + 1, height=size * len(rows))
+    room = 1 + labels.label_room(names)
+    figure, (axis,) = panels(1, title=title, width=size * columns * width / height + room, height=size * len(rows))
     show(axis, canvas)
     axis.set_yticks([row * (height + gap) + height / 2 for row in range(len(rows))], names)
     axis.set_xticks([])
@@ -193,7 +197,7 @@ def draw_mosaic(rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *,
 
 def show(axis: Axes, picture: np.ndarray) -> None:
     """A picture (H, W, C) in [0, 1] or uint8; one channel is grey."""
-    picture = picture / 255 if picture.dtype == np.uint8 else picture
+    picture = picture / 255 if picture.dtype == np.uint8 else picture.clip(0, 1)  # rounding may exceed the range
     shown: Any = picture[..., 0] if picture.shape[-1] == 1 else picture
     axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 

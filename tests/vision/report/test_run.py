@@ -1,23 +1,28 @@
 """The section of a classifier's scores, from small hand-made tables."""
 
+import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.report import markdown
+from cvnlp.report.elements import Section
 from cvnlp.vision.report import run_section
 from report_contents import columns, figure_names, figure_paths, is_cut_off, tables, title, words
 
 CURVE = {"recall": [0.0, 0.5, 0.5, 1.0], "precision": [1.0, 1.0, 0.5, 0.25]}
 
 
-def write_details(folder: Path, average: list[float]) -> None:
+def write_details(folder: Path, average: list[float], names: list[str] | None = None) -> None:
     """Classes with these average precisions, and one more, called NA, without images."""
-    names = [*(f"class {number}" for number in range(len(average))), "NA"]
+    names = [*(names or [f"class {number}" for number in range(len(average))]), "NA"]
     table = pd.DataFrame({"class": names, "f1": 0.5, "average_precision": [*average, None], "images": 4})
     table = table.assign(precision=0.5, recall=0.5)
     table.loc[len(average), "images"] = 0
@@ -107,3 +112,55 @@ def test_figures_have_titles_and_axis_labels_and_nothing_is_cut_off(tmp_path: Pa
     for name in ("confusion.png", "calibration.png", "curves.png"):
         (axis,) = drawn[name].axes
         assert axis.get_xlabel() and axis.get_ylabel()
+
+
+AWKWARD = [
+    "$x^{$",
+    "a|b",
+    "1.50",
+    "1e5",
+    "W" * 200,
+    "\N{FOX FACE}",
+    "nan",
+    "None",
+    "true",
+    "a\\b",
+    "<b>",
+    "`c`",
+    "d\ne",
+    "_f",
+]
+
+
+def test_names_of_classes_are_shown_as_they_are(tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    write_details(tmp_path, [0.5] * len(AWKWARD), AWKWARD)
+    found = run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    assert columns(tables(found)["Scores by class on the test split"])["class"] == [*AWKWARD, "NA"]
+    written = markdown.render(Section("Top", tuple(found)), tmp_path)
+    parsed = MarkdownIt("commonmark").enable("table").parse(written)
+    cells = [cell.children or [] for cell, end in pairwise(parsed) if end.type == "td_close"]
+    shown = ["".join(part.content for part in cell) for cell in cells]
+    assert shown[:: len(cells) // (len(AWKWARD) + 1)] == [" ".join(name.split()) for name in [*AWKWARD, "NA"]]
+
+
+@pytest.mark.parametrize("names", [AWKWARD, ["W" * 200, "M" * 199]])
+def test_long_names_leave_room_for_the_figure(tmp_path: Path, drawn: dict[str, Figure], names: list[str]) -> None:
+    write_details(tmp_path, [0.5] * len(names), names)
+    run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not is_cut_off(drawn["confusion.png"])
+        assert not is_cut_off(drawn["curves.png"])
+    assert drawn["confusion.png"].axes[0].get_window_extent().width > 50
+
+
+def test_confusion_matrix_of_many_classes_is_a_sentence_and_the_table_is_cut(
+    tmp_path: Path, drawn: dict[str, Figure]
+) -> None:
+    write_details(tmp_path, [0.5] * 150)
+    found = run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    assert "confusion.png" not in {*drawn, *figure_names(found)}
+    assert "The confusion matrix of 151 classes is not drawn" in words(found)
+    table = tables(found)["Scores by class on the test split"]
+    assert len(table.rows) == 100
+    assert "The 100 of 151 classes with the lowest F1" in table.caption

@@ -11,6 +11,7 @@ import pandas as pd
 from cvnlp.language.report.context import context_figure, read_column
 from cvnlp.report import plots
 from cvnlp.report.elements import Element, Figure, single_figure
+from cvnlp.report.labels import short_label
 
 
 def comparison_section(learned: Mapping[str, Path], groups: Mapping[str, str], folder: Path) -> list[Element]:
@@ -54,8 +55,9 @@ def _recall(tables: Mapping[str, pd.DataFrame], styles: plots.Styles, path: Path
     title = "Recall of one symbol"
     drawing, (axis,) = plots.panels(1, title=title, width=6.8, height=2.9)
     for run, table in tables.items():
+        name = short_label(run)
         axis.errorbar(
-            table["steps_back"], table["accuracy"], table["std"], **styles[run], marker="o", markersize=4, label=run
+            table["steps_back"], table["accuracy"], table["std"], **styles[run], marker="o", markersize=4, label=name
         )
     axis.set_xscale("log", base=2)
     axis.axvline(table["trained"][0], color=plots.GREY, linewidth=1, label="longest training distance")

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from cvnlp.report import plots
 from cvnlp.report.elements import Figure, single_figure
+from cvnlp.report.labels import short_label
 
 VANISHED = 1e-12  # smaller shares of a gradient are not shown
 LINEAR_BELOW = 0.01  # nats: below, the axis of the loss after a replaced prefix is linear, for the values are noise
@@ -53,7 +54,7 @@ def context_figure(
 
 def _draw_gradients(axis: Axes, gradients: pd.DataFrame, styles: plots.Styles) -> None:
     for name, norms in gradients.items():
-        axis.semilogy(norms.dropna(), **styles[str(name)], label=name)
+        axis.semilogy(norms.dropna(), **styles[str(name)], label=short_label(str(name)))
     axis.set(title="gradient of the loss", xlabel="steps back", ylabel="norm, relative to the last input")
     axis.set_ylim(bottom=max(VANISHED, gradients.min().min() / 2))
     plots.label_log_axis(axis.yaxis)
@@ -62,7 +63,9 @@ def _draw_gradients(axis: Axes, gradients: pd.DataFrame, styles: plots.Styles) -
 
 def _draw_context(axis: Axes, context: pd.DataFrame, styles: plots.Styles) -> None:
     for name, nats in context.items():
-        axis.semilogx(nats.dropna(), **styles[str(name)], marker="o", markersize=4, base=2, label=name)
+        axis.semilogx(
+            nats.dropna(), **styles[str(name)], marker="o", markersize=4, base=2, label=short_label(str(name))
+        )
     axis.set(title="limited context", xlabel="tokens of context", ylabel="nats per token")
     plots.label_log_axis(axis.xaxis)
     if len(context.columns) > 1:
@@ -71,7 +74,15 @@ def _draw_context(axis: Axes, context: pd.DataFrame, styles: plots.Styles) -> No
 
 def _draw_prefixes(axis: Axes, prefixes: Mapping[str, pd.DataFrame], styles: plots.Styles) -> None:
     for name, table in prefixes.items():
-        axis.errorbar(table.index, table["extra"], table["error"], **styles[name], marker="o", markersize=3, label=name)
+        axis.errorbar(
+            table.index,
+            table["extra"],
+            table["error"],
+            **styles[name],
+            marker="o",
+            markersize=3,
+            label=short_label(str(name)),
+        )
     axis.set_xscale("log", base=2)
     axis.set_yscale("symlog", linthresh=LINEAR_BELOW)
     axis.set_ylim(bottom=min(-LINEAR_BELOW, *((table["extra"] - table["error"]).min() for table in prefixes.values())))

@@ -10,6 +10,7 @@ from matplotlib.image import AxesImage
 from cvnlp.language.report.token_heatmap import visible
 from cvnlp.report import plots
 from cvnlp.report.elements import Code, Column, Element, Figure, Span, Table, single_figure
+from cvnlp.report.labels import short_label
 
 SHOWN_TOKENS = 12  # with their neighbours, as a table
 KINDS = {"input": "input embedding", "output": "output embedding"}
@@ -27,8 +28,8 @@ def embedding_elements(details: Path, folder: Path) -> list[Element]:
 
 
 def read_tokens(path: Path) -> pd.DataFrame:
-    """A table of tokens as they are: `null` and `NA` are words, a quotation mark is a character."""
-    return pd.read_csv(path, keep_default_na=False)
+    """A table of tokens as they are: `null`, `NA`, `007` and `1.50` are words, a quotation mark is a character."""
+    return pd.read_csv(path, keep_default_na=False, dtype={"token": str, "neighbour": str})
 
 
 def _projection(table: pd.DataFrame, path: Path) -> Figure:
@@ -36,7 +37,7 @@ def _projection(table: pd.DataFrame, path: Path) -> Figure:
     drawing, (axis,) = plots.panels(1, title=title, width=6.4, height=4.8)
     axis.scatter(table["x"], table["y"], s=4, color="#CCCCCC")
     for row in table.itertuples():
-        axis.annotate(visible(str(row.token)), (row.x, row.y), fontsize=7, ha="center", va="center")
+        axis.annotate(short_label(visible(str(row.token))), (row.x, row.y), fontsize=7, ha="center", va="center")
     axis.set(xlabel="first principal component", ylabel="second principal component")
     plots.save(drawing, path)
     caption = "Projected on their first two principal components. Tokens that are used alike lie close together."
@@ -77,7 +78,7 @@ def _similarity(table: pd.DataFrame, path: Path) -> Figure:
 
 
 def _draw_cosines(axis: Axes, cosines: np.ndarray, tokens: list[str], title: str) -> AxesImage:
-    names = [visible(str(token)) for token in tokens]
+    names = [short_label(visible(str(token))) for token in tokens]
     axis.set(title=title)
     axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     axis.set_yticks(range(len(names)), names, fontsize=7)

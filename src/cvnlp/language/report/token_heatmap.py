@@ -9,12 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cvnlp import files
+from cvnlp.report.labels import drawable
 
 LINE_WIDTH = 72  # letters
 LETTER_WIDTH, LETTER_HEIGHT = 0.115, 0.2  # inches
 NARROWEST = 5.0  # inches, of the whole: a title needs room
 DARKEST = 0.6  # length of the colours left out, relative to those shown
 LETTER: dict[str, Any] = {"ha": "center", "va": "center", "family": "monospace", "fontsize": 8}
+MISSING = "\N{WHITE SQUARE}"  # for a letter that no font has
 LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
 Cell = tuple[str, float]  # a letter and the number of its token
@@ -65,7 +67,7 @@ def draw(axis: Axes, lines: list[list[Cell]], *, low: float, high: float, cmap: 
         ground[row, : len(line)] = [number for _, number in line]
         for place, (letter, _) in enumerate(line):
             # excluded from the layout: all letters are within the image, and measuring them takes long
-            axis.text(place, row, letter, **LETTER, in_layout=False)
+            axis.text(place, row, drawable(letter, MISSING) if letter.strip() else letter, **LETTER, in_layout=False)
     axis.axis("off")
     high = high if high > low else low + 1
     clipped = ground.clip(low, high)

@@ -10,6 +10,7 @@ from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.datasets import Canvases
 from cvnlp.report import plots
 from cvnlp.report.elements import Column, Element, Figure, Number, Numbers, Table, Text, single_figure
+from cvnlp.report.labels import short_label
 
 SHOWN_CLASSES = 12  # a row each
 SHOWN_EACH = 16
@@ -55,7 +56,7 @@ def _examples(data: Path, facts: VisionFacts, path: Path) -> Figure:
     shown = [*classes[: SHOWN_CLASSES - 1], classes[-1]] if len(classes) > SHOWN_CLASSES else classes
     rows = [images[np.flatnonzero(labels == label)[:SHOWN_EACH]] for label, _ in shown]
     title = "Training images of each class"
-    plots.draw_mosaic(rows, [name for _, name in shown], path, title=title)
+    plots.draw_mosaic(rows, [short_label(name) for _, name in shown], path, title=title)
     several = f"{len(shown)} of the {len(classes)} classes" if len(shown) < len(classes) else "each class"
     caption = f"The first training images of {several}, a row for each class."
     return single_figure(title, caption, path, f"Rows of example images of {len(shown)} classes")
@@ -70,7 +71,7 @@ def _canvases(data: Path, facts: VisionFacts, canvases: Canvases, path: Path) ->
     plots.show(axis, prepared.load_array(data, "validation_canvases")[0])
     axis.axis("off")
     for box in boxes[boxes["canvas"] == 0].to_dict("records"):
-        plots.frame(axis, box, plots.COLOURS[4], label=box["class"])
+        plots.frame(axis, box, plots.COLOURS[4], label=short_label(box["class"]))
     plots.save(drawing, path)
     text = (
         f"The last class, {facts.classes[-1]}, was generated: its images are windows of canvases without an object in "

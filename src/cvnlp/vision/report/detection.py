@@ -13,10 +13,12 @@ from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.report import plots
 from cvnlp.report.elements import Column, Element, Figure, Number, Numbers, Section, Table, Text, single_figure
-from cvnlp.vision.report.run import read_classes
+from cvnlp.report.labels import drawable, short_label
+from cvnlp.vision.report.run import SHOWN_CLASSES, read_classes
 
 CORRECT, WRONG, OBJECT, WINDOW = plots.COLOURS[2], plots.COLOURS[1], "#9A9A9A", plots.COLOURS[4]
 CANVAS = 3.4  # inches
+MISSING = "\N{WHITE SQUARE}"  # for a letter that no font has
 SHOWN_LETTERS = 2  # of the name of a class predicted for a window
 # curve in the table -> colour, line and prefix of its scores
 CURVES = {
@@ -91,16 +93,16 @@ def _scores(numbers: dict[str, float]) -> Table:
 
 
 def _classes(table: pd.DataFrame) -> Table:
-    ordered = table.sort_values("average_precision", kind="stable")
+    ordered = table.sort_values("average_precision", kind="stable").head(SHOWN_CLASSES)
     columns: tuple[Column, ...] = (
         Column("class", ordered["class"]),
         Column("average precision", ordered["average_precision"].tolist(), ".3f"),
         Column("correct detections", ordered["correct"].tolist(), ",.0f"),
         Column("objects", ordered["objects"].tolist(), ",.0f"),
     )
-    return Table(
-        "Detection scores by class on the test canvases", columns, "The class with the lowest average precision first."
-    )
+    first = f", and only {SHOWN_CLASSES:,} of {len(table):,} classes" if len(table) > SHOWN_CLASSES else ""
+    caption = f"The class with the lowest average precision first{first}."
+    return Table("Detection scores by class on the test canvases", columns, caption)
 
 
 def _detections(
@@ -117,7 +119,7 @@ def _detections(
         for box in boxes[boxes["canvas"] == number].to_dict("records"):
             plots.frame(axis, box, OBJECT, linestyle="--", linewidth=0.8)
         for box in found[found["canvas"] == number].to_dict("records"):
-            label = f"{box['class']} {box['score']:.0%}"
+            label = f"{short_label(box['class'])} {box['score']:.0%}"
             plots.frame(axis, box, CORRECT if box["correct"] else WRONG, label=label, linewidth=1.4)
     handles = [
         Line2D([], [], color=CORRECT, label="correct detection"),
@@ -152,7 +154,7 @@ def _window_predictions(
     for axis, number in zip(axes, shown, strict=True):
         for row in predictions[predictions["canvas"] == number].to_dict("records"):
             middle = (row["left"] + (window[1] - 1) / 2, row["top"] + (window[0] - 1) / 2)
-            letters, alpha = row["class"][:SHOWN_LETTERS], float(row["score"])
+            letters, alpha = drawable(row["class"], MISSING)[:SHOWN_LETTERS], float(row["score"])
             axis.text(*middle, letters, color=WINDOW, alpha=alpha, ha="center", va="center", fontsize=8)
     plots.save(drawing, path)
     caption = (

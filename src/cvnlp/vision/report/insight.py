@@ -8,10 +8,11 @@ import pandas as pd
 from cvnlp.data import prepared
 from cvnlp.report import plots
 from cvnlp.report.elements import Element, Figure, Number, Numbers, Table, Text, columns_of, single_figure
+from cvnlp.report.labels import short_label
 from cvnlp.vision.report.convolution import convolution_section
 from cvnlp.vision.report.detection import detection_section
 from cvnlp.vision.report.layers import filters, layer_elements
-from cvnlp.vision.report.run import prediction_titles, read_classes
+from cvnlp.vision.report.run import SHOWN_CLASSES, prediction_titles, read_classes
 
 SHOWN_ATTRIBUTIONS = 8
 TRANSFORMATIONS = {
@@ -82,10 +83,12 @@ def _misclassified(details: Path, path: Path) -> list[Figure]:
     if not len(table):
         return []
     originals, transformed = prepared.load_array(details, "misclassified")
-    below = [f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {row.predicted}" for row in table.itertuples()]
+    below = [
+        f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {short_label(row.predicted)}" for row in table.itertuples()
+    ]
     title = "Images misclassified after a small rotation and shift"
     rows = {"original": list(originals), "transformed": list(transformed)}
-    titles = [list(table["actual"]), below]
+    titles = [[short_label(name) for name in table["actual"]], below]
     plots.draw_pictures(list(rows.values()), titles, path, title=title, row_titles=list(rows))
     caption = (
         "Top: images classified correctly, with their class. Bottom: the same images after the smallest transformation "
@@ -158,6 +161,9 @@ def _confusions(details: Path, folder: Path) -> list[Element]:
         "chose the epoch, so new images may give lower values."
     )
     reliability = read_classes(details / "reliability.csv")
+    if len(reliability) > SHOWN_CLASSES:
+        caption += f" The {SHOWN_CLASSES} of {len(reliability):,} classes that were predicted least reliably."
+        reliability = reliability.sort_values("calibration_error", ascending=False, kind="stable").head(SHOWN_CLASSES)
     return [*found, Table("Reliability of the predictions by class", columns_of(reliability, RELIABILITY), caption)]
 
 

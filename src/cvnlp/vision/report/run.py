@@ -9,7 +9,8 @@ from cvnlp.data import prepared
 from cvnlp.params.option_types import number_key
 from cvnlp.report import plots
 from cvnlp.report.comparison import LearningCurves, Robustness
-from cvnlp.report.elements import Element, Figure, Image, Table, columns_of, single_figure
+from cvnlp.report.elements import Element, Figure, Image, Table, Text, columns_of, single_figure
+from cvnlp.report.labels import label_room, short_label
 
 TITLE = "Image classification"
 LEARNING = LearningCurves(
@@ -28,6 +29,7 @@ ROBUSTNESS = Robustness(
     caption="Accuracy on test images perturbed by FGSM and PGD, compared with random perturbations of the same size. "
     "The lower a curve, the stronger the attack.",
 )
+SHOWN_CLASSES = 100  # in the confusion matrix, and in tables by class
 NAMED_ALL, NAMED_WORST = 10, 8  # classes in the legend of the curves: all of up to ten, or the eight worst of more
 CLASS_SCORES = {
     "class": ("class", None),
@@ -43,12 +45,15 @@ def run_section(details: Path, examples: Path, folder: Path) -> list[Element]:
     """The elements of one run; its figures go into `folder`."""
     classes = read_classes(details / "classes.csv")
     caption = "Of each class against all others. Classes without test images have no average precision."
+    worst = classes.sort_values("f1", kind="stable").head(SHOWN_CLASSES) if len(classes) > SHOWN_CLASSES else classes
+    if len(worst) < len(classes):
+        caption += f" The {len(worst)} of {len(classes):,} classes with the lowest F1; classes.csv has all."
     return [
-        _confusion_and_calibration(details, list(classes["class"]), folder),
+        *_confusion_and_calibration(details, list(classes["class"]), folder),
         _precision_recall(read_classes(details / "curves.csv"), classes, folder / "curves.png"),
         *_misclassified(details, folder / "mistakes.png"),
         *_adversarial_examples(examples, folder / "adversarial_examples.png"),
-        Table("Scores by class on the test split", columns_of(classes, CLASS_SCORES), caption),
+        Table("Scores by class on the test split", columns_of(worst, CLASS_SCORES), caption),
     ]
 
 
@@ -60,31 +65,40 @@ def read_classes(path: Path) -> pd.DataFrame:
 CLASS_COLUMNS = {"class": str, "actual": str, "predicted": str}
 
 
-def _confusion_and_calibration(details: Path, classes: list[str], folder: Path) -> Figure:
+def _confusion_and_calibration(details: Path, classes: list[str], folder: Path) -> list[Element]:
+    """Next to each other; of too many classes the calibration alone, and a sentence."""
+    calibration = Image(folder / "calibration.png", "Scatter plot of accuracy against confidence, with the diagonal")
+    caption = "accuracy against confidence, in bins of confidence; below the diagonal the network is overconfident."
+    if len(classes) > SHOWN_CLASSES:
+        _draw_calibration(pd.read_csv(details / "calibration.csv"), calibration.path)
+        left_out = (
+            f"The confusion matrix of {len(classes):,} classes is not drawn, because no row of it would be readable; "
+            "confusion.csv of the evaluation has it."
+        )
+        return [Text(left_out), Figure("Calibration", f"{caption[0].upper()}{caption[1:]}", (calibration,))]
     _draw_confusion(pd.read_csv(details / "confusion.csv").to_numpy(), classes, folder / "confusion.png")
-    _draw_calibration(pd.read_csv(details / "calibration.csv"), folder / "calibration.png")
-    return Figure(
-        "Confusion matrix and calibration",
+    _draw_calibration(pd.read_csv(details / "calibration.csv"), calibration.path)
+    confusion = Image(folder / "confusion.png", f"Heat map of the confusion matrix of {len(classes)} classes")
+    left = (
         "Left: the number of test images of each true class (row) by predicted class (column); misclassified images "
-        "are off the diagonal. Right: accuracy against confidence, in bins of confidence; below the diagonal the "
-        "network is overconfident. Only the confusion matrix includes images of a background class.",
-        (
-            Image(folder / "confusion.png", f"Heat map of the confusion matrix of {len(classes)} classes"),
-            Image(folder / "calibration.png", "Scatter plot of accuracy against confidence, with the diagonal"),
-        ),
+        "are off the diagonal."
     )
+    both = "Only the confusion matrix includes images of a background class."
+    return [Figure("Confusion matrix and calibration", f"{left} Right: {caption} {both}", (confusion, calibration))]
 
 
 def _draw_confusion(counts: np.ndarray, classes: list[str], path: Path) -> None:
-    side = 0.42 * len(classes)
-    drawing, (axis,) = plots.panels(1, title="Confusion matrix, test split", width=side + 1.2, height=side + 0.9)
+    labels = [short_label(name) for name in classes]
+    side, room = 0.42 * len(classes), label_room(labels)
+    title = "Confusion matrix, test split"
+    drawing, (axis,) = plots.panels(1, title=title, width=side + room + 1.2, height=side + room + 0.9)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(counts), strict=True):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axis.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    axis.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 3 else 90)
-    axis.set_yticks(range(len(classes)), classes)
+    axis.set_xticks(range(len(classes)), labels, rotation=0 if max(map(len, labels)) < 3 else 90)
+    axis.set_yticks(range(len(classes)), labels)
     axis.grid(False)
     axis.set(xlabel="predicted class", ylabel="true class")
     plots.save(drawing, path)
@@ -110,7 +124,7 @@ def _precision_recall(curves: pd.DataFrame, classes: pd.DataFrame, path: Path) -
     for name in average.index[len(worst) :]:
         axis.plot(points[name]["recall"], points[name]["precision"], color="#CCCCCC", linewidth=0.6)
     for name in reversed(worst):
-        label = f"{name}: {average[name]:.3f}"
+        label = f"{short_label(name)}: {average[name]:.3f}"
         axis.plot(points[name]["recall"], points[name]["precision"], **styles[name], label=label)
     shown = (min(0.9, max(0.0, 1 - 3 * (1 - average.iloc[0]) ** 0.5)), 1.005)  # the corner of the worst one's area
     axis.set(xlabel="recall", ylabel="precision", xlim=shown, ylim=shown)
@@ -140,7 +154,8 @@ def _misclassified(details: Path, path: Path) -> list[Figure]:
 
 def prediction_titles(table: pd.DataFrame, *, confidence: bool = True) -> list[str]:
     """Titles of images: `7 → 9 (88%)`, the true and the predicted class, with the confidence."""
-    titles = [f"{actual} → {predicted}" for actual, predicted in zip(table["actual"], table["predicted"], strict=True)]
+    pairs = zip(table["actual"], table["predicted"], strict=True)
+    titles = [f"{short_label(actual)} → {short_label(predicted)}" for actual, predicted in pairs]
     if confidence:
         titles = [f"{title} ({share:.0%})" for title, share in zip(titles, table["confidence"], strict=True)]
     return titles
@@ -155,7 +170,8 @@ def _adversarial_examples(examples: Path, path: Path) -> list[Figure]:
     )
     eps = float(prepared.load_array(examples, "eps"))
     shown, perturbation = number_key(eps), (attacked - clean) / (2 * eps) + 0.5
-    titles = [[f"predicted: {name}" for name in before], [""] * len(before), [f"predicted: {name}" for name in after]]
+    above, below = ([f"predicted: {short_label(str(name))}" for name in names] for names in (before, after))
+    titles = [above, [""] * len(before), below]
     title = f"Adversarial examples by PGD, eps {shown}"
     rows = ("original", "perturbation", "perturbed")
     plots.draw_pictures([list(clean), list(perturbation), list(attacked)], titles, path, title=title, row_titles=rows)
