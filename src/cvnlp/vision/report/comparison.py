@@ -33,7 +33,12 @@ def _invariance(dataset: str, runs: Mapping[str, Path], styles: plots.Styles, fo
     for axis, (name, (label, unit)) in zip(axes, TRANSFORMATIONS.items(), strict=False):
         for run, rows in accuracies[accuracies["transformation"] == name].groupby("run", sort=False):
             axis.plot(
-                rows["amount"], rows["accuracy"], **styles[str(run)], marker="o", markersize=3, label=short_label(run)
+                rows["amount"],
+                rows["accuracy"],
+                **styles[str(run)],
+                marker="o",
+                markersize=3,
+                label=short_label(str(run)),
             )
         axis.set(title=label, xlabel=unit, ylim=(0, 1.02))
     axes[0].set_ylabel("validation accuracy")

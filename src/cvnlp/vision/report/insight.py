@@ -84,7 +84,8 @@ def _misclassified(details: Path, path: Path) -> list[Figure]:
         return []
     originals, transformed = prepared.load_array(details, "misclassified")
     below = [
-        f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {short_label(row.predicted)}" for row in table.itertuples()
+        f"{row.rotation:g}°, {row.right:g}, {row.down:g}: {short_label(str(row.predicted))}"
+        for row in table.itertuples()
     ]
     title = "Images misclassified after a small rotation and shift"
     rows = {"original": list(originals), "transformed": list(transformed)}
