@@ -104,6 +104,22 @@ def test_fgsm_follows_the_exact_gradient_of_the_cross_entropy_however_certain_th
     assert differs < 1e-3  # a sign near zero may fall either way
 
 
+def test_pgd_searches_at_random_where_there_is_no_gradient() -> None:
+    class Flat(nn.Module):
+        """Misclassifies images with a contrast between their first pixels, which it sees in steps."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            contrast = (images[:, 0, 0, 0] - images[:, 0, 0, 1] > 0.1).float() + 0 * images.sum((1, 2, 3))
+            return torch.stack([torch.full_like(contrast, 0.5), contrast], dim=1)
+
+    images, labels = torch.full((5, 1, 3, 3), 0.5), torch.zeros(5, dtype=torch.long)
+    attacked = run("pgd", Flat(), images, labels, 0.1)
+    assert accuracy(Flat(), images, labels) == 1.0
+    assert accuracy(Flat(), attacked, labels) == 0.0
+    check_attacked(images, attacked, AttackConfig(0.1))
+    assert torch.equal(attacked[:1], run("pgd", Flat(), images[:1], labels[:1], 0.1))
+
+
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 def test_network_that_overflows_leaves_finite_images(method: str, pictures: tuple[Tensor, Tensor]) -> None:
     class Overflowing(nn.Module):

@@ -58,8 +58,19 @@ def pgd(
         active, attacked, gradient = active[correct], attacked[correct], gradient[correct]
         if step == config.steps or not len(active):
             break
-        attacked = _project(images[active], attacked + _step_size(config, step) * gradient.sign(), config.eps)
+        attacked = _next_point(images[active], attacked, gradient, config, step)
     return worst
+
+
+def _next_point(images: Tensor, attacked: Tensor, gradient: Tensor, config: AttackConfig, step: int) -> Tensor:
+    """One step along the sign of the gradient; where there is none, as behind dead units, a random point instead.
+
+    The random signs are the same for all images, so that the result of an image does not depend on its batch.
+    """
+    signs = torch.randint(0, 2, images.shape[1:], generator=torch.Generator().manual_seed(step)).to(images) * 2 - 1
+    moved = attacked + _step_size(config, step) * gradient.sign()
+    vanished = ~gradient.flatten(1).any(1).view(-1, 1, 1, 1)
+    return _project(images, torch.where(vanished, images + config.eps * signs, moved), config.eps)
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
