@@ -131,14 +131,18 @@ def overview_table(half: str, runs: list[str], settings: Params, paths: ProjectP
     }
     columns = (
         Column("run", map(_links_to_runs, rows)),
-        Column("network", [f"{row.network} (diverged)" if row.diverged else row.network for row in rows]),
+        Column("network", [row.network for row in rows]),
         Column("data", [Link(row.dataset, f"#{_id('data', row.dataset)}") for row in rows]),
         Column("parameters", [row.parameters for row in rows], ",d"),
         Column("epochs (best)", map(_epochs, rows)),
-        *(Column(title, [row.scores.get(name) for row in rows], "") for name, title in headline.items()),
+        *(Column(title, [_score(row, name) for row in rows], "") for name, title in headline.items()),
     )
     caption = "Runs that differ only in their seed are one row: mean ± standard deviation (number of seeds)."
     return Table("All runs", columns, caption)
+
+
+def _score(row: aggregate.Row, name: str) -> Cell:
+    return "diverged" if row.diverged and name in row.scores else row.scores.get(name)
 
 
 def _links_to_runs(row: aggregate.Row) -> Cell:

@@ -18,7 +18,7 @@ from cvnlp.vision.attacks.checks import check_attacked
 from cvnlp.vision.attacks.config import AttackConfig
 from cvnlp.vision.attacks.table import ATTACKS
 from cvnlp.vision.batches import Batches, evenly_spaced, object_rows
-from cvnlp.vision.inference import predict_outputs
+from cvnlp.vision.inference import predict_classes
 
 BATCH = 512  # images attacked at a time
 EXAMPLES_OF = "pgd"
@@ -46,7 +46,7 @@ def attack(
     chosen = rows_of_objects[evenly_spaced(len(rows_of_objects), options.images)]
     batches = Batches(data, "test", chosen, batch_size)
     labels = torch.from_numpy(batches.labels[chosen].astype(np.int64))
-    before = predict_outputs(network, (batch.images for batch in batches)).argmax(1).cpu()
+    before = torch.cat([predict_classes(network, batch.images).cpu() for batch in batches])
     rows: list[tuple[str, str, float]] = []
     examples: dict[str, np.ndarray] = {}
     for eps in sorted(options.eps):
@@ -86,7 +86,7 @@ def _attack_batches(
         images, labels = batch.images.to(device()), batch.labels.to(device())
         attacked = ATTACKS[name](network, images, labels, config, generator=generator)
         check_attacked(images, attacked, config)
-        yield batch.images, attacked.cpu(), batch.labels, predict_outputs(network, [attacked]).argmax(1).cpu()
+        yield batch.images, attacked.cpu(), batch.labels, predict_classes(network, attacked).cpu()
 
 
 def _accuracy(predictions: Tensor, labels: Tensor) -> float:

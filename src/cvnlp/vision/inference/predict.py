@@ -32,8 +32,9 @@ def predict_probabilities(network: nn.Module, batches: Iterable[Tensor]) -> np.n
 
 
 def predict_classes(network: nn.Module, images: Tensor, *, batch_size: int = EVALUATION_BATCH_SIZE) -> Tensor:
-    """Most probable class int64 (N,) of images (N, C, H, W) in [0, 1]."""
-    return predict_outputs(network, images.split(batch_size)).argmax(1)
+    """Most probable class int64 (N,) of images (N, C, H, W) in [0, 1]; the first where a diverged network overflows."""
+    outputs = predict_outputs(network, images.split(batch_size))
+    return torch.where(outputs.softmax(1).isnan(), 0.0, outputs).argmax(1)
 
 
 def predict_split(

@@ -53,7 +53,8 @@ def analyse_canvases(
     canvas, objects = to_tensor(np.array(pixels[:1])).to(device()), classes[:-1]
     logits, corners = _classify_windows(classifier, pixels), classifier.corners(canvas)
     find = partial(detect, corners=corners, window=classifier.window, classes=objects, nms_iou=options.nms_iou)
-    boxes = _Boxes(find(logits.softmax(2)[..., :-1]), find(logits[..., :-1].softmax(2)), _ground_truth(data))
+    probabilities = logits.softmax(2).nan_to_num(0.0)  # a diverged network overflows
+    boxes = _Boxes(find(probabilities[..., :-1]), find(logits[..., :-1].softmax(2)), _ground_truth(data))
     result = _scores(boxes, objects, options.detection_threshold) | _compare_with_sliding(classifier, canvas)
     shown = min(options.canvases_shown, len(pixels))
     files.write_json(
@@ -61,7 +62,7 @@ def analyse_canvases(
     )
     _save_tables(boxes, objects, options.detection_threshold, folder)
     chosen = _choose_canvases(boxes, options.detection_threshold, len(pixels), shown)
-    _save_shown(pixels, logits.softmax(2), corners, chosen, classes, folder)
+    _save_shown(pixels, probabilities, corners, chosen, classes, folder)
     return {f"detection_{SPLIT}_{name}": value for name, value in result.items()}
 
 
@@ -89,11 +90,12 @@ def _scores(boxes: _Boxes, classes: list[str], threshold: float) -> dict[str, fl
 def _compare_with_sliding(classifier: WindowClassifier, canvas: Tensor) -> dict[str, float]:
     """Multiply-adds of one pass, how many times more separate windows need, and the largest difference they make."""
     separate, one_pass = classifier.multiply_adds(canvas)
-    difference = classifier(canvas).softmax(1) - classifier.classify_separately(canvas).softmax(1)
+    passes = (classifier(canvas), classifier.classify_separately(canvas))
+    together, separately = (logits.softmax(1).nan_to_num(0.0) for logits in passes)  # a diverged network overflows
     return {
         "multiply_adds": one_pass,
         "multiply_adds_ratio": separate / one_pass,
-        "one_pass_difference": float(difference.abs().max()),
+        "one_pass_difference": float((together - separately).abs().max()),
     }
 
 

@@ -1,5 +1,6 @@
 """Worked examples of convolution, standard filters on an image, and weight sharing in a network's first layer."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,8 @@ def analyse_convolution(
     if not any(isinstance(module, nn.Conv2d) for module in network.modules()):
         return {}
     few = slice(options.gradient_images)
-    sharing = compare_gradients(network, images[few], labels[few])
+    compared = compare_gradients(network, images[few], labels[few])
+    sharing = {name: value for name, value in compared.items() if math.isfinite(value)}  # a diverged network overflows
     image, _ = load_images(data, "validation", np.array([options.feature_map_image]))
     measured = save_demo(image[0].permute(1, 2, 0).cpu().double().numpy(), sharing, folder)
     return {f"convolution_{name}": value for name, value in measured.items()}

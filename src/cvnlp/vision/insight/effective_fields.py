@@ -81,7 +81,10 @@ def gradient_magnitudes(network: nn.Module, images: Tensor) -> dict[str, np.ndar
     Luo et al. 2016. The channels of the layer are added with random signs, so that they do not cancel systematically.
     """
     gradients = _central_gradients(network, images, random_signs=True)
-    return {name: gradient.square().mean(0).sum(0).sqrt().cpu().numpy() for name, gradient in gradients.items()}
+    return {
+        name: gradient.square().mean(0).sum(0).sqrt().nan_to_num(0.0, posinf=0.0).cpu().numpy()  # if it overflows
+        for name, gradient in gradients.items()
+    }
 
 
 def smallest_square(mass: np.ndarray, share: float) -> int:

@@ -44,10 +44,11 @@ def equivariance_errors(
             shifted = compute_maps(network, compared, shift_pixels(wide, shift * axis, shift * (1 - axis)))
             for name, pair in known.items():
                 totals[name, shift] += _squares(plain[name], shifted[name], pair, wide.shape[2:], shift, axis)
-    rows = [
-        {"layer": name, "shift": shift, "difference": math.sqrt(difference / response) if response else math.nan}
-        for (name, shift), (difference, response) in totals.items()
-    ]
+    with np.errstate(invalid="ignore"):  # a diverged network overflows
+        rows = [
+            {"layer": name, "shift": shift, "difference": math.sqrt(difference / response) if response else math.nan}
+            for (name, shift), (difference, response) in totals.items()
+        ]
     return pd.DataFrame(rows, columns=["layer", "shift", "difference"])
 
 

@@ -116,4 +116,4 @@ def _copy_window(image: np.ndarray, target: np.ndarray, corner: list[int]) -> No
 def feature_maps(network: nn.Module, layers: Layers, image: Tensor, count: int) -> dict[str, np.ndarray]:
     """The first `count` maps (count, h, w) of every layer for one image (1, C, H, W)."""
     maps = compute_maps(network, layers, image)
-    return {name: output[0, :count].float().cpu().numpy() for name, output in maps.items()}
+    return {name: output[0, :count].float().nan_to_num(0.0, 0.0, 0.0).cpu().numpy() for name, output in maps.items()}

@@ -52,16 +52,19 @@ def _weight_sharing(numbers: dict[str, float]) -> Iterator[Element]:
         "Weight sharing: the gradient of a filter of the first layer is the sum of those of its unshared copies, "
         "one at each position."
     )
-    yield Numbers(
-        "Weight sharing in the first layer",
-        (
-            Number("unshared copies of a filter", numbers["sharing_positions"], format=",.0f"),
-            Number("largest difference of the gradients", numbers["sharing_gradient_difference"], format=".1g"),
-            Number("parameters, shared", numbers["sharing_parameters_shared"], format=",.0f"),
-            Number("parameters, unshared", numbers["sharing_parameters_unshared"], format=",.0f"),
-            Number("parameters, fully connected", numbers["sharing_parameters_fully_connected"], format=",.0f"),
-        ),
-    )
+    shown = {
+        "positions": ("unshared copies of a filter", ",.0f"),
+        "gradient_difference": ("largest difference of the gradients", ".1g"),  # a diverged network has none
+        "parameters_shared": ("parameters, shared", ",.0f"),
+        "parameters_unshared": ("parameters, unshared", ",.0f"),
+        "parameters_fully_connected": ("parameters, fully connected", ",.0f"),
+    }
+    measured = [
+        Number(title, numbers[f"sharing_{name}"], format=form)
+        for name, (title, form) in shown.items()
+        if f"sharing_{name}" in numbers
+    ]
+    yield Numbers("Weight sharing in the first layer", tuple(measured))
 
 
 def _worked_example(arrays: dict[str, np.ndarray], path: Path) -> Figure:
