@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cvnlp import networks
+from cvnlp import files, networks
 from cvnlp.data import prepared
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
@@ -78,7 +78,7 @@ def test_every_stage_after_training_ends_with_finite_scores_and_the_report_says_
         run = diverged.run(name, block.dataset)
         for stage, scores in ((evaluate, run.scores), (attack, run.attacks), (insight, run.insights)):
             stage(name, root=diverged.root)
-            assert all(math.isfinite(value) for value in json.loads(scores.read_text()).values()), scores
+            assert all(math.isfinite(value) for value in files.read_scores(scores).values()), scores
     build.write_report(settings, diverged)
     report = diverged.report.read_text()
     assert report.count("The training of this run has diverged") == 2

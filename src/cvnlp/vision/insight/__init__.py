@@ -2,5 +2,5 @@
 
 from cvnlp.vision.insight.analyse import analyse
 
-METRICS = ("worst_case_accuracy", "detection_map")  # of DVC and MLflow
+METRICS = ("worst_case_accuracy", "detection_test_map")  # of DVC and MLflow
 __all__ = ["METRICS", "analyse"]
