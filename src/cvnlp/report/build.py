@@ -1,7 +1,10 @@
 """The report of all runs: its sections in order, drawn in parallel, written as Markdown. Imports no torch or MLflow."""
 
+import contextlib
+import multiprocessing
 import operator
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -39,11 +42,28 @@ def build_report(settings: Params, paths: ProjectPaths) -> Section:
         if runs:
             parts[half] = [partial(_overview, half, runs, settings, paths)]
             parts[half] += [partial(_run, half, run, settings, paths, lines) for run in runs]
-    with ProcessPoolExecutor() as pool:  # matplotlib uses one core
+    with _drawing_processes() as pool:
         drawn = {name: pool.map(operator.call, sections) for name, sections in parts.items()}
         data, *halves = (tuple(sections) for sections in drawn.values())
     top = (Section(first.title, (*first.elements, *runs), first.id) for first, *runs in halves)
     return Section("Report", (Text(INTRO), Section("Data", data), *top))
+
+
+@contextlib.contextmanager
+def _drawing_processes() -> Iterator[ProcessPoolExecutor]:
+    """A process per processor, for matplotlib uses one. An interruption of this process ends them at once."""
+    with ProcessPoolExecutor(initializer=_leave_signals_to_parent) as pool:
+        try:
+            yield pool
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _leave_signals_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _block_lines(params: Path) -> Lines:
