@@ -1,8 +1,9 @@
-"""Atomic writing, reading and checksums of files."""
+"""Atomic writing, reading and checksums of files, and output that any terminal can show."""
 
 import contextlib
 import csv
 import hashlib
+import io
 import json
 import math
 import os
@@ -15,6 +16,13 @@ if TYPE_CHECKING:  # stages that write no table need no pandas
     import pandas as pd
 
 DETAILS = "details"  # in a file of scores: those that are no metrics
+
+
+def print_any_text() -> None:
+    """From now on print letters that the terminal cannot show as backslash escapes, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

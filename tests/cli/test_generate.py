@@ -58,11 +58,11 @@ def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def start(folder: Path, *arguments: str, python: tuple[str, ...] = ()) -> Any:
+def start(folder: Path, *arguments: str, python: tuple[str, ...] = (), **environment: str) -> Any:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is behind & with it ignored
     return subprocess.Popen(
         [sys.executable, *python, "-m", "cvnlp.cli", "generate", *arguments],
-        env={**os.environ, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "utf-8"} | environment,
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -101,6 +101,13 @@ def test_prompt_is_tokenised_like_the_data_and_unknown_words_are_a_warning(insid
     begun = "hamlet: <unk>, to"
     assert shown == expected(inside, "words", begun, prompt, 20, 1, temperature=1.0, unknown=True)
     assert warned == "warning: not in the vocabulary of words: 'zephyr'\n"
+
+
+def test_terminal_that_shows_ascii_only(project: Path) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    shown, warned = start(project, "letters", "--prompt", "to é", "--tokens", "3", **locale).communicate(timeout=120)
+    assert shown.startswith("to \\ufffd")
+    assert warned == "warning: not in the vocabulary of letters: '\\xe9'\n"
 
 
 def test_without_a_prompt_a_new_text_is_generated(inside: Path, capsys: Any) -> None:

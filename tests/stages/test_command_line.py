@@ -155,6 +155,22 @@ def test_an_unavailable_download_is_one_line_that_says_how_to_provide_the_file(t
     assert not (tmp_path / "data/prepared/plays").exists()
 
 
+ASCII = ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+
+
+@pytest.mark.parametrize("environment", ASCII)
+def test_letters_that_a_terminal_cannot_show_are_escaped(environment: dict[str, str]) -> None:
+    code = "from cvnlp.stages import command_line; command_line.run(lambda root: print('\\xe9t\\xe9'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\\xe9t\\xe9\n", "")
+
+
 def test_prepare_replaces_the_files_of_an_interrupted_run(tmp_path: Path) -> None:
     write_params(tmp_path)
     folder = tmp_path / "data/prepared/made"

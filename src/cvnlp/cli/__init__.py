@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from cvnlp import files
 from cvnlp.cli.check import add_check
 from cvnlp.cli.clean import add_clean
 from cvnlp.cli.datasets import add_datasets
@@ -16,6 +17,7 @@ INTERRUPTED = 130  # exit code of a program that Ctrl-C has ended, by the conven
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends the process with exit code 1 and one line, Ctrl-C without a message."""
+    files.print_any_text()
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
     try:

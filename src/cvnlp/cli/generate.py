@@ -1,6 +1,7 @@
 """`cvnlp generate`: text generation with a trained language model."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ def add_generate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog="A prompt of two lines, in bash: --prompt $'KING:\\nMy lord'.",
     )
     parser.add_argument("run", metavar="RUN", help="a run of params.yaml that trains a language model")
-    parser.add_argument("--prompt", default="", metavar="TEXT", help="the text to continue (default: none)")
+    parser.add_argument("--prompt", type=_text, default="", metavar="TEXT", help="the text to continue (default: none)")
     parser.add_argument("--tokens", type=_integer(1), default=400, help="characters or words (default: %(default)s)")
     parser.add_argument(
         "--temperature",
@@ -120,6 +121,16 @@ def _print(pieces: Iterator[str]) -> None:
             print(last, end="", flush=True)
     finally:
         print(end="" if last.endswith("\n") else "\n", flush=True)
+
+
+def _text(argument: str) -> str:
+    """An argument type for text in UTF-8, also where Python has read the command line as ASCII."""
+    if not any("\ud800" <= letter <= "\udfff" for letter in argument):  # bytes that Python could not decode
+        return argument
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError:
+        raise argparse.ArgumentTypeError(f"{argument!r} is not UTF-8") from None
 
 
 def _integer(minimum: int, maximum: int | None = None) -> Callable[[str], int]:

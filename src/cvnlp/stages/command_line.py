@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from cvnlp import files
+
 SIGNAL_EXIT = 128  # plus the number of the signal: the exit code of a program that a signal has ended, as in shells
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill` or the end of a job, a closed terminal
 
@@ -25,6 +27,7 @@ def run(stage: Callable[..., None], *, item: str | None = None) -> None:
     `item`: the argument that chooses a block of params.yaml (dataset, run). Wrong input ends the process with exit code
     1 and the message of the error, a signal with one line and the exit code of shells: 130 for Ctrl-C, 143 for SIGTERM.
     """
+    files.print_any_text()
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)

@@ -1,5 +1,7 @@
 """The longest copied span, against an exhaustive search."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,26 @@ def test_length_equals_that_of_an_exhaustive_search(kinds: int, length: int) -> 
         assert span.length == (expected if expected > 1 else 0)
         copied = source[span.source_start : span.source_start + span.length]
         assert text[span.start : span.start + span.length].tolist() == copied.tolist()
+
+
+@pytest.mark.parametrize("pairs", [1, 7, 2**22])
+@pytest.mark.parametrize("source", ["a" * 300, "ab" * 150, "aab" * 100, "a" * 200 + "b" + "a" * 99])
+def test_texts_that_repeat_themselves(source: str, pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memorisation, "PAIRS", pairs)
+    texts = ["a" * 50, "ba" * 20, "aab" * 9 + "aa", "a" * 40 + "b" + "a" * 40, "c" * 20 + "a" * 17]
+    for text, span in zip(texts, longest_copied_spans(list(map(as_tokens, texts)), as_tokens(source)), strict=True):
+        longest = longest_by_search(as_tokens(text), as_tokens(source))
+        assert span.length == (longest if longest > 1 else 0)
+        first = [at for at in range(len(text)) if span.length and text[at : at + span.length] in source]
+        assert span.start == (first[0] if first else 0)
+        assert span.source_start == max(source.find(text[span.start : span.start + span.length]), 0)
+
+
+def test_a_text_of_one_token_takes_no_time_of_the_square_of_its_length() -> None:
+    started = time.process_time()
+    (span,) = longest_copied_spans([np.zeros(400, np.uint16)], np.zeros(100_000, np.uint16))
+    assert span == CopiedSpan(length=400, start=0, source_start=0)
+    assert time.process_time() - started < 5
 
 
 def test_of_equal_spans_the_first_is_returned_with_its_first_place() -> None:

@@ -1,6 +1,6 @@
 """Memorisation: the longest spans of generated texts that occur word for word in the training text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from cvnlp.params.option_types import number_key
 MAX_SEED = 16  # tokens of a seed from which a match is extended; halved for texts without any match
 SOURCE_CHUNK = 2**20  # places of the source whose fingerprints are in memory together
 FACTOR = 0x9E3779B97F4A7C15  # multiplier of the fingerprints: odd, with well mixed bits (2**64 / golden ratio)
+PAIRS = 2**22  # of equal spans that are in memory together
 SLOT_BITS = 20  # of the hash table that rules out nearly all places of the source
 
 
@@ -110,8 +111,12 @@ def _spans_in_chunk(
     candidates = np.flatnonzero(occupied[_slots(of_source)])
     found = {}
     for number, of_text in seeds.items():
-        starts, matches = _equal_pairs(of_text, of_source[candidates])
-        span = _extend(texts[number], source, starts, places.start + candidates[matches])
+        span = NO_SPAN
+        for starts, matches in _equal_pairs(of_text, of_source[candidates]):
+            if len(starts) and len(texts[number]) - starts[0] <= span.length:  # the rest of the text is no longer
+                break
+            pairs = _left_maximal(texts[number], source, starts, places.start + candidates[matches])
+            span = max(span, _extend(texts[number], source, *pairs), key=lambda one: one.length)
         if span.length >= seed:  # different seeds may have the same fingerprint
             found[number] = span
     return found
@@ -133,13 +138,27 @@ def _slots(hashes: np.ndarray) -> np.ndarray:
     return (hashes * np.uint64(FACTOR)) >> np.uint64(64 - SLOT_BITS)
 
 
-def _equal_pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The places in `first`, in order, and in `second` of all pairs of equal numbers."""
+def _equal_pairs(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The places in `first`, in order, and in `second` of all pairs of equal numbers, some million at a time."""
     order = np.argsort(second, kind="stable")
     low, high = (np.searchsorted(second[order], first, side=side) for side in ("left", "right"))
     counts = high - low
-    inside = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-    return np.repeat(np.arange(len(first)), counts), order[np.repeat(low, counts) + inside]
+    borders = np.flatnonzero(np.diff(counts.cumsum() // PAIRS)) + 1
+    for block in np.split(np.arange(len(first)), borders):
+        before = counts[block].cumsum() - counts[block]
+        inside = np.arange(counts[block].sum()) - np.repeat(before, counts[block])
+        yield np.repeat(block, counts[block]), order[np.repeat(low[block], counts[block]) + inside]
+
+
+def _left_maximal(
+    text: np.ndarray, source: np.ndarray, starts: np.ndarray, places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of places whose tokens before differ: any other is within a longer span.
+
+    A text that repeats itself, such as a single token, has as many pairs as its length times that of the source.
+    """
+    kept = (starts == 0) | (places == 0) | (text[starts - 1] != source[places - 1])
+    return starts[kept], places[kept]
 
 
 def _extend(text: np.ndarray, source: np.ndarray, starts: np.ndarray, places: np.ndarray) -> CopiedSpan:
