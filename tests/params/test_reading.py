@@ -1,5 +1,6 @@
 """Reading the file: YAML, frozen objects, several mistakes at once, and picking a block."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from cloning import ROOT
-from cvnlp.params import pick, read_params
+from cvnlp.params import check_own_paths, pick, read_params
 from params_file import GOOD, changed, read, refusal, write
 
 
@@ -72,6 +73,37 @@ def test_mistakes_in_one_block_are_all_listed(tmp_path: Path) -> None:
     changes = {"runs.first.train.epoch": 1, "runs.first.train.learning_rate": 1, "runs.first.train.lr": "fast"}
     message = refusal(tmp_path, changed(changes))
     assert [key for key in changes if key not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("block", "right"), [("runs.second", "language"), ("runs.first", "vision"), ("datasets.pictures", "vision")]
+)
+def test_wrong_domain_of_a_block_is_one_mistake(tmp_path: Path, block: str, right: str) -> None:
+    wrong = {"vision": "language", "language": "vision"}[right]
+    first, *others = refusal(tmp_path, changed({f"{block}.domain": wrong})).splitlines()
+    assert f"{block}.domain: '{wrong}' does not fit the other keys of the block, which are those of '{right}'" in first
+    assert others == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("runs.second.attack.shares", 0.2, "must be a list of numbers from 0 to 1, such as [0.2] (given: 0.2)"),
+        ("datasets.pictures.canvases", {"count": 2, "size": 64, "pictures": 1, "background": 0.1}, "such as [64]"),
+        ("runs.first.model", {"name": "cnn", "blocks": 3}, "must be a list of blocks, such as [{...}] (given: 3)"),
+    ],
+)
+def test_value_that_is_no_list_is_refused_with_the_form(tmp_path: Path, key: str, value: Any, message: str) -> None:
+    assert message in refusal(tmp_path, changed({key: value}))
+
+
+def test_own_file_whose_name_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    Path(os.fsdecode(bytes(tmp_path / "texts") + b"/a\xff.txt")).write_text("text", encoding="utf-8")
+    own = {"domain": "language", "path": "texts", "seed": 1, "tokens": "words", "validation": 0.1, "test": 0.1}
+    params = read(tmp_path, GOOD | {"own": {"mine": own}})
+    with pytest.raises(ValueError, match=r"own\.mine\.path: 'texts': the name of .*/texts/a\\xff\.txt is not UTF-8"):
+        check_own_paths(tmp_path / "params.yaml", params)
 
 
 def test_unknown_names_are_all_listed(tmp_path: Path) -> None:

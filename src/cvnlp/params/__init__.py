@@ -4,9 +4,10 @@ Every stage reads the whole file, so a mistake anywhere stops the first stage: a
 contradiction is refused with the key's full path and the valid choices. Imports no torch.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
@@ -22,6 +23,8 @@ from cvnlp.params.runs import LanguageRun, VisionRun
 __all__ = ["Params", "check_own_paths", "pick", "read_params"]
 
 Dataset = VisionDataset | LanguageDataset | OwnPictures | OwnTexts
+HALVES = [choice for form in (VisionRun, LanguageRun) for choice in get_args(form.model_fields["domain"].annotation)]
+MANY = 3  # times as many errors as with the other domain: the domain is the mistake
 
 
 class Params(Strict):
@@ -42,7 +45,7 @@ def read_params(path: Path) -> Params:
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
-        raise ValueError("\n".join(explain(path, error, raw, Params))) from None
+        raise ValueError("\n".join(_mistakes(path, error, raw))) from None
     mistakes = [
         *(
             f"{path}: own.{name}: datasets has the same name; choose another"
@@ -55,6 +58,30 @@ def read_params(path: Path) -> Params:
     if mistakes:
         raise ValueError("\n".join(mistakes))
     return params
+
+
+def _mistakes(path: Path, error: ValidationError, raw: Any) -> Iterator[str]:
+    """A line for each error, but a single one for a block whose keys are those of the other domain."""
+    counts = Counter(details["loc"][:2] for details in error.errors() if len(details["loc"]) > 2)
+    mixed = {}
+    for (table, name), count in counts.items():
+        block = raw[table][name]
+        for other in HALVES:
+            if count > 1 and MANY * _count_errors(table, {**block, "domain": other}) < count:
+                mixed[f"{path}: {table}.{name}."] = (
+                    f"{path}: {table}.{name}.domain: {block['domain']!r} does not fit the other keys of the block, "
+                    f"which are those of {other!r}"
+                )
+    yield from mixed.values()
+    yield from (line for line in explain(path, error, raw, Params) if not line.startswith(tuple(mixed)))
+
+
+def _count_errors(table: int | str, block: Any) -> int:
+    try:
+        Params.model_validate({"datasets": {}, "runs": {}} | {str(table): {"block": block}})
+    except ValidationError as error:
+        return error.error_count()
+    return 0
 
 
 def check_own_paths(path: Path, params: Params) -> None:

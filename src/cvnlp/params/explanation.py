@@ -55,6 +55,8 @@ def explain(path: Path, error: ValidationError, raw: Any, form: Any) -> Iterator
             wrong = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
             if details["type"] in OUT_OF_RANGE:
                 wrong = f"must be {_range(form, location)}"
+            elif details["type"] == "list_type":
+                wrong = f"must be {_list(form, location, details['input'])}"
             message = f"{wrong} (given: {_short(details['input'])})"
         yield f"{path}: {'.'.join(place)}: {message}" if place else f"{path}: {message}"
 
@@ -97,6 +99,18 @@ def _range(form: Any, location: tuple[int | str, ...]) -> str:
     if not upper:
         return lower.replace("from", "at least")
     return f"{lower} {'to' if 'ge' in bounds else 'and'} {upper}" if lower else upper
+
+
+ITEMS = {float: ("numbers", "0.1"), int: ("integers", "8"), str: ("names", "name")}
+
+
+def _list(form: Any, location: tuple[int | str, ...], given: Any) -> str:
+    """The form of the list at `location` in words, with `given` or another item as an example."""
+    inner = {member for each in _types_at(form, (*location, 0)) for member in _members(each)}
+    items, example = next((ITEMS[kind] for kind in ITEMS if kind in inner), ("blocks", "{...}"))
+    item = str(given) if isinstance(given, str | int | float) and items != "blocks" else example
+    limits = _range(form, (*location, 0))
+    return f"a list of {items}{limits and f' {limits}'}, such as [{item}]"
 
 
 def _bounds(form: Any) -> Iterator[tuple[str, float]]:

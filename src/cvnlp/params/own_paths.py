@@ -1,5 +1,6 @@
 """The paths of the user's own files: they exist, and DVC notices when they change."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -35,6 +36,18 @@ def mistakes(params: Path, blocks: Mapping[str, Own]) -> Iterator[str]:
             yield f"{key} does not exist; give a file or a folder, absolute or from {root}"
         elif folder:
             yield f"{key} overlaps with {folder}, where DVC does not notice changes; move the files, to data/own maybe"
+        elif refused := next(_names_that_dvc_refuses(path), None):
+            yield f"{key}: the name of {refused} is not UTF-8, which DVC refuses; rename it"
+
+
+def _names_that_dvc_refuses(path: Path) -> Iterator[str]:
+    """Files and folders below `path` whose names are not UTF-8, with escapes in place of the wrong bytes."""
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            try:
+                os.fsencode(name).decode("utf-8")
+            except UnicodeDecodeError:
+                yield os.fsencode(os.path.join(folder, name)).decode("utf-8", "backslashreplace")  # noqa: PTH118
 
 
 def _overlap(one: Path, other: Path) -> bool:
