@@ -17,6 +17,7 @@ MANAGED = (
     "reports",
     "data/raw",
     "data/resume",
+    "data/trainings",
     "data/prepared",
     "data/models",
     "data/evaluations",
