@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from params_file import GOOD, REMOVED, check_refusal, read
+from cvnlp.params import read_params
+from params_file import GOOD, REMOVED, check_refusal, read, write
 
 REFUSED = [
     pytest.param(
@@ -62,7 +63,39 @@ REFUSED = [
         id="unknown domain of a run",
     ),
     pytest.param({"runs.a/b": GOOD["runs"]["first"]}, ["runs.a/b", "'a/b'"], id="run name with a slash"),
-    pytest.param({"runs.a-b": GOOD["runs"]["first"]}, ["runs.a-b", "'a-b'"], id="run name with a hyphen"),
+    pytest.param(
+        {"runs.a-b": GOOD["runs"]["first"]}, ["runs.a-b", "letters", "digits", "'a-b'"], id="run name with a hyphen"
+    ),
+    pytest.param(
+        {"runs.first.attack.eps": [0.1, 0.2, 0.1]},
+        ["runs.first.attack.eps", "must not contain 0.1 more than once"],
+        id="eps given twice",
+    ),
+    pytest.param(
+        {"runs.second.attack.shares": [0.0, 0.0]},
+        ["runs.second.attack.shares", "must not contain 0 more than once"],
+        id="share given twice",
+    ),
+    pytest.param(
+        {"runs.second.insight.temperatures": [1.0, 1]},
+        ["runs.second.insight.temperatures", "must not contain 1 more than once"],
+        id="temperature given twice",
+    ),
+    pytest.param(
+        {"runs.first.insight.equivariance_shifts": [2, 2]},
+        ["runs.first.insight.equivariance_shifts", "must not contain 2 more than once"],
+        id="shift given twice",
+    ),
+    pytest.param(
+        {"runs.second.evaluate.cache": {"sharpness": [0.1, 0.1]}},
+        ["runs.second.evaluate.cache.sharpness", "must not contain 0.1 more than once"],
+        id="sharpness given twice",
+    ),
+    pytest.param(
+        {"runs.first.dataset": 2024},
+        ["runs.first.dataset", "the number 2024", "quotation marks"],
+        id="number, data set",
+    ),
     pytest.param(
         {"runs.first.dataset": "letters"},
         ["runs.first.domain", "'vision'", "'letters'", "'language'"],
@@ -82,6 +115,38 @@ def test_mistake_is_refused_with_key_value_and_choices(
     tmp_path: Path, changes: dict[str, Any], parts: list[str]
 ) -> None:
     check_refusal(tmp_path, changes, parts)
+
+
+@pytest.mark.parametrize("table", ["runs", "datasets", "own"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("2024", "the number 2024"),
+        ("1e3", "the number 1000.0"),
+        ("0x1F", "the number 31"),
+        ("true", "the boolean true"),
+        ("null", "null"),
+        ("~", "null"),
+        ("2024-01-01", "a date"),
+    ],
+)
+def test_name_that_yaml_does_not_read_as_text_is_refused(tmp_path: Path, table: str, name: str, kind: str) -> None:
+    path = write(tmp_path, GOOD)
+    old = {"runs": "first", "datasets": "words", "own": "album"}[table]
+    text = path.read_text().replace(f"  {old}:", f"  {name}:")
+    path.write_text(text)
+    with pytest.raises(ValueError, match="quotation marks") as caught:
+        read_params(path)
+    assert str(caught.value) == (
+        f"{path}: {table}: a name in it is {kind} for YAML, and no text; put it in quotation marks"
+    )
+
+
+@pytest.mark.parametrize("name", ["'2024'", '"1e3"', "'true'", "'null'", "yes", "off"])
+def test_name_in_quotation_marks_is_text(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, GOOD)
+    path.write_text(path.read_text().replace("  first:", f"  {name}:"))
+    assert name.strip("'\"") in read_params(path).runs
 
 
 def test_smallest_file_is_read_with_the_defaults(tmp_path: Path) -> None:

@@ -47,6 +47,12 @@ def explain(path: Path, error: ValidationError, raw: Any, form: Any) -> Iterator
             message = _unknown_key(place, _keys(form, location[:-1]))
         elif details["type"] == "missing":
             message = "missing key"
+        elif details["type"] == "string_type" and not isinstance(details["input"], dict | list):
+            place = list(_steps(location[:-2], raw)) if location[-1] == "[key]" else place
+            what = "a name in it" if location[-1] == "[key]" else "the value"
+            message = f"{what} is {_in_yaml(details['input'])} for YAML, and no text; put it in quotation marks"
+        elif details["type"] == "string_pattern_mismatch":
+            message = f"a name consists of letters from a to z, digits and _ (given: {_short(details['input'])})"
         elif "discriminator" in details.get("ctx", {}):
             place.append(details["ctx"]["discriminator"].strip("'"))
             wrong = f"{_short(details['ctx']['tag'])} is unknown" if "tag" in details["ctx"] else "missing key"
@@ -162,6 +168,15 @@ def _is_model(form: Any) -> bool:
 
 def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
+
+
+def _in_yaml(value: Any) -> str:
+    """What YAML makes of a value without quotation marks that is no text."""
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    return "null" if value is None else f"a {type(value).__name__}"
 
 
 def _short(value: Any) -> str:
