@@ -222,3 +222,4 @@ def test_rates_of_a_perfect_and_of_a_useless_classifier_are_exact(count: int) ->
     assert perfect["error_rate"] == perfect["error_rate_low"] == useless["accuracy_low"] == 0
     assert useless["error_rate"] == useless["error_rate_high"] == perfect["accuracy_high"] == 1
     assert metrics.diverged(useless) and not metrics.diverged(perfect)
+    assert str(perfect["nll"]) == "0.0"

@@ -22,9 +22,9 @@ class LanguageInsight(Strict):
 
     excerpts: PositiveInt = 256
     length: int = Field(default=64, gt=1)
-    words: PositiveInt = 100
+    words: int = Field(default=100, gt=1)
     neighbours: PositiveInt = 5
-    state_tokens: PositiveInt = 20000
+    state_tokens: int = Field(default=20000, gt=1)
     temperatures: Annotated[list[NonNegativeFloat], Field(min_length=1), Distinct] = Field(default=[0.5, 0.8, 1.0])
     samples: PositiveInt = 8
     sample_tokens: PositiveInt = 300
