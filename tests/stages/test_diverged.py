@@ -1,21 +1,11 @@
 """Networks whose training has diverged: finite weights, and outputs that are huge or overflow."""
 
-import json
 import math
-import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
-from cvnlp import files, networks
-from cvnlp.data import prepared
-from cvnlp.params import read_params
-from cvnlp.paths import ProjectPaths
-from cvnlp.report import build
-from cvnlp.stages.attack import attack
-from cvnlp.stages.evaluate import evaluate
-from cvnlp.stages.insight import insight
+from make_project import make_project, run_stages_after_training
 
 pytest.importorskip("captum")
 
@@ -43,43 +33,16 @@ runs:
     attack: {shares: [0.2], excerpts: 4, length: 20}
     insight: {excerpts: 4, length: 20, samples: 2, sample_tokens: 20, recall_steps: 1, state_tokens: 500}
 """
-HISTORY = "epoch,step,lr,train_loss,validation_nll,{}\n0,1,0.1,inf,1e+30,0.1\n1,2,0.1,,,\n"
 
 
-@pytest.fixture(params=[1e6, 1e37], ids=["huge", "overflowing"])
-def diverged(request: pytest.FixtureRequest, tmp_path: Path, vision_data: Path, language_data: Path) -> ProjectPaths:
-    """A project after two trainings, whose weights were multiplied."""
-    paths = ProjectPaths(tmp_path)
-    paths.params.write_text(PARAMS)
-    shutil.copytree(vision_data, paths.prepared("pictures"))
-    shutil.copytree(language_data, paths.prepared("plays"))
-    for name, block in read_params(paths.params).runs.items():
-        run = paths.run(name, block.dataset)
-        config = networks.describe(block.domain, block.model, prepared.read_facts(run.prepared))
-        network = networks.build(config, seed=1)
-        with torch.no_grad():
-            for parameter in network.parameters():
-                parameter.mul_(request.param)
-        networks.save(run.model, network, config)
-        for path in (run.training, run.history):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        metric = "validation_accuracy" if block.domain == "vision" else "validation_perplexity"
-        run.history.write_text(HISTORY.format(metric))
-        trained = {"parameters": 1, "multiply_adds": 1, "epochs": 2, "best_epoch": 0, "examples": 2}
-        run.training.write_text(json.dumps(trained))
-    return paths
-
-
+@pytest.mark.parametrize("factor", [1e6, 1e37], ids=["huge", "overflowing"])
 def test_every_stage_after_training_ends_with_finite_scores_and_the_report_says_diverged(
-    diverged: ProjectPaths,
+    tmp_path: Path, vision_data: Path, language_data: Path, factor: float
 ) -> None:
-    settings = read_params(diverged.params)
-    for name, block in settings.runs.items():
-        run = diverged.run(name, block.dataset)
-        for stage, scores in ((evaluate, run.scores), (attack, run.attacks), (insight, run.insights)):
-            stage(name, root=diverged.root)
-            assert all(math.isfinite(value) for value in files.read_scores(scores).values()), scores
-    build.write_report(settings, diverged)
-    report = diverged.report.read_text()
+    paths = make_project(tmp_path, PARAMS, {"pictures": vision_data, "plays": language_data}, factor=factor)
+    for stages in run_stages_after_training(paths).values():
+        for stage, scores in stages.items():
+            assert scores and all(math.isfinite(value) for value in scores.values()), stage
+    report = paths.report.read_text()
     assert report.count("The training of this run has diverged") == 2
     assert report.count("| diverged") + report.count(" diverged |") >= 2

@@ -17,7 +17,7 @@ from cvnlp.catalogue import SOURCES
 from cvnlp.params import own_paths
 from cvnlp.params.base import Name, Strict
 from cvnlp.params.datasets import LanguageDataset, OwnPictures, OwnTexts, VisionDataset
-from cvnlp.params.explanation import explain
+from cvnlp.params.explanation import explain, is_no_text
 from cvnlp.params.runs import LanguageRun, VisionRun
 
 __all__ = ["Params", "check_own_paths", "pick", "read_params"]
@@ -42,6 +42,9 @@ class Params(Strict):
 def read_params(path: Path) -> Params:
     """Read and check `path`; ValueError names the full key of every mistake, the value and the valid choices."""
     raw = _read(path)
+    unnamed = list(_names_that_are_no_text(path, raw))
+    if unnamed:
+        raise ValueError("\n".join(unnamed))
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
@@ -58,6 +61,13 @@ def read_params(path: Path) -> Params:
     if mistakes:
         raise ValueError("\n".join(mistakes))
     return params
+
+
+def _names_that_are_no_text(path: Path, raw: Any) -> Iterator[str]:
+    for table in Params.model_fields:
+        blocks = raw.get(table) if isinstance(raw, dict) else None
+        names = blocks if isinstance(blocks, dict) else {}
+        yield from (f"{path}: {table}: a name in it {is_no_text(name)}" for name in names if not isinstance(name, str))
 
 
 def _mistakes(path: Path, error: ValidationError, raw: Any) -> Iterator[str]:

@@ -47,24 +47,27 @@ def explain(path: Path, error: ValidationError, raw: Any, form: Any) -> Iterator
             message = _unknown_key(place, _keys(form, location[:-1]))
         elif details["type"] == "missing":
             message = "missing key"
-        elif details["type"] == "string_type" and not isinstance(details["input"], dict | list):
-            place = list(_steps(location[:-2], raw)) if location[-1] == "[key]" else place
-            what = "a name in it" if location[-1] == "[key]" else "the value"
-            message = f"{what} is {_in_yaml(details['input'])} for YAML, and no text; put it in quotation marks"
-        elif details["type"] == "string_pattern_mismatch":
-            message = f"a name consists of letters from a to z, digits and _ (given: {_short(details['input'])})"
         elif "discriminator" in details.get("ctx", {}):
             place.append(details["ctx"]["discriminator"].strip("'"))
             wrong = f"{_short(details['ctx']['tag'])} is unknown" if "tag" in details["ctx"] else "missing key"
             message = f"{wrong}; valid choices: {_listed(_choices(form, location, place[-1]))}"
         else:
-            wrong = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
-            if details["type"] in OUT_OF_RANGE:
-                wrong = f"must be {_range(form, location)}"
-            elif details["type"] == "list_type":
-                wrong = f"must be {_list(form, location, details['input'])}"
-            message = f"{wrong} (given: {_short(details['input'])})"
+            message = _wrong_value(details["type"], details["msg"], details["input"], form, location)
         yield f"{path}: {'.'.join(place)}: {message}" if place else f"{path}: {message}"
+
+
+def _wrong_value(kind: str, message: str, value: Any, form: Any, location: tuple[int | str, ...]) -> str:
+    """What is wrong with a value, by the kind and message of pydantic's error."""
+    if kind == "string_type" and not isinstance(value, dict | list):
+        return f"the value {is_no_text(value)}"
+    wrong = message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    if kind in OUT_OF_RANGE:
+        wrong = f"must be {_range(form, location)}"
+    elif kind == "list_type":
+        wrong = f"must be {_list(form, location, value)}"
+    elif kind == "string_pattern_mismatch":
+        wrong = "a name consists of letters from a to z, digits and _"
+    return f"{wrong} (given: {_short(value)})"
 
 
 def _unknown_key(place: list[str], valid: set[str]) -> str:
@@ -170,13 +173,14 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _in_yaml(value: Any) -> str:
-    """What YAML makes of a value without quotation marks that is no text."""
+def is_no_text(value: Any) -> str:
+    """What YAML makes of a value without quotation marks."""
+    kind = "null" if value is None else f"a {type(value).__name__}"
     if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    return "null" if value is None else f"a {type(value).__name__}"
+        kind = f"the boolean {str(value).lower()}"
+    elif isinstance(value, int | float):
+        kind = f"the number {value}"
+    return f"is {kind} for YAML, and no text; put it in quotation marks"
 
 
 def _short(value: Any) -> str:

@@ -85,8 +85,10 @@ def _draw_prefixes(axis: Axes, prefixes: Mapping[str, pd.DataFrame], styles: plo
         )
     axis.set_xscale("log", base=2)
     axis.set_yscale("symlog", linthresh=LINEAR_BELOW)
-    axis.set_ylim(bottom=min(-LINEAR_BELOW, *((table["extra"] - table["error"]).min() for table in prefixes.values())))
+    lowest = [(table["extra"] - table["error"]).min() for table in prefixes.values() if len(table)]
+    axis.set_ylim(bottom=min([-LINEAR_BELOW, *lowest]))  # a single excerpt has no other prefix
     axis.set(title="replaced prefix", xlabel="tokens after the prefix", ylabel="extra nats per token")
     plots.label_log_axis(axis.xaxis)
     plots.label_log_axis(axis.yaxis)
-    axis.legend()
+    if prefixes:
+        axis.legend()
