@@ -28,7 +28,7 @@ class LanguageInsight(Strict):
     temperatures: Annotated[list[NonNegativeFloat], Field(min_length=1), Distinct] = Field(default=[0.5, 0.8, 1.0])
     samples: PositiveInt = 8
     sample_tokens: PositiveInt = 300
-    recall_steps: NonNegativeInt = 1000
+    recall_steps: NonNegativeInt = 1500
 
 
 class VisionInsight(Strict):
