@@ -8,6 +8,7 @@ export DO_NOT_TRACK := true
 # as the stages in dvc.yaml
 export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
 PORT ?= 5000
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test check format ui bench timings benchmarks lock clean
@@ -27,9 +28,9 @@ $(STAMP): requirements.lock pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
-repro: $(STAMP)  ## run the pipeline: check, prepare, train, evaluate, attack, insight, report
+repro: $(STAMP)  ## run the pipeline, as many runs side by side as there are processors (JOBS=...)
 	@test -e .git || dvc config core.no_scm true
-	dvc repro
+	cvnlp repro --jobs $(JOBS)
 
 # --dist loadfile: a clone of the project serves all tests of its file. Each process has torch in memory: at most four.
 test: $(STAMP)  ## run the tests on all processors

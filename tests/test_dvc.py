@@ -24,6 +24,7 @@ PARAMS = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"
 # Code that a stage can run but that cannot change its outputs, with the reason.
 NO_DEP = {
     "*": {
+        "hand_over": "lets another process run the same code",
         "stages.command_line": "parses the arguments of a stage and words its errors",
         "paths": "names the files of a stage: a test compares them with dvc.yaml, and a missing output fails the stage",
     },
@@ -114,8 +115,10 @@ def halves_of(name: str) -> tuple[str, ...]:
 
 
 def has_code(name: str) -> bool:
-    """Not an `__init__` with nothing but a docstring."""
-    return PATHS[name].name != "__init__.py" or any(not isinstance(node, ast.Expr) for node in TREES[name].body)
+    """Not an `__init__` with nothing but a docstring, or that of the stages, which only hands over to a server."""
+    if PATHS[name].name != "__init__.py":
+        return True
+    return name != "cvnlp.stages" and any(not isinstance(node, ast.Expr) for node in TREES[name].body)
 
 
 def deciding_code(name: str) -> set[str]:

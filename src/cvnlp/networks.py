@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import threadpoolctl
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
@@ -52,6 +53,12 @@ def load(folder: Path) -> tuple[nn.Module, NetworkConfig]:
 
 def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def use_threads(count: int) -> None:
+    """Compute with `count` threads, in torch and in the linear algebra of NumPy and SciPy."""
+    torch.set_num_threads(count)
+    threadpoolctl.threadpool_limits(count)
 
 
 def hardware() -> dict[str, str | int]:

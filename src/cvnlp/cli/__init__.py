@@ -10,6 +10,7 @@ from cvnlp.cli.check import add_check
 from cvnlp.cli.clean import add_clean
 from cvnlp.cli.datasets import add_datasets
 from cvnlp.cli.generate import add_generate
+from cvnlp.cli.repro import add_repro
 from cvnlp.cli.ui import add_ui
 
 INTERRUPTED = 130  # exit code of a program that Ctrl-C has ended, by the convention of shells
@@ -34,6 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cvnlp", description="Image classifiers and language models as one pipeline.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_check, add_datasets, add_generate, add_ui, add_clean):
+    for add in (add_check, add_datasets, add_generate, add_ui, add_clean, add_repro):
         add(commands)
     return parser

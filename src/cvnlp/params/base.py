@@ -17,6 +17,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class Computation(Strict):
+    """`threads` of the processor: with another number sums are rounded in another order, to other bytes."""
+
+    threads: int = Field(default=1, gt=0)
+
+
 def with_defaults(given: Any, chooser: str, kinds: Kinds) -> Any:
     """`given` with the defaults of its kind, the value of its key `chooser`; other values than tables unchanged."""
     kind = given.get(chooser) if isinstance(given, dict) else None

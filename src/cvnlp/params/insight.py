@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from cvnlp.params.base import Strict
+from cvnlp.params.base import Computation
 from cvnlp.params.option_types import Distinct
 
 Numbers = Annotated[list[float], Field(min_length=1), Distinct]
 
 
-class LanguageInsight(Strict):
+class LanguageInsight(Computation):
     """Analyses of a language model on the validation text.
 
     `excerpts` of `length` tokens: the end of each is predicted from contexts of different lengths. `words`: the most
@@ -31,7 +31,7 @@ class LanguageInsight(Strict):
     recall_steps: NonNegativeInt = 1500
 
 
-class VisionInsight(Strict):
+class VisionInsight(Computation):
     """Analyses of an image classifier on `validation_images` of the validation split.
 
     Filters: `filters` of each layer, each with the `patches` of `patch_images` training images that activate it most,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cvnlp.params.base import Kinds, Seed, Strict, check_own, with_defaults
+from cvnlp.params.base import Computation, Kinds, Seed, Strict, check_own, with_defaults
 from cvnlp.params.insight import LanguageInsight, VisionInsight
 from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.optimiser import Optimiser
@@ -22,7 +22,7 @@ AVERAGES: Kinds = {
 MIN_WINDOW = 10  # tokens, of variable windows, whose lengths are drawn with a standard deviation of 5
 
 
-class Train(Strict):
+class Train(Computation):
     """The training of both halves' networks; `epochs: 0` trains nothing.
 
     `lr`: the highest learning rate. `clip`: the largest norm of the gradient. `patience`: epochs without a better
@@ -148,7 +148,7 @@ class LanguageTrain(Train):
         return self
 
 
-class VisionEvaluate(Strict):
+class VisionEvaluate(Computation):
     """`bins` of confidence for the calibration error; `mistakes`: misclassified images shown, the most confident."""
 
     bins: int = Field(default=15, gt=0)
@@ -181,7 +181,7 @@ class Cache(Strict):
     share: Fractions = Field(default=[0.05, 0.1, 0.2, 0.3])
 
 
-class LanguageEvaluate(Strict):
+class LanguageEvaluate(Computation):
     """`samples`: generated texts of `sample_tokens` tokens at this `temperature`.
 
     `dynamic` and `cache`: further scores of a model that adapts to the test text, next to the static one.
@@ -194,7 +194,7 @@ class LanguageEvaluate(Strict):
     cache: Cache | None = None
 
 
-class VisionAttack(Strict):
+class VisionAttack(Computation):
     """Attacks on `images` test images.
 
     `eps`: the largest change of a pixel, as a fraction of the full range; `steps` of PGD; `examples`: perturbed images
@@ -207,7 +207,7 @@ class VisionAttack(Strict):
     examples: int = Field(default=6, gt=0)
 
 
-class LanguageAttack(Strict):
+class LanguageAttack(Computation):
     """Attacks on `excerpts` of `length` tokens of the test text; `shares`: fractions of the tokens that change."""
 
     shares: Shares

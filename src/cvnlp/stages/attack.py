@@ -18,6 +18,7 @@ def attack(run: str, root: Path = Path()) -> None:
 
     from cvnlp import networks
 
+    networks.use_threads(block.attack.threads)
     network, _ = networks.load(paths.model)
     result = domains.DOMAINS[block.domain].attacks.attack(network, paths.prepared, facts, block.attack)
     files.write_scores(paths.attacks, result.scores, metrics=result.metrics)

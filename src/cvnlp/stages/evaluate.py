@@ -18,6 +18,7 @@ def evaluate(run: str, root: Path = Path()) -> None:
 
     from cvnlp import networks
 
+    networks.use_threads(block.evaluate.threads)
     network, _ = networks.load(paths.model)
     room = domains.DOMAINS[block.domain].evaluation
     scores = room.evaluate(network, paths.prepared, facts, block.evaluate, paths.evaluation)

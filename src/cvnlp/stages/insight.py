@@ -18,6 +18,7 @@ def insight(run: str, root: Path = Path()) -> None:
 
     from cvnlp import networks
 
+    networks.use_threads(block.insight.threads)
     network, config = networks.load(paths.model)
     untrained = networks.build(config, seed=block.seed).to(networks.device()).eval()
     room = domains.DOMAINS[block.domain].insight

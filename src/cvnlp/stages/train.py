@@ -96,6 +96,7 @@ def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module",
     from cvnlp import networks
     from cvnlp.training import trainer
 
+    networks.use_threads(block.train.threads)
     config = networks.describe(block.domain, block.model, facts)
     trainer.seed_everything(block.seed)
     network = networks.build(config)

@@ -1,0 +1,123 @@
+"""`cvnlp repro`: the pipeline by DVC, with independent runs side by side and without repeated imports."""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cvnlp.hand_over import SOCKET
+
+STAGES = ("train", "evaluate", "attack", "insight")  # of a run, in the order of their dependencies
+FIRST = ("check", "prepare", "prepare_own")
+INTERRUPTED = 130
+NOISE = (">", "\t", "Updating lock file", "Use `dvc push`", "To track", "To enable")  # of DVC, repeated by every lane
+
+
+def add_repro(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "repro",
+        help="run the pipeline, several runs at a time",
+        description="Run the stages that changed, as `dvc repro` does and with the same results, but the stages of "
+        "different runs side by side, and with the imports of torch and Lightning done once for all.",
+        epilog="A run that fails stops no other one; it is named at the end, and the report is not written.",
+    )
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="stages such as evaluate@cnn (default: all)")
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (default: the number of processors)"
+    )
+    parser.set_defaults(command=repro)
+
+
+def repro(targets: Sequence[str], jobs: int) -> None:
+    """Prepare the data, then all runs in lanes, then what remains: the report."""
+    started = time.monotonic()
+    with _stage_server() as environment:
+        pending = _pending(targets, environment)
+        if any(_kind(stage) in FIRST for stage in pending):
+            _dvc(["repro", *(stage for stage in pending if _kind(stage) in FIRST)], environment)
+            pending = _pending(targets, environment)
+        failed = _run_lanes(_lanes(pending, targets), jobs, environment)
+        if failed:
+            sys.exit(f"error: failed: {', '.join(failed)}; their messages are above, everything else is complete")
+        _dvc(["repro", *targets], environment)
+    print(f"the pipeline took {time.monotonic() - started:.0f} seconds")
+
+
+def _kind(stage: str) -> str:
+    return stage.partition("@")[0]
+
+
+def _pending(targets: Sequence[str], environment: dict[str, str]) -> list[str]:
+    """The stages whose inputs, settings, code or outputs differ from dvc.lock."""
+    command = ["dvc", "status", "--json", *(["--with-deps", *targets] if targets else [])]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr.strip())
+    return [stage.rpartition(":")[2] for stage in json.loads(done.stdout)]
+
+
+def _lanes(pending: list[str], targets: Sequence[str]) -> list[list[str]]:
+    """For every run with a pending stage, its stages in order; with targets, only the training and those."""
+    runs = dict.fromkeys(stage.partition("@")[2] for stage in pending if _kind(stage) in STAGES)
+    lanes = [[f"{kind}@{run}" for kind in STAGES] for run in runs]
+    if targets:
+        lanes = [[stage for stage in lane if stage in targets or stage in pending] for lane in lanes]
+    return lanes
+
+
+def _run_lanes(lanes: list[list[str]], jobs: int, environment: dict[str, str]) -> list[str]:
+    """Run the lanes, `jobs` at a time; returns the names of the runs that failed."""
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        codes = list(pool.map(lambda lane: _run_lane(lane, environment), lanes))
+    if INTERRUPTED in codes:
+        raise KeyboardInterrupt
+    return [lane[0].partition("@")[2] for lane, code in zip(lanes, codes, strict=True) if code]
+
+
+_PRINTING = threading.Lock()
+
+
+def _run_lane(lane: list[str], environment: dict[str, str]) -> int:
+    """Run stages of one run one after the other, each line of their output behind the name of the run."""
+    run = lane[0].partition("@")[2]
+    command = ["dvc", "--wait-for-lock", "repro", "--single-item", *lane]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="backslashreplace"
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() and not line.startswith(NOISE):
+            with _PRINTING:
+                print(f"[{run}] {line.rstrip()}", flush=True)
+    return process.wait()
+
+
+def _dvc(arguments: Sequence[str], environment: dict[str, str]) -> None:
+    code = subprocess.run(["dvc", *arguments], env=environment, check=False).returncode
+    if code:
+        sys.exit(code)
+
+
+@contextlib.contextmanager
+def _stage_server() -> Iterator[dict[str, str]]:
+    """The environment of the stages: with a server from which they are forked, where the system has what it needs."""
+    if not hasattr(os, "pidfd_open"):  # Linux only
+        yield dict(os.environ)
+        return
+    with tempfile.TemporaryDirectory(prefix="cvnlp-") as folder:
+        place = Path(folder) / "stages"
+        command = [sys.executable, "-m", "cvnlp.cli.stage_server", str(place)]
+        server = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path("src").resolve())})
+        try:
+            yield {**os.environ, SOCKET: str(place)}
+        finally:
+            server.terminate()
+            server.wait()

@@ -1,0 +1,118 @@
+"""The server that runs the stages of `cvnlp repro`: it loads torch and Lightning once and forks.
+
+A stage takes seconds before its work begins, most of them for imports. A child of this process has them done, and runs
+the same module with the same arguments as the process that asked (hand_over.py): its results are the same. The
+server computes nothing itself, for a fork copies no threads.
+"""
+
+import array
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+from cvnlp.hand_over import FAILED, SIGNALS, SOCKET, STREAMS
+
+
+def serve(listening: socket.socket) -> None:
+    """Run a stage in a child for every connection, until the process is ended by SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stages through the processes that asked
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # leaves no zombies
+    while True:
+        connection, _ = listening.accept()
+        if os.fork() == 0:  # waits for the stage, so that the server can accept the next one
+            listening.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _supervise(connection)
+        connection.close()
+
+
+def _supervise(connection: socket.socket) -> None:
+    """Fork once more, run the stage there, and report its exit code; the stage ends with the process that asked."""
+    streams = array.array("i")
+    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_LEN(STREAMS * streams.itemsize))
+    streams.frombytes(ancillary[0][2])
+    request = json.loads(connection.makefile("r", encoding="utf-8").readline())
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        _run(request, list(streams))
+    connection.sendall(f"{child}\n".encode())
+    ended, _, _ = select.select([os.pidfd_open(child), connection], [], [])
+    if connection in ended:
+        os.kill(child, signal.SIGTERM)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    try:
+        connection.sendall(f"{code if code >= 0 else 128 - code}\n".encode())
+    finally:
+        os._exit(0)
+
+
+def _run(request: dict[str, list[str]], streams: list[int]) -> None:
+    """Become the process that asked: its streams, folder, environment and arguments; never returns."""
+    _use_streams(streams)
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    os.chdir(str(request["folder"]))
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.environ.pop(SOCKET)
+    sys.path[:] = request["path"]
+    sys.argv[:] = request["arguments"]
+    code = FAILED
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as ended:
+        code = _exit_code(ended)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _use_streams(streams: list[int]) -> None:
+    """Standard input, output and errors as a new interpreter opens them."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", buffering=1 if os.isatty(1) else -1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+
+
+def _exit_code(ended: SystemExit) -> int:
+    """As the interpreter does: a text is printed and means failure."""
+    if isinstance(ended.code, str):
+        print(ended.code, file=sys.stderr)
+        return FAILED
+    return int(ended.code or 0)
+
+
+def main() -> None:
+    """Import what the stages need, then serve on the socket whose path is the only argument."""
+    place = sys.argv[1]
+    import cvnlp.provenance
+    import cvnlp.tracking.recorder
+    import cvnlp.training.trainer  # noqa: F401
+    from cvnlp.domains import DOMAINS, HALVES
+
+    for half in HALVES:
+        _ = DOMAINS[half].training, DOMAINS[half].evaluation, DOMAINS[half].attacks, DOMAINS[half].insight
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(place)
+    Path(place).chmod(0o600)
+    listening.listen()
+    serve(listening)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""A stage that starts without imports: it hands over to the server of `cvnlp repro`, which has done them already.
+
+Where the variable CVNLP_STAGE_SERVER names the socket of a server (cli/stage_server.py), the process that DVC has
+started sends its arguments, environment, folder and standard streams there, passes signals on, and ends with the exit
+code of the stage. Otherwise nothing happens.
+"""
+
+import array
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+
+SOCKET = "CVNLP_STAGE_SERVER"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FAILED = 1
+STREAMS = 3
+
+
+def hand_over() -> None:
+    """Run this process's module in a child of the server, and end with its exit code; returns if there is no server."""
+    place = os.environ.get(SOCKET)
+    if not place or sys.orig_argv[1:2] != ["-m"]:
+        return
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(place)
+    except OSError:  # the server has ended: the stage imports for itself
+        return
+    request = {
+        "arguments": sys.orig_argv[2:],
+        "folder": str(Path.cwd()),
+        "environment": dict(os.environ),
+        "path": sys.path,
+    }
+    streams = array.array("i", range(STREAMS))
+    connection.sendmsg([b"0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams.tobytes())])
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    os._exit(_wait(connection))
+
+
+def _wait(connection: socket.socket) -> int:
+    """Pass signals on until the child has ended; returns its exit code."""
+    answers = connection.makefile("r", encoding="utf-8")
+    child = int(answers.readline())
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        os.kill(child, number)
+
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, pass_on)
+    answer = answers.readline()
+    return int(answer) if answer else FAILED
