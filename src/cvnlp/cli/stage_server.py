@@ -15,8 +15,18 @@ import socket
 import sys
 import traceback
 from pathlib import Path
+from typing import TypedDict
 
 from cvnlp.hand_over import FAILED, SIGNALS, SOCKET, STREAMS
+
+
+class Request(TypedDict):
+    """What a stage hands over: module and arguments, working directory, environment, and sys.path."""
+
+    arguments: list[str]
+    folder: str
+    environment: dict[str, str]
+    path: list[str]
 
 
 def serve(listening: socket.socket) -> None:
@@ -37,14 +47,14 @@ def _supervise(connection: socket.socket) -> None:
     streams = array.array("i")
     _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_LEN(STREAMS * streams.itemsize))
     streams.frombytes(ancillary[0][2])
-    request = json.loads(connection.makefile("r", encoding="utf-8").readline())
+    request: Request = json.loads(connection.makefile("r", encoding="utf-8").readline())
     child = os.fork()
     if child == 0:
         connection.close()
         _run(request, list(streams))
     connection.sendall(f"{child}\n".encode())
-    ended, _, _ = select.select([os.pidfd_open(child), connection], [], [])
-    if connection in ended:
+    ended, _, _ = select.select([os.pidfd_open(child), connection.fileno()], [], [])
+    if connection.fileno() in ended:
         os.kill(child, signal.SIGTERM)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
@@ -54,12 +64,12 @@ def _supervise(connection: socket.socket) -> None:
         os._exit(0)
 
 
-def _run(request: dict[str, list[str]], streams: list[int]) -> None:
+def _run(request: Request, streams: list[int]) -> None:
     """Become the process that asked: its streams, folder, environment and arguments; never returns."""
     _use_streams(streams)
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    os.chdir(str(request["folder"]))
+    os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
     os.environ.pop(SOCKET)
