@@ -20,10 +20,15 @@ FAILED = 1
 STREAMS = 3
 
 
+def is_stage() -> bool:
+    """Whether this process was started as `python -m cvnlp.stages.<name>`."""
+    return sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith("cvnlp.stages.")
+
+
 def hand_over() -> None:
-    """Run this process's module in a child of the server, and end with its exit code; returns if there is no server."""
+    """Run this process's stage in a child of the server, and end with its exit code; returns if there is no server."""
     place = os.environ.get(SOCKET)
-    if not place or sys.orig_argv[1:2] != ["-m"]:
+    if not place:
         return
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -216,3 +216,10 @@ def test_a_signal_that_the_parent_ignores_stays_ignored() -> None:
     """As SIGHUP under nohup."""
     done = stop(signal.SIGHUP, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     assert (done.returncode, done.stdout, done.stderr) == (0, "finished\n", "")
+
+
+def test_ctrl_c_during_the_imports_prints_no_traceback() -> None:
+    code = "import os, signal, sys; sys.orig_argv[1:] = ['-m', 'cvnlp.stages.train']; import cvnlp.stages; "
+    code += "os.kill(os.getpid(), signal.SIGINT)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

@@ -1,5 +1,10 @@
 """The stages of the pipeline; each reads params.yaml, calls the library and writes its outputs."""
 
-from cvnlp.hand_over import hand_over
+import signal
 
-hand_over()  # before a stage imports anything: in `cvnlp repro` a server has done so already
+from cvnlp import hand_over
+
+if hand_over.is_stage():  # and before it imports anything
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C prints no traceback until command_line says more
+    hand_over.hand_over()
