@@ -112,13 +112,15 @@ def test_nothing_is_prepared_again_until_a_picture_comes_or_goes(pictures: Clone
 
 def test_no_part_of_a_path_is_run_by_a_shell(pictures: Clone) -> None:
     name = """today's "flowers" ${own} $(touch made)"""
+    params = pictures.folder / "params.yaml"
+    before = params.read_text(encoding="utf-8")
     (pictures.folder / "data/own/flowers").rename(pictures.folder / "data/own" / name)
     pictures.change("own", "flowers", "path", value=f"data/own/{name}")
     assert pictures.repro("prepare_own@flowers") == ["check", "prepare_own@flowers"]
     assert files.read_json(pictures.folder / "data/prepared/flowers/facts.json")["read"] == 60
     assert not list(pictures.folder.rglob("made"))
     (pictures.folder / "data/own" / name).rename(pictures.folder / "data/own/flowers")
-    pictures.change("own", "flowers", "path", value="data/own/flowers")
+    params.write_text(before, encoding="utf-8")
     assert pictures.repro("prepare_own@flowers") == []
 
 

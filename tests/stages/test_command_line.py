@@ -219,7 +219,7 @@ def test_a_signal_that_the_parent_ignores_stays_ignored() -> None:
 
 
 def test_ctrl_c_during_the_imports_prints_no_traceback() -> None:
-    code = "import os, signal, sys; sys.orig_argv[1:] = ['-m', 'cvnlp.stages.train']; import cvnlp.stages; "
-    code += "os.kill(os.getpid(), signal.SIGINT)"
+    code = "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "sys.orig_argv[1:] = ['-m', 'cvnlp.stages.train']; import cvnlp.stages; os.kill(os.getpid(), signal.SIGINT)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

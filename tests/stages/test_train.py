@@ -52,8 +52,14 @@ def command(paths: RunPaths, number: int) -> list[str]:
     return [sys.executable, "-c", STOPPED, "--run", "first", "--root", str(paths.root), str(number)]
 
 
+def notice_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is behind & with it ignored
+
+
 def stop(paths: RunPaths, number: signal.Signals) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(paths, int(number)), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command(paths, int(number)), capture_output=True, text=True, check=False, preexec_fn=notice_ctrl_c
+    )
 
 
 class FakeRecorder:
