@@ -92,8 +92,7 @@ def _run_lane(lane: list[str], environment: dict[str, str]) -> int:
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="backslashreplace"
     )
-    assert process.stdout is not None
-    for line in process.stdout:
+    for line in process.stdout or ():
         if line.strip() and not line.startswith(NOISE):
             with _PRINTING:
                 print(f"[{run}] {line.rstrip()}", flush=True)
