@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 SOCKET = "CVNLP_STAGE_SERVER"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill` or the end of a job, a closed terminal
 FAILED = 1
 STREAMS = 3
 

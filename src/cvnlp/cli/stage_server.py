@@ -1,7 +1,7 @@
 """The server that runs the stages of `cvnlp repro`: it loads torch and Lightning once and forks.
 
 A stage takes seconds before its work begins, most of them for imports. A child of this process has them done, and runs
-the same module with the same arguments as the process that asked (hand_over.py): its results are the same. The
+the same module with the same arguments as the process of the stage (hand_over.py): its results are the same. The
 server computes nothing itself, for a fork copies no threads.
 """
 
@@ -31,7 +31,7 @@ class Request(TypedDict):
 
 def serve(listening: socket.socket) -> None:
     """Run a stage in a child for every connection, until the process is ended by SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stages through the processes that asked
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the stages through their own processes
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # leaves no zombies
     while True:
         connection, _ = listening.accept()
@@ -43,7 +43,7 @@ def serve(listening: socket.socket) -> None:
 
 
 def _supervise(connection: socket.socket) -> None:
-    """Fork once more, run the stage there, and report its exit code; the stage ends with the process that asked."""
+    """Fork once more, run the stage there, and report its exit code; it ends when its client does."""
     streams = array.array("i")
     _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_LEN(STREAMS * streams.itemsize))
     streams.frombytes(ancillary[0][2])
@@ -65,7 +65,7 @@ def _supervise(connection: socket.socket) -> None:
 
 
 def _run(request: Request, streams: list[int]) -> None:
-    """Become the process that asked: its streams, folder, environment and arguments; never returns."""
+    """Run the module with the client's streams, folder, environment and arguments; never returns."""
     _use_streams(streams)
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import FrameType
 
 from cvnlp import files
+from cvnlp.hand_over import SIGNALS
 
 SIGNAL_EXIT = 128  # plus the number of the signal: the exit code of a program that a signal has ended, as in shells
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill` or the end of a job, a closed terminal
 
 
 class Stopped(SystemExit):
