@@ -26,7 +26,8 @@ class Train(Computation):
     """The training of both halves' networks; `epochs: 0` trains nothing.
 
     `lr`: the highest learning rate. `clip`: the largest norm of the gradient. `patience`: epochs without a better
-    validation score before training stops early.
+    validation score before training stops early. `precision: auto` is bf16 (mixed precision) where the processor or GPU
+    has instructions for it, else 32.
 
     `average`: weights averaged over the steps are validated and saved instead of the weights themselves. `ema` moves
     towards the weights by 1 - `average_decay` (default 0.999) per step. `swa` (Izmailov et al. 2018) averages all steps
@@ -41,7 +42,7 @@ class Train(Computation):
     optimiser: Optimiser = Optimiser(name="adamw")
     clip: float | None = Field(default=None, gt=0)
     patience: int | None = Field(default=None, gt=0)
-    precision: Literal["32", "bf16"] = "32"
+    precision: Literal["32", "bf16", "auto"] = "32"
     average: Literal["none", "ema", "swa", "nt_asgd"] = "none"
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     average_start: float | None = Field(default=None, ge=0, lt=1)

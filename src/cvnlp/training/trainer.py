@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
+from cvnlp import networks
 from cvnlp.params.runs import Train
 from cvnlp.training.base_task import MONITOR, BaseTask
 from cvnlp.training.callbacks import EpochLines, EpochSeed, History, ProgressBar, ResumableEarlyStopping
@@ -95,6 +96,11 @@ def _load_best(task: BaseTask, checkpoint: Path) -> None:
         task.network.load_state_dict(task.evaluated.state_dict())
 
 
+def _precision(chosen: str) -> Any:
+    """Lightning's name of a precision."""
+    return PRECISIONS[("bf16" if networks.has_bfloat16() else "32") if chosen == "auto" else chosen]
+
+
 def _trainer(
     options: Train, callbacks: list[Callback], run: str, resume: Path, logger: Logger, devices: int
 ) -> pl.Trainer:
@@ -102,12 +108,11 @@ def _trainer(
     last = ModelCheckpoint(resume, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
     stop = ResumableEarlyStopping(MONITOR, patience=options.patience or options.epochs, min_delta=0.0)
     terminal = sys.stderr.isatty()
-    precision: Any = PRECISIONS[options.precision]
     return pl.Trainer(
         max_epochs=options.epochs,
         accelerator="auto",
         devices=devices,
-        precision=precision,
+        precision=_precision(options.precision),
         gradient_clip_val=options.clip,
         deterministic=True,
         logger=logger,
