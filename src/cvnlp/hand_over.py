@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +19,7 @@ SOCKET = "CVNLP_STAGE_SERVER"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill` or the end of a job, a closed terminal
 FAILED = 1
 STREAMS = 3
+PATIENCE, PAUSE = 20.0, 0.02  # seconds
 
 
 def is_stage() -> bool:
@@ -30,10 +32,8 @@ def hand_over() -> None:
     place = os.environ.get(SOCKET)
     if not place:
         return
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.connect(place)
-    except OSError:  # the server has ended: the stage imports for itself
+    connection = _connect(Path(place))
+    if connection is None:  # the server has ended: the stage imports for itself
         return
     request = {
         "arguments": sys.orig_argv[2:],
@@ -45,6 +45,20 @@ def hand_over() -> None:
     connection.sendmsg([b"0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams.tobytes())])
     connection.sendall(json.dumps(request).encode() + b"\n")
     os._exit(_wait(connection))
+
+
+def _connect(place: Path) -> socket.socket | None:
+    """A connection to the server; one that has just started is awaited, for its imports are the same as the stage's."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    waiting = PATIENCE
+    while not place.exists() and place.parent.exists() and waiting > 0:
+        time.sleep(PAUSE)
+        waiting -= PAUSE
+    try:
+        connection.connect(str(place))
+    except OSError:
+        return None
+    return connection
 
 
 def _wait(connection: socket.socket) -> int:

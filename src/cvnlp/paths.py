@@ -49,6 +49,11 @@ class ProjectPaths:
         return self.root / "reports/report.md"
 
     @property
+    def seeds(self) -> Path:
+        """Test scores of the runs with several seeds."""
+        return self.root / "reports/seeds.json"
+
+    @property
     def tracked(self) -> Path:
         """Digest of the model of every run that MLflow holds."""
         return self.root / "data/tracked.json"

@@ -111,7 +111,7 @@ def test_a_stage_runs_in_its_folder_and_ends_with_its_exit_code(server: dict[str
 
 def test_without_a_server_the_stage_runs_itself(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    assert check(tmp_path, {**os.environ, SOCKET: str(tmp_path / "nobody")}).returncode == 0
+    assert check(tmp_path, {**os.environ, SOCKET: str(tmp_path / "ended/stages")}).returncode == 0
 
 
 def test_a_signal_reaches_the_stage(server: dict[str, str], tmp_path: Path) -> None:

@@ -14,7 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cvnlp.hand_over import SOCKET
+from cvnlp.params import read_params
+from cvnlp.paths import ProjectPaths
+from cvnlp.report.reproduction import reproduction
 
+PROJECT = ProjectPaths()
 STAGES = ("train", "evaluate", "attack", "insight")  # of a run, in the order of their dependencies
 FIRST = ("check", "prepare", "prepare_own")
 NOISE = (">", "\t", "Updating lock file", "Use `dvc push`", "To track", "To enable")  # of DVC, repeated by every lane
@@ -37,27 +41,34 @@ def add_repro(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 def repro(targets: Sequence[str], jobs: int) -> None:
     """Prepare the data, then all runs in lanes, then what remains: the report."""
-    started = time.monotonic()
-    with _stage_server() as environment:
-        pending = _pending(targets, environment)
-        if any(_kind(stage) in FIRST for stage in pending):
-            _dvc(["repro", *(stage for stage in pending if _kind(stage) in FIRST)], environment)
-            pending = _pending(targets, environment)
+    started, own = time.monotonic(), dict(os.environ)
+    pending = _pending(targets)
+    with _stage_server() if _needs_torch(pending) else contextlib.nullcontext(own) as environment:
+        if first := [stage for stage in pending if _kind(stage) in FIRST]:
+            _dvc(["repro", *first], own)
+            pending = _pending(targets)
         failed = _run_lanes(_lanes(pending, targets), jobs, environment)
         if failed:
             sys.exit(f"error: failed: {', '.join(failed)}; their messages are above, everything else is complete")
-        _dvc(["repro", *targets], environment)
+        _dvc(["repro", *targets], own)
+    if line := reproduction(read_params(PROJECT.params), PROJECT):
+        print(line)
     print(f"the pipeline took {time.monotonic() - started:.0f} seconds")
+
+
+def _needs_torch(pending: Sequence[str]) -> bool:
+    """Whether a stage of a run will run: prepared data that changes makes runs pending."""
+    return any(_kind(stage) not in ("check", "report") for stage in pending)
 
 
 def _kind(stage: str) -> str:
     return stage.partition("@")[0]
 
 
-def _pending(targets: Sequence[str], environment: dict[str, str]) -> list[str]:
+def _pending(targets: Sequence[str]) -> list[str]:
     """The stages whose inputs, settings, code or outputs differ from dvc.lock."""
     command = ["dvc", "status", "--json", *(["--with-deps", *targets] if targets else [])]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr.strip())
     return [stage.rpartition(":")[2] for stage in json.loads(done.stdout)]

@@ -118,9 +118,11 @@ def main() -> None:
     for half in HALVES:
         _ = DOMAINS[half].training, DOMAINS[half].evaluation, DOMAINS[half].attacks, DOMAINS[half].insight
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(place)
-    Path(place).chmod(0o600)
+    unready = f"{place}.unready"
+    listening.bind(unready)
+    Path(unready).chmod(0o600)
     listening.listen()
+    Path(unready).rename(place)  # a stage connects as soon as the socket has this name
     serve(listening)
 
 
