@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from cvnlp import networks
 from cvnlp.params.runs import Train
 from cvnlp.training.base_task import MONITOR, BaseTask
-from cvnlp.training.callbacks import EpochLines, EpochSeed, History, ProgressBar, ResumableEarlyStopping
+from cvnlp.training.callbacks import (
+    EpochCheckpoint,
+    EpochLines,
+    EpochSeed,
+    History,
+    ProgressBar,
+    ResumableEarlyStopping,
+)
 from cvnlp.training.gradient_free import GradientFreeNetwork
 
 if TYPE_CHECKING:
@@ -67,7 +74,7 @@ def fit(task: BaseTask, *, run: str, resume: Path, logger: Logger, devices: int 
     if not options.epochs:
         return Fitted(history=[], best_epoch=0, seconds=0.0, examples=0)
     history = History()
-    best = ModelCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
+    best = EpochCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
     trainer = _trainer(options, [EpochSeed(task.seed), history, best], run, resume, logger, devices)
     checkpoint = resume / LAST
     trainer.fit(task, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
@@ -105,7 +112,7 @@ def _trainer(
     options: Train, callbacks: list[Callback], run: str, resume: Path, logger: Logger, devices: int
 ) -> pl.Trainer:
     """Lightning's trainer, which stops early and saves its state after every epoch in `resume`."""
-    last = ModelCheckpoint(resume, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
+    last = EpochCheckpoint(resume, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
     stop = ResumableEarlyStopping(MONITOR, patience=options.patience or options.epochs, min_delta=0.0)
     terminal = sys.stderr.isatty()
     return pl.Trainer(

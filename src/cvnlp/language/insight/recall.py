@@ -75,7 +75,7 @@ def make_sequences(distances: Tensor, length: int, generator: torch.Generator) -
 def _train(network: Recurrent, steps: int, generator: torch.Generator) -> int:
     """Train until the mean loss of some steps is below LEARNED, at most `steps`; returns the number of steps."""
     losses: deque[float] = deque(maxlen=LOSSES)
-    optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATES[network.cell])
+    optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATES[network.cell], fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (steps - step) / (DECAY * steps)))
     for step in range(steps):
         distances = torch.randint(1, TRAINED_STEPS + 1, (BATCH_SIZE,), generator=generator)
