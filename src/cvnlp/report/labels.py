@@ -11,6 +11,7 @@ from matplotlib.textpath import TextPath
 LONGEST = 24  # letters of a label; tables have the whole name
 POINTS_PER_INCH = 72
 END = 8  # letters that are kept of the end of a longer name
+DEFAULT, MONOSPACE = "DejaVu Sans", "DejaVu Sans Mono"  # part of matplotlib; by their names they are found fast
 # fonts for scripts and symbols that DejaVu Sans lacks, used if they are installed; no bitmap fonts
 FALLBACKS = (
     "Noto Sans CJK SC",
@@ -56,7 +57,7 @@ def drawable(text: str, missing: str | None = None) -> str:
 def families() -> list[str]:
     """The font of all figures, and the installed ones that complete it."""
     installed = set(font_manager.get_font_names())
-    return ["sans-serif", *(name for name in FALLBACKS if name in installed)]
+    return [DEFAULT, *(name for name in FALLBACKS if name in installed)]
 
 
 @cache

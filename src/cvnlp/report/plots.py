@@ -55,6 +55,10 @@ Styles = Mapping[str, Mapping[str, Any]]  # name of a line -> keyword arguments 
 
 def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    layout = figure.get_layout_engine()
+    if layout is not None:  # once: savefig would draw the figure a first time only to lay it out, and then again
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     figure.savefig(path, metadata={"Software": None})
     plt.close(figure)
 

@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cvnlp import files
-from cvnlp.report.labels import drawable, families
+from cvnlp.report.labels import MONOSPACE, drawable, families
 
 LINE_WIDTH = 72  # letters
 LETTER_WIDTH, LETTER_HEIGHT = 0.115, 0.2  # inches
 NARROWEST = 5.0  # inches, of the whole: a title needs room
 DARKEST = 0.6  # length of the colours left out, relative to those shown
-FAMILIES = ["monospace", *families()]
+FAMILIES = [MONOSPACE, *families()]
 LETTER: dict[str, Any] = {"ha": "center", "va": "center", "family": FAMILIES, "fontsize": 8}
 MISSING = "\N{WHITE SQUARE}"  # for a letter that no font has
 LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
