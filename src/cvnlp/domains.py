@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from cvnlp.data.prepared import Facts
     from cvnlp.params.network_config import ImageFormat, TextFormat
-    from cvnlp.report.comparison import LearningCurves, Robustness
+    from cvnlp.report.comparison import Robustness
     from cvnlp.report.elements import Element
+    from cvnlp.report.learning import LearningCurves
     from cvnlp.training.base_task import BaseTask
 
 HALVES = ("vision", "language")

@@ -1,4 +1,4 @@
-"""Learning curves and scores under attack of several runs, from small hand-made tables."""
+"""Scores under attack of several runs, from small hand-made tables."""
 
 from pathlib import Path
 
@@ -7,34 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from cvnlp import domains
-from cvnlp.report.comparison import learning_curves, robustness
+from cvnlp.report.comparison import robustness
 from report_contents import figure_names, is_cut_off, title
-
-GROUPS = {"rules": "digits", "mlp": "digits", "cnn": "flowers"}
-EMPTY = pd.DataFrame({"epoch": [], "validation_nll": [], "validation_accuracy": []})
-
-
-@pytest.mark.parametrize("half", domains.HALVES)
-def test_learning_curves_have_a_plot_per_data_set_and_a_line_per_trained_run(
-    half: str, drawn: dict[str, Figure], tmp_path: Path
-) -> None:
-    shown = domains.DOMAINS[half].report.LEARNING
-    table = pd.DataFrame({"epoch": [0, 1], shown.metric: [0.5, 0.25]})
-    histories = {"rules": EMPTY, "mlp": table, "cnn": table}
-    found = learning_curves(shown, histories, GROUPS, tmp_path / "learning.png")
-    assert figure_names(found) == ["learning.png"]
-    figure = drawn["learning.png"]
-    assert [axis.get_title() for axis in figure.axes] == ["digits", "flowers"]
-    assert [[line.get_label() for line in axis.lines] for axis in figure.axes] == [["mlp"], ["cnn"]]
-    assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2]  # epochs are counted from 1
-    assert {(axis.get_xlabel(), axis.get_ylabel()) for axis in figure.axes} == {("epoch", shown.label)}
-    assert title(figure) == shown.title and not is_cut_off(figure)
-
-
-def test_runs_without_training_have_no_learning_curves(drawn: dict[str, Figure], tmp_path: Path) -> None:
-    shown = domains.DOMAINS["vision"].report.LEARNING
-    assert learning_curves(shown, {"rules": EMPTY}, {"rules": "digits"}, tmp_path / "learning.png") == []
-    assert drawn == {}
 
 
 @pytest.mark.parametrize("half", domains.HALVES)

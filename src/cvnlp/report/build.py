@@ -16,8 +16,8 @@ from cvnlp import domains, files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import SPLITS
 from cvnlp.params import Params
-from cvnlp.paths import ProjectPaths
-from cvnlp.report import aggregate, comparison, markdown
+from cvnlp.paths import ProjectPaths, RunPaths
+from cvnlp.report import aggregate, comparison, learning, markdown
 from cvnlp.report.elements import Cell, Code, Column, Element, Link, Number, Numbers, Section, Span, Table, Text
 
 INTRO = "Every score is measured on the test split, data never used for training. The runs are those of params.yaml."
@@ -117,14 +117,19 @@ def _overview(half: str, runs: list[str], settings: Params, paths: ProjectPaths)
 def _comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: Path) -> list[Element]:
     """`groups`: run -> data set."""
     room, runs = domains.DOMAINS[half].report, {run: paths.run(run, dataset) for run, dataset in groups.items()}
-    histories = {name: pd.read_csv(run.history) for name, run in runs.items()}
+    trainings = {name: _training(run, groups[name]) for name, run in runs.items()}
     tables = {name: pd.read_csv(run.attack_table) for name, run in runs.items()}
     scores = {name: files.read_scores(run.attacks) for name, run in runs.items()}
     return [
-        *comparison.learning_curves(room.LEARNING, histories, groups, folder / "learning.png"),
+        *learning.learning_curves(room.LEARNING, trainings, folder / "learning.png"),
         *comparison.robustness(room.ROBUSTNESS, tables, scores, folder / "attacks.png"),
         *room.comparison_section({name: run.insight for name, run in runs.items()}, groups, folder),
     ]
+
+
+def _training(run: RunPaths, dataset: str) -> learning.Training:
+    examples = int(files.read_scores(run.training)["examples"])
+    return learning.Training(dataset=dataset, history=pd.read_csv(run.history), examples=examples)
 
 
 def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lines) -> Section:

@@ -1,25 +1,14 @@
-"""The two figures that compare the runs of either half: learning curves, and scores under attack."""
+"""The figure that compares the runs of either half under attack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
 from cvnlp.report import plots
 from cvnlp.report.elements import Figure, single_figure
 from cvnlp.report.labels import short_label
-
-
-@dataclass(frozen=True)
-class LearningCurves:
-    """The metric of the histories that shows how a half's runs learn; `caption` says what to see."""
-
-    metric: str
-    label: str
-    title: str
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -36,33 +25,6 @@ class Robustness:
     attacks: Mapping[str, tuple[str, str]]
     title: str
     caption: str
-
-
-def learning_curves(
-    shown: LearningCurves, histories: Mapping[str, pd.DataFrame], groups: Mapping[str, str], path: Path
-) -> list[Figure]:
-    """The metric against the epoch, a line per run and a plot per data set; nothing if no run has an epoch.
-
-    `groups`: run -> data set.
-    """
-    trained = {run: table for run, table in histories.items() if len(table)}
-    names = list(dict.fromkeys(groups[run] for run in trained))
-    if not names:
-        return []
-    drawing, axes = plots.panels(len(names), title=shown.title)
-    styles = plots.line_styles(groups)
-    for axis, name in zip(axes, names, strict=True):
-        for run in (run for run in trained if groups[run] == name):
-            table = trained[run]
-            axis.plot(
-                table["epoch"] + 1, table[shown.metric], **styles[run], marker="o", markersize=3, label=short_label(run)
-            )
-        axis.set(title=short_label(name), xlabel="epoch", ylabel=shown.label)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.legend()
-    plots.save(drawing, path)
-    alternative = f"Line plots of the {shown.label}, by epoch, for {', '.join(trained)}"
-    return [single_figure(shown.title, shown.caption, path, alternative)]
 
 
 def robustness(

@@ -13,8 +13,9 @@ from cvnlp.data import prepared
 from cvnlp.language.metrics import ADAPTED
 from cvnlp.language.report import token_heatmap
 from cvnlp.report import plots
-from cvnlp.report.comparison import LearningCurves, Robustness
+from cvnlp.report.comparison import Robustness
 from cvnlp.report.elements import Element, Figure, Number, Numbers, SampleText, Text, single_figure
+from cvnlp.report.learning import LearningCurves
 
 TITLE = "Language modelling"
 LARGE_LOSS = 10  # nats: where the colours of the losses end
@@ -24,6 +25,8 @@ LEARNING = LearningCurves(
     title="Learning curves",
     caption="Loss on the validation split after every epoch, a plot for each data set. Losses per character and per "
     "word cannot be compared.",
+    unit="tokens",
+    lower_is_better=True,
 )
 ROBUSTNESS = Robustness(
     strength="share",

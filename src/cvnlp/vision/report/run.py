@@ -8,9 +8,10 @@ import pandas as pd
 from cvnlp.data import prepared
 from cvnlp.params.option_types import number_key
 from cvnlp.report import plots
-from cvnlp.report.comparison import LearningCurves, Robustness
+from cvnlp.report.comparison import Robustness
 from cvnlp.report.elements import Element, Figure, Image, Table, Text, columns_of, single_figure
 from cvnlp.report.labels import label_room, short_label
+from cvnlp.report.learning import LearningCurves
 
 TITLE = "Image classification"
 LEARNING = LearningCurves(
@@ -18,6 +19,8 @@ LEARNING = LearningCurves(
     label="validation accuracy",
     title="Learning curves",
     caption="Accuracy on the validation split after every epoch, a plot for each data set.",
+    unit="images",
+    lower_is_better=False,
 )
 ROBUSTNESS = Robustness(
     strength="eps",

@@ -1,0 +1,114 @@
+"""Learning curves of the runs of either half, and where networks become better than a model that only counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from cvnlp.report import plots
+from cvnlp.report.elements import Figure, single_figure
+from cvnlp.report.labels import short_label
+
+MILLION, THOUSAND = 1_000_000, 1_000
+
+
+@dataclass(frozen=True)
+class LearningCurves:
+    """The metric of the histories that shows how a half's runs learn; `caption` says what to see.
+
+    `unit`: of the examples of a training. `lower_is_better`: the metric is a loss.
+    """
+
+    metric: str
+    label: str
+    title: str
+    caption: str
+    unit: str
+    lower_is_better: bool
+
+
+@dataclass(frozen=True)
+class Training:
+    """The history of a run, a row per epoch, on its data set, and the number of examples of the whole training."""
+
+    dataset: str
+    history: pd.DataFrame
+    examples: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run has learned in a single pass without steps, as an n-gram does."""
+        return len(self.history) == 1
+
+    def read(self) -> pd.Series:
+        """The number of examples trained on at the end of each epoch."""
+        steps = self.history["step"]
+        return steps / steps.iloc[-1] * self.examples
+
+
+def learning_curves(shown: LearningCurves, runs: Mapping[str, Training], path: Path) -> list[Figure]:
+    """The metric against the examples trained on, a line per run and a plot per data set; nothing without an epoch."""
+    trained = {run: training for run, training in runs.items() if len(training.history)}
+    names = list(dict.fromkeys(training.dataset for training in trained.values()))
+    if not names:
+        return []
+    drawing, axes = plots.panels(len(names), title=shown.title)
+    styles = plots.line_styles(runs)
+    for axis, name in zip(axes, names, strict=True):
+        _draw(axis, shown, {run: one for run, one in trained.items() if one.dataset == name}, styles)
+        axis.set(title=short_label(name), ylabel=shown.label)
+    plots.save(drawing, path)
+    alternative = f"Line plots of the {shown.label}, by {shown.unit} trained on, for {', '.join(trained)}"
+    caption = " ".join([shown.caption, *crossings(shown, trained)])
+    return [single_figure(shown.title, caption, path, alternative)]
+
+
+def _draw(axis: Axes, shown: LearningCurves, runs: Mapping[str, Training], styles: plots.Styles) -> None:
+    """A line per run; of a model that counts a horizontal one, for it has a single score."""
+    networks = [training for training in runs.values() if not training.counts]
+    scale, word = _scale(max((training.examples for training in networks), default=0))
+    for run, training in runs.items():
+        values, label = training.history[shown.metric], short_label(run)
+        if training.counts and networks:
+            axis.axhline(values.iloc[0], **styles[run], label=label)
+        else:
+            axis.plot(training.read() / scale, values, **styles[run], marker="o", markersize=3, label=label)
+    axis.set_xlabel(f"{word} {shown.unit} trained on".strip())
+    axis.legend()
+
+
+def _scale(examples: int) -> tuple[int, str]:
+    if examples >= MILLION:
+        return MILLION, "million"
+    return (THOUSAND, "thousand") if examples >= THOUSAND else (1, "")
+
+
+def crossings(shown: LearningCurves, runs: Mapping[str, Training]) -> list[str]:
+    """For each model that counts, a sentence on the networks of the same data set that become better, and when."""
+    found = [
+        _crossing(shown, name, one, {run: other for run, other in runs.items() if other.dataset == one.dataset})
+        for name, one in runs.items()
+        if one.counts
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def _crossing(shown: LearningCurves, name: str, counting: Training, runs: Mapping[str, Training]) -> str:
+    level = counting.history[shown.metric].iloc[0]
+    found, never = [], []
+    for run, training in runs.items():
+        if training.counts:
+            continue
+        values = training.history[shown.metric].to_numpy()
+        better = values < level if shown.lower_is_better else values > level
+        if not better.any():
+            never.append(run)
+            continue
+        scale, word = _scale(training.examples)
+        found.append(f"{run} after {training.read().iloc[better.argmax()] / scale:.2g} {word} {shown.unit}")
+    parts = [f"better than {name}: {', '.join(found)}"] if found else []
+    parts += [f"never better than {name}: {', '.join(never)}"] if never else []
+    sentence = "; ".join(parts)
+    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
