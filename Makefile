@@ -11,10 +11,10 @@ PORT ?= 5000
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check format ui bench timings benchmarks lock clean
+.PHONY: help setup repro test check format ui bench bench-compare growth operators timings benchmarks lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## create .venv and install the pinned requirements
 
@@ -48,8 +48,17 @@ format: $(STAMP)  ## fix what ruff can fix
 ui: $(STAMP)  ## show the runs in MLflow, on port 5000 (PORT=... for another)
 	cvnlp ui --port $(PORT)
 
-bench: $(STAMP)  ## measure speed as ratios to a baseline in the same run
-	python benchmarks/speed.py
+bench: $(STAMP)  ## measure speed and memory next to usual recipes, on an idle machine (FULL=1 for all, OUT=... for another file)
+	cd benchmarks && python -m bench run $(if $(FULL),--full) $(if $(OUT),--out $(abspath $(OUT)))
+
+bench-compare: $(STAMP)  ## compare NEW=..., written by `make bench OUT=...`, with the committed ratios
+	cd benchmarks && python -m bench compare $(abspath $(NEW))
+
+growth: $(STAMP)  ## measure every stage on ever more data, for docs/scale.md
+	python benchmarks/growth.py --document docs/scale.md
+
+operators: $(STAMP)  ## measure where the time of a training step goes, for docs/scale.md
+	python benchmarks/operators.py --document docs/scale.md
 
 timings: $(STAMP)  ## measure missing seconds per epoch for the table of benchmarks/ (ARGUMENTS=... for more options)
 	python benchmarks/timing.py $(ARGUMENTS)

@@ -38,7 +38,8 @@ class TokenBatch(NamedTuple):
 class Windows:
     """`count` windows from number `first` on, which start again at the end of the text.
 
-    By default all windows of one pass. With a `seed` they have variable lengths (`variable_borders`).
+    By default all windows of one pass. With a `seed` they have variable lengths (`variable_borders`). Each window is
+    read when it is needed, so that the text need not fit into memory.
     """
 
     def __init__(
@@ -52,17 +53,23 @@ class Windows:
         count: int | None = None,
         seed: int | None = None,
     ) -> None:
-        self.length = length = -(-len(tokens) // columns)
-        self.inputs = _columns(np.concatenate(([start], tokens[:-1])), columns, length, padding=0)
-        self.targets = _columns(tokens, columns, length, padding=IGNORED)
+        self.tokens, self.columns, self.length = np.asarray(tokens), columns, -(-len(tokens) // columns)
         self.window, self.first, self.seed = window, first, seed
         self.per_pass = windows_in(len(tokens), columns, window)
         self.count = self.per_pass if count is None else count
-        self.sides = [torch.from_numpy(side) for side in (self.inputs, self.targets)]
+        self._before = np.zeros((columns, 1), dtype=np.int64)  # the token before each column
+        ends = self.tokens[self.length - 1 :: self.length][: columns - 1]
+        self._before[0], self._before[1 : len(ends) + 1, 0] = start, ends
+        self._sides: list[Tensor] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the text on a device."""
+        return 2 * self.columns * self.length * np.dtype(np.int32).itemsize
 
     def to(self, device: torch.device) -> "Windows":
         """Cut the windows on this device, to which the whole text moves."""
-        self.sides = [side.to(device) for side in self.sides]
+        self._sides = [side.to(device, torch.int32) for side in self.cut(0, self.length)]
         return self
 
     def __len__(self) -> int:
@@ -74,9 +81,29 @@ class Windows:
             reset_state = position == 0 or number == self.first
             if reset_state:
                 borders = self._borders(text_pass)
-            part = slice(borders[position], borders[position + 1])
-            inputs, targets = (side[:, part].long() for side in self.sides)
+            inputs, targets = self.cut(int(borders[position]), int(borders[position + 1]))
             yield TokenBatch(inputs, targets, reset_state)
+
+    def cut(self, begin: int, end: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the columns from `begin` to before `end`."""
+        if self._sides is not None:
+            inputs, targets = (side[:, begin:end].long() for side in self._sides)
+            return inputs, targets
+        of_text = self._read(begin, end)
+        before = self._read(begin - 1, begin) if begin else self._before
+        inputs_of_text = np.concatenate((before, of_text[:, :-1]), axis=1)
+        inputs_of_text[of_text == IGNORED] = 0
+        return torch.from_numpy(inputs_of_text), torch.from_numpy(of_text)
+
+    def _read(self, begin: int, end: int) -> np.ndarray:
+        """The tokens of the columns from `begin` to before `end`, IGNORED after the end of the text."""
+        found = np.full((self.columns, end - begin), IGNORED, dtype=np.int64)
+        whole = len(self.tokens) // self.length  # columns without padding
+        found[:whole] = self.tokens[: whole * self.length].reshape(whole, self.length)[:, begin:end]
+        if whole < self.columns:
+            rest = self.tokens[whole * self.length :][begin:end]
+            found[whole, : len(rest)] = rest
+        return found
 
     def _borders(self, text_pass: int) -> np.ndarray:
         """Starts of the windows of a pass, and the end of the last, (windows + 1,)."""
@@ -102,12 +129,6 @@ def variable_borders(length: int, count: int, window: int, generator: np.random.
 def windows_in(tokens: int, columns: int, window: int) -> int:
     """Number of windows in one pass through a text of `tokens` tokens."""
     return -(-tokens // columns // window)
-
-
-def _columns(tokens: np.ndarray, columns: int, length: int, padding: int) -> np.ndarray:
-    filled = np.full(columns * length, padding, dtype=np.int32)
-    filled[: len(tokens)] = tokens
-    return filled.reshape(columns, length)
 
 
 def train_batches(folder: Path, options: LanguageTrain, *, seed: int, epoch: int) -> Windows:

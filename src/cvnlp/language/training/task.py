@@ -35,8 +35,7 @@ class LanguageModelTask(BaseTask):
 
     def _on_device(self, windows: Windows) -> Windows:
         """Windows that are cut on the GPU, if there is one with room for the text."""
-        size = sum(side.nbytes for side in windows.sides)
-        return windows.to(self.device) if self.has_room(size) else windows
+        return windows.to(self.device) if self.has_room(windows.nbytes) else windows
 
     def inputs(self, batch: TokenBatch) -> Tensor:
         return batch.inputs

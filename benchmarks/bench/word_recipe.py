@@ -4,8 +4,8 @@ An LSTM of 2 x 200 with dropout 0.2; embedding and decoder are separate and unif
 plain SGD with a learning rate of 20, divided by 4 after every epoch whose validation loss is not the best; gradients
 are clipped at 0.25. Plain torch without code of this project, in a process of its own.
 
-    python benchmarks/word_recipe.py rounds DATA ROUNDS WINDOWS
-    python benchmarks/word_recipe.py train DATA SECONDS WEIGHTS
+    python -m bench.word_recipe rounds DATA ROUNDS WINDOWS
+    python -m bench.word_recipe train DATA SECONDS WEIGHTS
 
 `rounds` trains on WINDOWS windows for each line of standard input, ROUNDS in all, and prints the seconds. `train`
 trains for SECONDS, prints seconds and tokens, and saves the weights.

@@ -1,7 +1,7 @@
 """Word models trained by the pipeline, in a process of their own, for comparison with word_recipe.py.
 
-    python benchmarks/word_pipeline.py rounds DATA MODEL ROUNDS WINDOWS
-    python benchmarks/word_pipeline.py train DATA MODEL TOKENS FOLDER
+    python -m bench.word_pipeline rounds DATA MODEL ROUNDS WINDOWS
+    python -m bench.word_pipeline train DATA MODEL TOKENS FOLDER
 
 MODEL is `same`, the recipe's network, or `own`. `rounds` trains on WINDOWS windows for each line of standard input,
 ROUNDS in all, and prints the seconds. `train` trains on TOKENS tokens, prints seconds and tokens, saves the network.

@@ -5,20 +5,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import language_speed
 import numpy as np
 import pytest
 import torch
-import word_pipeline
-import word_recipe
+from bench import word_pipeline, word_recipe, words
 from torch.nn import functional
 
-from cloning import ROOT
 from cvnlp.data import prepared
 from cvnlp.language.models.recurrent import Lstm
 from cvnlp.params.network_config import TextFormat
 
-FOLDER = ROOT / "benchmarks"
 WORDS = 11
 
 
@@ -85,7 +81,7 @@ def test_an_epoch_has_every_target_and_the_next_starts_again(
 def test_the_converted_model_has_the_outputs_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """With dropout in its layers: no score has any."""
     model = make_model(monkeypatch, dropout=0.5).eval()
-    network = language_speed.as_network(model.state_dict())
+    network = words.as_network(model.state_dict())
     tokens = torch.from_numpy(make_text().astype(np.int64)).view(1, -1)
     found, _ = network(tokens)
     expected, _ = model(tokens.t(), model.first_state(1))
@@ -101,13 +97,13 @@ def test_perplexity_includes_every_validation_token(language_data: Path, monkeyp
     model = word_recipe.Model(facts.vocabulary_size, size=6).eval()
     read = torch.from_numpy(np.concatenate(([facts.start], tokens[:-1])).astype(np.int64))[:, None]
     nats = functional.nll_loss(model(read, model.first_state(1))[0], torch.from_numpy(tokens.astype(np.int64)))
-    found = language_speed.perplexity(language_speed.as_network(model.state_dict()), language_data)
+    found = words.perplexity(words.as_network(model.state_dict()), language_data)
     assert found == pytest.approx(math.exp(nats.item()), rel=1e-4)
 
 
 def test_the_same_network_has_the_recipe_s_weights() -> None:
     ours = Lstm(TextFormat(vocabulary_size=WORDS), word_pipeline.MODELS["same"])
-    recipe = language_speed.as_network(word_recipe.Model(WORDS).state_dict())
+    recipe = words.as_network(word_recipe.Model(WORDS).state_dict())
     shapes = {name: tensor.shape for name, tensor in recipe.state_dict().items()}
     assert {name: tensor.shape for name, tensor in ours.state_dict().items()} == shapes
     assert {*ours.dropout.model_dump().values()} == {0.0, word_recipe.DROPOUT}
@@ -127,8 +123,16 @@ def test_a_round_starts_on_request_and_its_seconds_are_printed(
     assert len(capfd.readouterr().out.split()) == 2
 
 
-def test_missing_data_are_reported_with_the_command_that_makes_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    language_speed.measure(tmp_path / "ptb", 1.0)
-    assert "dvc repro prepare@ptb" in capsys.readouterr().out
+def test_rounds_of_all_three_take_turns(words_data: Path) -> None:
+    found = words.speeds(words_data, 2, windows=1)
+    assert {*found} == {"recipe", "same", "own"}
+    assert all(len(speeds) == 2 and min(speeds) > 0 for speeds in found.values())
+
+
+def test_the_speed_of_our_settings_is_measured(words_data: Path) -> None:
+    assert words.own_speed(words_data, windows=1) > 0
+
+
+def test_both_are_trained_for_equal_seconds_and_scored(words_data: Path) -> None:
+    mine, other, seconds = words.train_for(words_data, 0.1, speed=10_000)
+    assert mine > 1 and other > 1 and seconds > 0

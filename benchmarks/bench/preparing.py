@@ -1,15 +1,10 @@
-"""Speed and memory of preparing a folder of images.
+"""Preparing a folder of images, against one process that decodes the same files in a loop with Pillow.
 
-    python benchmarks/preparing.py 70000
-
-writes that many PNG files of 28 x 28 from the digits of the data set mnist_sample (each changed in one pixel, so that
-there are no duplicates), prepares them in a separate process, and decodes the same files in one process by a loop with
-Pillow. Memory is the peak over the whole process tree, with shared pages counted once.
+The files are PNG images of 28 x 28 from the digits of the data set mnist_sample, each changed in one pixel, so that
+there are no duplicates. Memory is the peak over the whole process tree, with shared pages counted once.
 """
 
-import argparse
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,11 +13,14 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from cvnlp.data import prepared
+from bench.processes import environment, python
+from bench.repeated import read_images
+from bench.results import Pairs
+from bench.rounds import alternate
+from bench.setting import Setting
 from cvnlp.params.datasets import OwnPictures
 
-ROOT = Path(__file__).parents[1]
-DATA = ROOT / "data/prepared/mnist_sample"
+QUICK, FULL = 7_000, 70_000
 PREPARE = """
 import sys
 from pathlib import Path
@@ -35,20 +33,15 @@ if __name__ == "__main__":
 
 def write_images(data: Path, folder: Path, count: int) -> None:
     """Write `count` PNG files in one folder per class, from the prepared images of `data`."""
-    images, labels = (
-        np.concatenate([prepared.load_array(data, f"{split}_{kind}") for split in prepared.SPLITS])
-        for kind in ("images", "labels")
-    )
-    for number in range(count):
-        image = images[number % len(images)][..., 0].copy()
-        image.flat[number // len(images)] ^= 255
-        path = folder / str(labels[number % len(images)]) / f"{number:06d}.png"
+    images = read_images(data, count)
+    for number, label in enumerate(images.labels):
+        path = folder / str(label) / f"{number:06d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
+        Image.fromarray(images.rows(np.array([number]))[0, ..., 0]).save(path)
 
 
 def prepare(folder: Path, out: Path) -> tuple[float, int]:
-    """Seconds, and the peak memory of the process and its children in bytes."""
+    """Seconds, and the peak memory of the process and its children in bytes. RuntimeError if it fails."""
     options = OwnPictures(
         domain="vision",
         path=str(folder),
@@ -61,14 +54,14 @@ def prepare(folder: Path, out: Path) -> tuple[float, int]:
     )
     script = out.parent / "prepare_images.py"
     script.write_text(PREPARE)
-    command = [sys.executable, str(script), str(folder), str(out), options.model_dump_json()]
+    command = python(str(script), str(folder), str(out), options.model_dump_json())
     started, peak = time.perf_counter(), 0
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, env=environment()) as process:
         while process.poll() is None:
             peak = max(peak, memory(process.pid))
             time.sleep(0.05)
     if process.returncode:
-        raise SystemExit(f"prepare failed with {process.returncode}")
+        raise RuntimeError(f"prepare failed with {process.returncode}")
     return time.perf_counter() - started, peak
 
 
@@ -96,22 +89,19 @@ def decode_in_a_loop(folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def measure(count: int) -> None:
+def measure(setting: Setting) -> Pairs:
+    """Seconds of both."""
+    count = FULL if setting.full else QUICK
     with tempfile.TemporaryDirectory() as place:
-        folder, out = Path(place) / "images", Path(place) / "prepared"
-        write_images(DATA, folder, count)
+        folder = Path(place) / "images"
+        write_images(setting.prepared("mnist_sample"), folder, count)
         decode_in_a_loop(folder)  # now the system's cache holds the files, for both
-        loop = decode_in_a_loop(folder)
-        seconds, peak = prepare(folder, out)
-    print(
-        f"preparing, against one process that decodes: {count / seconds:,.0f} images/s, baseline {count / loop:,.0f}; "
-        f"{loop / seconds:.2f} times as fast; peak memory {peak / 2**20:.0f} MiB for {count:,} images",
-        flush=True,
-    )
+        peaks: list[int] = []
 
+        def ours() -> float:
+            seconds, peak = prepare(folder, Path(place) / f"prepared-{len(peaks)}")
+            peaks.append(peak)
+            return seconds
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("images", type=int, nargs="*", default=[7_000, 70_000], help="how many; default: 7000 70000")
-    for number in parser.parse_args().images:
-        measure(number)
+        pairs = alternate(ours, lambda: decode_in_a_loop(folder), setting.rounds)
+    return pairs.model_copy(update={"details": {"peak_mib": max(peaks) / 2**20, "images": count}})
