@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.results import Pairs
 from bench.rounds import alternate, seconds
-from bench.setting import PROCESSORS, NotMeasuredError, Setting
+from bench.setting import NotMeasuredError, Setting
 from cvnlp import networks
 from cvnlp.data import prepared
 from cvnlp.vision.attacks.config import AttackConfig
@@ -68,7 +68,7 @@ def measure(setting: Setting, *, count: int = IMAGES, config: AttackConfig = CON
     network, _ = networks.load(setting.model("cnn"))
     network.to("cpu")
     images, labels = digits(setting.prepared("mnist_sample"), count)
-    networks.use_threads(PROCESSORS)
+    networks.use_threads(setting.run("cnn").attack.threads)
     try:
         attacked = {
             "accuracy": attack(network, images, labels, config),

@@ -3,6 +3,8 @@
 Both train the default run `cnn` without augmentation on the same batches, and both validate after every epoch.
 """
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -59,7 +61,7 @@ def _validate(network: torch.nn.Module, data: Path, options: VisionTrain) -> flo
 def train_with_the_pipeline(data: Path, run: VisionRun, batch_size: int) -> int:
     network, options = build(data, run, batch_size)
     task = Task(network, options, folder=data, seed=1)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         logger = EpochLogger(lambda metrics, epoch: None)
         return trainer.fit(task, run="bench", resume=Path(folder), logger=logger).examples
 
