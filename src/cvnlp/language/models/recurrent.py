@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from cvnlp.language.models import bfloat16_cells
 from cvnlp.language.models.dropout import Dropout, DroppedEmbedding, drop_weights
 from cvnlp.language.models.output import make_output
 from cvnlp.params.language_networks import LstmOptions, RecurrentOptions, RnnOptions
@@ -139,6 +140,8 @@ class Recurrent(nn.Module):
         if values.is_cuda and torch.is_autocast_enabled("cuda"):
             with torch.autocast("cuda", enabled=False):
                 return in_dtype(gpu_dtype(), layer, dropped, values, state)
+        if bfloat16_cells.is_supported(layer, values):
+            return bfloat16_cells.run(layer, dropped, values, state)
         return torch.func.functional_call(layer, dropped, (values, state)) if dropped else layer(values, state)
 
 
