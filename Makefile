@@ -11,7 +11,7 @@ PORT ?= 5000
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check format ui bench bench-compare growth operators timings benchmarks lock clean
+.PHONY: help setup repro seeds test check format ui bench bench-compare growth operators timings benchmarks lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ $(STAMP): requirements.lock pyproject.toml
 repro: $(STAMP)  ## run the pipeline, as many runs side by side as there are processors (JOBS=...)
 	@test -e .git || dvc config core.no_scm true
 	cvnlp repro --jobs $(JOBS)
+
+seeds: $(STAMP)  ## train and score the runs with three seeds, after `make repro`, into reports/seeds.json
+	python benchmarks/seeds.py --jobs $(JOBS)
 
 # --dist loadfile: a clone of the project serves all tests of its file. Each process has torch in memory: at most four.
 test: $(STAMP)  ## run the tests on all processors
