@@ -46,7 +46,8 @@ def repro(targets: Sequence[str], jobs: int) -> None:
     with _stage_server() if _needs_torch(pending) else contextlib.nullcontext(own) as environment:
         if first := [stage for stage in pending if _kind(stage) in FIRST]:
             _dvc(["repro", *first], own)
-            pending = _pending(targets)
+            if not _all_runs(pending):
+                pending = _pending(targets)
         failed = _run_lanes(_lanes(pending, targets), jobs, environment)
         if failed:
             sys.exit(f"error: failed: {', '.join(failed)}; their messages are above, everything else is complete")
@@ -72,6 +73,11 @@ def _pending(targets: Sequence[str]) -> list[str]:
     if done.returncode:
         sys.exit(done.stderr.strip())
     return [stage.rpartition(":")[2] for stage in json.loads(done.stdout)]
+
+
+def _all_runs(pending: Sequence[str]) -> bool:
+    """Whether all runs have a pending stage: then prepared data makes no more of them pending."""
+    return set(read_params(PROJECT.params).runs) <= {stage.partition("@")[2] for stage in pending}
 
 
 def _lanes(pending: list[str], targets: Sequence[str]) -> list[list[str]]:
