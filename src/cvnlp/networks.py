@@ -55,13 +55,6 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def has_bfloat16() -> bool:
-    """Whether the GPU, or else the processor, has instructions for products of bfloat16."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return any(has for name, has in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
-
-
 def use_threads(count: int) -> None:
     """Compute with `count` threads, in torch and in the linear algebra of NumPy and SciPy."""
     torch.set_num_threads(count)

@@ -13,6 +13,7 @@ from cvnlp.data import prepared
 from cvnlp.language.batches import validation_batches
 from cvnlp.language.inference.scoring import token_nats
 from cvnlp.params.runs import Augment, LanguageTrain
+from cvnlp.training import trainer
 from cvnlp.training.trainer import Fitted
 from cvnlp.vision import metrics
 from cvnlp.vision.inference import predict_split
@@ -174,3 +175,13 @@ def test_every_epoch_has_batches_of_its_own(train: Callable[..., Trained]) -> No
     train("vision", wrap=record)
     assert sorted(set(epochs)) == [0, 1, 2]
     assert epochs == sorted(epochs)
+
+
+@pytest.mark.parametrize(("capability", "expected"), [("amx_bf16", "bf16-mixed"), ("avx2", "32-true")])
+def test_precision_auto_is_bfloat16_where_the_processor_has_instructions_for_it(
+    capability: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True, "avx512_bf16": False})
+    assert trainer._precision("auto") == expected
+    assert trainer._precision("bf16") == "bf16-mixed" and trainer._precision("32") == "32-true"

@@ -15,7 +15,6 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from cvnlp import networks
 from cvnlp.params.runs import Train
 from cvnlp.training.base_task import MONITOR, BaseTask
 from cvnlp.training.callbacks import (
@@ -105,7 +104,14 @@ def _load_best(task: BaseTask, checkpoint: Path) -> None:
 
 def _precision(chosen: str) -> Any:
     """Lightning's name of a precision."""
-    return PRECISIONS[("bf16" if networks.has_bfloat16() else "32") if chosen == "auto" else chosen]
+    return PRECISIONS[("bf16" if _has_bfloat16() else "32") if chosen == "auto" else chosen]
+
+
+def _has_bfloat16() -> bool:
+    """Whether the GPU, or else the processor, has instructions for products of bfloat16."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(has for name, has in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
 
 
 def _trainer(
