@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from cloning import Clone, clone_project
+from cvnlp import files
 from cvnlp.cli.repro import _lanes
 from cvnlp.hand_over import SOCKET
+from cvnlp.paths import ProjectPaths
 
 RUN = """
   {name}:
@@ -79,6 +81,14 @@ def test_a_lane_has_the_stages_of_a_run_in_order() -> None:
         ["train@a", "evaluate@a", "attack@a", "insight@a"],
     ]
     assert _lanes(["train@a"], ["evaluate@a"]) == [["train@a", "evaluate@a"]]
+
+
+def test_the_longest_training_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run, examples in (("a", 10), ("b", 1000)):
+        result = {"multiply_adds": 5, "examples": examples}
+        files.write_scores(ProjectPaths().run(run, "digits").training, result, metrics=["epochs"])
+    assert [lane[0] for lane in _lanes(["train@new", "train@a", "train@b"], [])] == ["train@b", "train@a", "train@new"]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from cvnlp.files import read_scores
 from cvnlp.hand_over import SOCKET
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
@@ -81,12 +82,24 @@ def _all_runs(pending: Sequence[str]) -> bool:
 
 
 def _lanes(pending: list[str], targets: Sequence[str]) -> list[list[str]]:
-    """For every run with a pending stage, its stages in order; with targets, only the training and those."""
-    runs = dict.fromkeys(stage.partition("@")[2] for stage in pending if _kind(stage) in STAGES)
+    """For every run with a pending stage, its stages in order; with targets, only the training and those.
+
+    The longest training comes first, so that all lanes end at about the same time.
+    """
+    runs = sorted(dict.fromkeys(stage.partition("@")[2] for stage in pending if _kind(stage) in STAGES), key=_cost)
     lanes = [[f"{kind}@{run}" for kind in STAGES] for run in runs]
     if targets:
         lanes = [[stage for stage in lane if stage in targets or stage in pending] for lane in lanes]
     return lanes
+
+
+def _cost(run: str) -> float:
+    """Minus the multiply-adds of the last training of a run; 0 for one that has no results yet."""
+    path = PROJECT.run(run, "").training
+    if not path.is_file():
+        return 0.0
+    scores = read_scores(path)
+    return -float(scores["multiply_adds"]) * float(scores["examples"])
 
 
 def _run_lanes(lanes: list[list[str]], jobs: int, environment: dict[str, str]) -> list[str]:
