@@ -67,6 +67,12 @@ def test_every_seed_is_trained_and_scored(root: Path) -> None:
     assert found["rules"]["standard_deviation"] == 0.0
 
 
+def test_the_score_of_the_own_seed_is_that_of_the_pipeline(root: Path) -> None:
+    files.write_scores(ProjectPaths(root).run("linear", "pictures").scores, {"accuracy": 0.75}, metrics=["accuracy"])
+    scores = measured(root, [1, 2], ["linear"])["linear"]["scores"]
+    assert scores[0] == 0.75 and scores[1] != 0.75
+
+
 def test_chosen_runs_are_added_to_the_file_with_the_same_scores(root: Path) -> None:
     first = measured(root, [1, 2], ["linear"])
     second = measured(root, [1, 2], ["rules"])
