@@ -2,7 +2,7 @@
 
 from bench.results import Report, Row, is_worse
 
-TOLERANCE = 0.15  # by which a ratio may be worse: about twice the spread of repeated runs on an idle machine
+TOLERANCE = 0.15  # by which a ratio may be worse: virtual machines vary even from minute to minute
 NAME = 32
 
 
