@@ -107,7 +107,7 @@ def _crossing(shown: LearningCurves, name: str, counting: Training, runs: Mappin
             never.append(run)
             continue
         scale, word = _scale(training.examples)
-        found.append(f"{run} after {training.read().iloc[better.argmax()] / scale:.2g} {word} {shown.unit}")
+        found.append(f"{run} after {training.read().iloc[better.argmax()] / scale:.3g} {word} {shown.unit}")
     parts = [f"better than {name}: {', '.join(found)}"] if found else []
     parts += [f"never better than {name}: {', '.join(never)}"] if never else []
     sentence = "; ".join(parts)
