@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 from ruamel.yaml import YAML
 
 from cvnlp import files
+from fork_server import ForkServer
 
 ROOT = Path(__file__).parents[1]
 YAML_FILE = YAML()
@@ -23,8 +24,9 @@ class Clone:
 
     ran: list[str]
 
-    def __init__(self, folder: Path, mirror: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, mirror: Path, server: ForkServer | None = None) -> None:
+        """`server`: from which DVC and its stages are forked, if not None."""
+        self.folder, self.server = folder, server
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -33,11 +35,16 @@ class Clone:
         }
 
     def __call__(self, *command: str, check: bool = True) -> str:
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
-        )
+        done = self._run(command)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def _run(self, command: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+        if self.server and command[0] == "dvc":
+            return self.server.run(*command, cwd=self.folder, env=self.environment)
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
 
     def commit(self) -> None:
         self("git", "add", "--all")
@@ -78,7 +85,7 @@ class Clone:
         return client, client.get_experiment_by_name("cvnlp").experiment_id
 
 
-def clone_project(place: Path) -> Clone:
+def clone_project(place: Path, server: ForkServer | None = None) -> Clone:
     """The files of the working tree, committed, in a folder with a space in its name, next to an empty mirror."""
     folder = place / "a clone"
     listed = ["git", "ls-files", "-co", "--exclude-standard"]
@@ -88,7 +95,7 @@ def clone_project(place: Path) -> Clone:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     (place / "mirror").mkdir(exist_ok=True)
-    clone = Clone(folder, place / "mirror")
+    clone = Clone(folder, place / "mirror", server)
     clone("git", "init", "--quiet")
     clone.commit()
     return clone

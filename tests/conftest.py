@@ -7,10 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+# before NumPy and torch read it: small work is faster on one thread, and test processes do not compete
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import numpy as np
 import pytest
 
-os.environ["OMP_NUM_THREADS"] = "1"  # small work is faster on one thread, and test processes do not compete
+from fork_server import ForkServer, start_fork_server
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,6 +52,25 @@ def make_pictures(
     for image, label in zip(images, labels, strict=True):
         image[label % shape[0], :, :] = 255
     return images, labels, [str(label) for label in range(classes)]
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer | None]:
+    """DVC and the stages without their imports, in clones with the code of this project."""
+    with start_fork_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with MLflow's tables and nothing else: to copy, for MLflow takes seconds to create them."""
+    from mlflow.tracking import MlflowClient
+
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path.parent)
+        MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
 
 
 @pytest.fixture(scope="session", name="make_wheel")

@@ -37,14 +37,19 @@ def room(module: str) -> str:
     return ".".join(steps[:2] if steps and steps[0] in HALVES else steps[:1])
 
 
-def executed(node: ast.AST, *, in_functions: bool = True) -> Iterator[ast.AST]:
-    """All nodes except those under `if TYPE_CHECKING`; without `in_functions` only those that run at import."""
+def executed(node: ast.AST, *, in_functions: bool = True, without: tuple[type, ...] = ()) -> Iterator[ast.AST]:
+    """All nodes except those under `if TYPE_CHECKING`; without `in_functions` only those that run at import.
+
+    `without`: kinds of nodes that are left out, with all that they contain.
+    """
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, without):
+            continue
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             continue
         yield child
         if in_functions or not isinstance(child, FUNCTIONS):
-            yield from executed(child, in_functions=in_functions)
+            yield from executed(child, in_functions=in_functions, without=without)
 
 
 def imported(nodes: Iterable[ast.AST]) -> set[str]:
@@ -67,8 +72,10 @@ def parents(name: str) -> list[str]:
     return [".".join(steps[:length]) for length in range(1, len(steps))]
 
 
-IMPORTS = {name: imported(executed(tree)) for name, tree in TREES.items()}
-IMPORTS_AT_START = {name: imported(executed(tree, in_functions=False)) for name, tree in TREES.items()}
+IMPORTS, IMPORTS_AT_START = (  # imports are statements, and no expression contains any
+    {name: imported(executed(tree, in_functions=inner, without=(ast.expr,))) for name, tree in TREES.items()}
+    for inner in (True, False)
+)
 
 
 def is_domain(node: ast.AST) -> bool:

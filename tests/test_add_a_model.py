@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cloning import ROOT
+from fork_server import start_fork_server
 
 DOCUMENT = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 
@@ -47,9 +49,10 @@ def python(folder: Path, *arguments: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which the steps were followed."""
+def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Path]:
+    """A copy of the project in which the steps were followed, and a server from which its stages are forked."""
     folder = tmp_path_factory.mktemp("project")
+    shutil.copy(empty_database, folder)
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     options, network, line, run = blocks("Add a model")
     package = folder / "src/cvnlp"
@@ -75,7 +78,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (folder / "params.yaml").write_text(f"{params}\n{run}", encoding="utf-8")
     insert(folder / "params.yaml", "\nown: {}\n", f"\n{block}")
-    return folder
+    with start_fork_server(folder / "src") as server, pytest.MonkeyPatch.context() as patch:
+        for variable, place in (server.environment() if server else {}).items():
+            patch.setenv(variable, place)
+        yield folder
 
 
 def test_the_new_model_is_trained_scored_and_attacked(project: Path) -> None:

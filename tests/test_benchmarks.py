@@ -1,6 +1,7 @@
 """The folder benchmarks/: the stages of the project, its params, published results, and a small run of it."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cvnlp.params import read_params
 from cvnlp.params.network_config import TextFormat
 from cvnlp.paths import BenchmarkPaths, ProjectPaths
 from cvnlp.report import aggregate
+from fork_server import ForkServer
 
 FOLDER = ROOT / "benchmarks"
 
@@ -240,11 +242,12 @@ def test_seconds_of_an_epoch_are_measured(vision_data: Path, tmp_path: Path, mod
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def clone(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer | None, empty_database: Path) -> Clone:
     """The benchmarks of a clone, run once on two seeds of one network."""
     place = tmp_path_factory.mktemp("benchmarks")
     project = clone_project(place)
-    made = Clone(project.folder / "benchmarks", place / "mirror")
+    made = Clone(project.folder / "benchmarks", place / "mirror", fork_server)
+    shutil.copy(empty_database, made.folder)
     files.write_text(made.folder / "params.yaml", MERGED.split("  slow:")[0])
     files.write_text(made.folder / "larger.yaml", MERGED.split("  linear_2:")[0].replace("linear_1", "longer"))
     files.write_json(made.folder / "reports/timings.json", {})
@@ -270,7 +273,7 @@ def test_the_table_is_of_the_runs(clone: Clone) -> None:
 
 
 def test_the_pipeline_of_the_project_does_not_contain_them(clone: Clone) -> None:
-    project = Clone(clone.folder.parent, Path(clone.environment["CVNLP_MIRROR"]))
+    project = Clone(clone.folder.parent, Path(clone.environment["CVNLP_MIRROR"]), clone.server)
     assert "linear_1" not in project("dvc", "stage", "list")
     assert "linear_1" not in project("dvc", "status")
 

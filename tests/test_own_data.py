@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 
 from cloning import ROOT, YAML_FILE, Clone, clone_project
 from cvnlp import files
+from fork_server import ForkServer
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WORDS = ("dear", "friend", "the", "garden", "is", "green", "and", "rain", "falls", "on", "roses", "today")
@@ -70,16 +72,22 @@ def follow(clone: Clone, title: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    clone = clone_project(tmp_path_factory.mktemp("pictures"))
+def pictures(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer | None, empty_database: Path) -> Clone:
+    clone = clone_project(tmp_path_factory.mktemp("pictures"), fork_server)
+    shutil.copy(empty_database, clone.folder)
     make_flowers(clone)
     clone.output = follow(clone, "Your own images")
+    params = YAML_FILE.load(clone.folder / "params.yaml")
+    clone.change("datasets", value={})  # the other runs have served: DVC reads their stages at every command
+    clone.change("runs", value={"flowers_cnn": params["runs"]["flowers_cnn"]})
+    clone.repro("prepare_own@flowers")
     return clone
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    clone = clone_project(tmp_path_factory.mktemp("text"))
+def text(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer | None, empty_database: Path) -> Clone:
+    clone = clone_project(tmp_path_factory.mktemp("text"), fork_server)
+    shutil.copy(empty_database, clone.folder)
     make_letters(clone)
     clone.output = follow(clone, "Your own text")
     return clone
@@ -149,9 +157,6 @@ def test_attack_that_changes_no_answer_has_nothing_to_show(pictures: Clone) -> N
 def test_coloured_pictures_go_through_the_rest_of_the_pipeline(pictures: Clone) -> None:
     pictures.change("runs", "flowers_cnn", "attack", "eps", value=[0.5])
     pictures.change("runs", "flowers_cnn", "insight", value={"gradient_images": 2, "attribution_images": 4})
-    params = YAML_FILE.load(pictures.folder / "params.yaml")
-    pictures.change("datasets", value={})
-    pictures.change("runs", value={"flowers_cnn": params["runs"]["flowers_cnn"]})
     assert sorted(pictures.repro()) == ["attack@flowers_cnn", "check", "insight@flowers_cnn", "report"]
     report = (pictures.folder / "reports/report.md").read_text(encoding="utf-8")
     drawn = [link for link in re.findall(r"\]\((.+?\.png)\)", report) if "/flowers_cnn/" in link]

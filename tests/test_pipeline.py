@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ruamel.yaml import YAML
 from cloning import Clone, clone_project
 from cvnlp import files
 from cvnlp.catalogue import SOURCES
+from fork_server import ForkServer, run_module, start_fork_server
 
 TINY = """
 datasets:
@@ -79,7 +81,7 @@ ALL_RUNS = [*RUNS["vision"], *RUNS["language"]]
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory, make_wheel: Callable[..., Path]) -> Clone:
+def clone(tmp_path_factory: pytest.TempPathFactory, make_wheel: Callable[..., Path]) -> Iterator[Clone]:
     """A clone in which the pipeline has run once; the results that git tracks are committed."""
     place = tmp_path_factory.mktemp("pipeline")
     made = clone_project(place)
@@ -91,9 +93,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory, make_wheel: Callable[..., Pa
     text = table.read_text().replace(file.sha256, files.sha256(wheel))
     table.write_text(text.replace(f"{file.size:_}", str(wheel.stat().st_size)))
     (made.folder / "params.yaml").write_text(TINY)
-    made.ran = made.repro()
-    made.commit()
-    return made
+    with start_fork_server(made.folder / "src") as made.server:
+        made.ran = made.repro()
+        made.commit()
+        yield made
 
 
 def test_every_stage_ran_once(clone: Clone) -> None:
@@ -192,47 +195,78 @@ BESIDE_OUTPUTS = {  # what a stage writes besides its outputs, and why that is n
 }
 
 
+WITHOUT_TORCH = """
+import sys
+from cvnlp.stages import command_line, report
+command_line.run(report.report)
+print("torch:", "torch" in sys.modules)
+"""
+Repeat = Callable[[str], tuple[Path, "subprocess.CompletedProcess[str]"]]
+
+
+@pytest.fixture(scope="module")
+def repeat(clone: Clone, fork_server: ForkServer | None, tmp_path_factory: pytest.TempPathFactory) -> Repeat:
+    """Run a stage in a folder with params.yaml and the files that it declares, and with nothing else.
+
+    In another process than the pipeline's, with other hashes: in a child of the server of the unchanged code. Not the
+    stage `prepare`, whose code the clone has changed, and not the report, which starts without torch.
+    """
+
+    @cache
+    def run(name: str) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
+        folder = tmp_path_factory.mktemp("repeated")
+        copy_dependencies(clone, name, folder)
+        kind, _, key = name.partition("@")
+        item = [f"--{'dataset' if kind == 'prepare' else 'run'}", key] if key else []
+        environment = {**clone.environment, "PYTHONPATH": str(clone.folder / "src"), "DVC_ROOT": str(folder)}
+        if kind == "report":
+            command = [sys.executable, "-c", WITHOUT_TORCH, "--root", str(folder)]
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        else:
+            server = None if kind == "prepare" else fork_server
+            arguments = [f"cvnlp.stages.{kind}", *item, "--root", str(folder)]
+            done = run_module(server, *arguments, cwd=folder, env=environment)
+        assert done.returncode == 0, done.stderr
+        return folder, done
+
+    return run
+
+
+def copy_dependencies(clone: Clone, name: str, folder: Path) -> None:
+    shutil.copy(clone.folder / "params.yaml", folder)
+    for path in (clone.folder / dep for dep in locked(clone, name, "deps") if not dep.startswith("src/")):
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        (folder / path.relative_to(clone.folder)).parent.mkdir(parents=True, exist_ok=True)
+        copy(path, folder / path.relative_to(clone.folder))
+
+
+def locked(clone: Clone, name: str, kind: str) -> list[str]:
+    """Paths of the `deps` or `outs` of a stage in dvc.lock."""
+    stages = YAML(typ="safe").load(clone.folder / "dvc.lock")["stages"]
+    return [entry["path"] for entry in stages[name][kind]]
+
+
 @pytest.mark.parametrize(
     "name",
     ["prepare@digits", "prepare@plays_words"]
     + [f"{stage}@{run}" for stage in ("train", "evaluate", "attack", "insight") for run in ("cnn", "lstm")]
     + ["report"],
 )
-def test_a_stage_repeats_its_outputs_from_its_declared_inputs_alone(clone: Clone, tmp_path: Path, name: str) -> None:
-    """In a folder with params.yaml and the declared files, and with nothing else."""
-    stage = YAML(typ="safe").load(clone.folder / "dvc.lock")["stages"][name]
-    deps, outs = ([entry["path"] for entry in stage[kind]] for kind in ("deps", "outs"))
-    shutil.copy(clone.folder / "params.yaml", tmp_path)
-    for path in (clone.folder / dep for dep in deps if not dep.startswith("src/")):
-        copy = shutil.copytree if path.is_dir() else shutil.copy
-        (tmp_path / path.relative_to(clone.folder)).parent.mkdir(parents=True, exist_ok=True)
-        copy(path, tmp_path / path.relative_to(clone.folder))
-    given = inside(tmp_path)
-    kind, _, key = name.partition("@")
-    item = [f"--{'dataset' if kind == 'prepare' else 'run'}", key] if key else []
-    environment = {**clone.environment, "PYTHONPATH": str(clone.folder / "src"), "DVC_ROOT": str(tmp_path)}
-    command = [sys.executable, "-m", f"cvnlp.stages.{kind}", *item, "--root", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    written = {path for path in inside(tmp_path) - given if not within(path, list(BESIDE_OUTPUTS))}
+def test_a_stage_repeats_its_outputs_from_its_declared_inputs_alone(clone: Clone, repeat: Repeat, name: str) -> None:
+    folder, _ = repeat(name)
+    outs = locked(clone, name, "outs")
+    given = {path for path in inside(clone.folder) if within(path, locked(clone, name, "deps"))} | {"params.yaml"}
+    written = {path for path in inside(folder) - given if not within(path, list(BESIDE_OUTPUTS))}
     assert {path for path in written if not within(path, outs) and not path.startswith((".mlflow", "mlflow."))} == set()
     expected = {path for path in inside(clone.folder) if within(path, outs)}
     assert {path for path in written if within(path, outs)} == expected
-    assert [
-        path for path in sorted(expected) if files.sha256(clone.folder / path) != files.sha256(tmp_path / path)
-    ] == []
+    assert [path for path in sorted(expected) if files.sha256(clone.folder / path) != files.sha256(folder / path)] == []
 
 
-def test_the_report_needs_no_torch(clone: Clone) -> None:
+def test_the_report_needs_no_torch(repeat: Repeat) -> None:
     """Nor does MLflow, which it completes."""
-    code = "import sys; from cvnlp.stages.report import report; report(); sys.exit('torch' in sys.modules)"
-    environment = {**clone.environment, "PYTHONPATH": "src", "MLFLOW_TRACKING_URI": "sqlite:///without_torch.db"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=clone.folder, env=environment, capture_output=True, text=True, check=False
-    )
-    (clone.folder / "without_torch.db").unlink()
-    shutil.rmtree(clone.folder / "mlruns", ignore_errors=True)
-    assert done.returncode == 0, done.stderr
+    _, done = repeat("report")
+    assert done.stdout.splitlines()[-1] == "torch: False"
     assert "warning: MLflow" not in done.stderr
 
 

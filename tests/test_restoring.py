@@ -7,6 +7,7 @@ import pytest
 
 from cloning import Clone, clone_project
 from cvnlp import files
+from fork_server import ForkServer
 
 PARAMS = """
 datasets:
@@ -27,10 +28,11 @@ REPORT = ["report"]  # logs to MLflow, and is therefore not restored but run
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def clone(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer | None, empty_database: Path) -> Clone:
     """A clone whose results are committed, on the branch `main`, and pushed to a remote."""
     place = tmp_path_factory.mktemp("restoring")
-    made = clone_project(place)
+    made = clone_project(place, fork_server)
+    shutil.copy(empty_database, made.folder)
     (made.folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
     made("dvc", "remote", "add", "--default", "folder", str(place / "remote"))
     made("git", "branch", "--move", "main")
@@ -99,9 +101,12 @@ def test_a_lock_file_of_before_restores_what_a_forced_run_has_made(clone: Clone)
     assert changes(clone) == ""
 
 
-def test_a_clone_with_the_remote_runs_the_report_alone_and_fills_its_mlflow(clone: Clone, tmp_path: Path) -> None:
+def test_a_clone_with_the_remote_runs_the_report_alone_and_fills_its_mlflow(
+    clone: Clone, tmp_path: Path, empty_database: Path
+) -> None:
     clone("git", "clone", "--quiet", str(clone.folder), str(tmp_path / "second"))
-    second = Clone(tmp_path / "second", clone.folder.parent / "mirror")
+    second = Clone(tmp_path / "second", clone.folder.parent / "mirror", clone.server)
+    shutil.copy(empty_database, second.folder)
     second("dvc", "pull")
     assert second.repro() == REPORT
     assert second.digests() == clone.digests()

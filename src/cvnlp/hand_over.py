@@ -1,8 +1,8 @@
-"""A stage that starts without imports: it hands over to the server of `cvnlp repro`, which has done them already.
+"""A stage, or the recorder of a training, hands over to the server of `cvnlp repro`, which has done its imports.
 
-Where the variable CVNLP_STAGE_SERVER names the socket of a server (cli/stage_server.py), the process that DVC has
-started sends its arguments, environment, folder and standard streams there, passes signals on, and ends with the exit
-code of the stage. Otherwise nothing happens.
+Where the variable CVNLP_STAGE_SERVER names the socket of a server (cli/stage_server.py), the process that was started
+sends its arguments, environment, folder and standard streams there, passes signals on, and ends with the exit code of
+the child that runs them. Otherwise nothing happens.
 """
 
 import array
@@ -22,18 +22,18 @@ STREAMS = 3
 PATIENCE, PAUSE = 20.0, 0.02  # seconds
 
 
-def is_stage() -> bool:
-    """Whether this process was started as `python -m cvnlp.stages.<name>`."""
-    return sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith("cvnlp.stages.")
+def is_module(name: str) -> bool:
+    """Whether this process was started as `python -m <name>`, or as a module of the package `name`."""
+    return sys.orig_argv[1:2] == ["-m"] and f"{sys.orig_argv[2]}.".startswith(f"{name}.")
 
 
 def hand_over() -> None:
-    """Run this process's stage in a child of the server, and end with its exit code; returns if there is no server."""
+    """Run this process's module in a child of the server, and end with its exit code; returns if there is no server."""
     place = os.environ.get(SOCKET)
     if not place:
         return
     connection = _connect(Path(place))
-    if connection is None:  # the server has ended: the stage imports for itself
+    if connection is None:  # the server has ended: this process imports for itself
         return
     request = {
         "arguments": sys.orig_argv[2:],

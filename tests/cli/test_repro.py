@@ -1,6 +1,7 @@
 """`cvnlp repro`: the results of `dvc repro`, with runs side by side and stages forked from a server."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from cvnlp import files
 from cvnlp.cli.repro import _lanes
 from cvnlp.hand_over import SOCKET
 from cvnlp.paths import ProjectPaths
+from fork_server import ForkServer
 
 RUN = """
   {name}:
@@ -40,18 +42,22 @@ runs:
 
 
 @pytest.fixture(scope="module")
-def lanes(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def lanes(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer | None, empty_database: Path) -> Clone:
     """A clone whose results `cvnlp repro` has made, two runs at a time."""
-    clone = clone_project(tmp_path_factory.mktemp("lanes"))
+    clone = clone_project(tmp_path_factory.mktemp("lanes"), fork_server)
+    shutil.copy(empty_database, clone.folder)
     (clone.folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
     clone.output = clone("python", "-m", "cvnlp.cli", "repro", "--jobs", "2")
     return clone
 
 
-def test_results_and_lock_file_are_those_of_dvc_repro(lanes: Clone, tmp_path: Path) -> None:
+def test_results_and_lock_file_are_those_of_dvc_repro(lanes: Clone, tmp_path: Path, empty_database: Path) -> None:
     other = clone_project(tmp_path)
+    shutil.copy(empty_database, other.folder)
     (other.folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    other.repro()
+    other.repro(*(f"{stage}@first" for stage in ("evaluate", "attack", "insight")))  # by DVC itself, without a server
+    other.server = lanes.server
+    assert sorted(other.repro()) == ["attack@second", "evaluate@second", "insight@second", "report", "train@second"]
     assert lanes.digests() == other.digests()
     assert sorted((lanes.folder / "dvc.lock").read_text().splitlines()) == sorted(
         (other.folder / "dvc.lock").read_text().splitlines()

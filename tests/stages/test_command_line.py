@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from fork_server import ForkServer
+
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
     name: stage.get("do", stage)["cmd"]
@@ -31,6 +33,12 @@ runs:
     {domain: vision, dataset: made, seed: 1, model: {name: cnn}, train: {epochs: 1}, evaluate: {}, attack: {eps: [0.1]},
      insight: {}}
 """
+
+
+@pytest.fixture
+def quick(fork_server: ForkServer | None) -> dict[str, str]:
+    """The environment of stages that start without imports, where a test is not about those."""
+    return fork_server.environment() if fork_server else {}
 
 
 def call(stage: str, *words: str, python: tuple[str, ...] = (), **environment: str) -> Any:
@@ -73,8 +81,8 @@ def imported(done: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_help_names_every_argument(stage: str) -> None:
-    done = call(stage, "--help")
+def test_help_names_every_argument(stage: str, quick: dict[str, str]) -> None:
+    done = call(stage, "--help", **quick)
     assert done.returncode == 0, done.stderr
     words = shlex.split(COMMANDS.get(stage, ""))
     flags = [word for word in words if word.startswith("--")]
@@ -82,8 +90,8 @@ def test_help_names_every_argument(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", ITEMS)
-def test_a_missing_argument_is_named(stage: str) -> None:
-    done = call(stage)
+def test_a_missing_argument_is_named(stage: str, quick: dict[str, str]) -> None:
+    done = call(stage, **quick)
     assert done.returncode == 2
     assert f"--{ITEMS[stage][0]}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -135,13 +143,15 @@ def test_missing_prepared_data_is_named_before_torch_is_imported(stage: str, tmp
 
 
 @pytest.mark.parametrize("stage", ["train", "evaluate", "attack", "insight"])
-def test_a_truncated_prepared_file_is_named(stage: str, tmp_path: Path, vision_data: Path) -> None:
+def test_a_truncated_prepared_file_is_named(
+    stage: str, tmp_path: Path, vision_data: Path, quick: dict[str, str]
+) -> None:
     write_params(tmp_path)
     folder = tmp_path / "data/prepared/made"
     shutil.copytree(vision_data, folder)
     path = folder / "test_images.npy"
     path.write_bytes(path.read_bytes()[:-1])
-    assert str(folder / "test_images.npy") in error_of(call_in(tmp_path, stage))
+    assert str(folder / "test_images.npy") in error_of(call_in(tmp_path, stage, **quick))
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "params.yaml"]
     assert [entry.name for entry in (tmp_path / "data").iterdir()] == ["prepared"]
 

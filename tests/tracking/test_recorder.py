@@ -1,5 +1,6 @@
 """A training shown in MLflow by a process of its own."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import psutil
 import pytest
 from mlflow.entities import Experiment, Run
 from mlflow.tracking import MlflowClient
+
+from fork_server import ForkServer
 
 TRAINING = """
 import os, sys
@@ -30,6 +33,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def quick(folder: Path, empty_database: Path, fork_server: ForkServer | None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with a database, where the recording process starts without imports."""
+    shutil.copy(empty_database, folder)
+    for name, value in (fork_server.environment() if fork_server else {}).items():
+        monkeypatch.setenv(name, value)
+    return folder
 
 
 def train(folder: Path, ending: str) -> subprocess.CompletedProcess[str]:
@@ -67,8 +79,10 @@ def test_a_finished_training_is_a_finished_run_with_all_messages(folder: Path) -
     assert not (folder / "mlruns").exists()
 
 
+@pytest.mark.parametrize("where", ["folder", "quick"])
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_training_is_a_killed_run(folder: Path, death: signal.Signals) -> None:
+def test_a_killed_training_is_a_killed_run(where: str, death: signal.Signals, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(where)
     done = train(folder, f"os.kill(os.getpid(), {int(death)})")
     assert done.returncode == -death
     assert only_run(folder)[2].info.status == "KILLED"
@@ -92,10 +106,10 @@ def test_a_training_refused_before_it_began_is_no_run(folder: Path) -> None:
     assert not (folder / "mlflow.db").exists()
 
 
-def test_a_resumed_training_continues_its_run(folder: Path) -> None:
-    train(folder, "os.kill(os.getpid(), 9)")
-    train(folder, "recorder.end_run('FINISHED')")
-    assert only_run(folder)[2].info.status == "FINISHED"
+def test_a_resumed_training_continues_its_run(quick: Path) -> None:
+    train(quick, "os.kill(os.getpid(), 9)")
+    train(quick, "recorder.end_run('FINISHED')")
+    assert only_run(quick)[2].info.status == "FINISHED"
 
 
 def test_a_server_that_is_down_is_one_warning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,12 +121,12 @@ def test_a_server_that_is_down_is_one_warning(folder: Path, monkeypatch: pytest.
     assert "Traceback" not in done.stderr
 
 
-def test_an_orphaned_run_is_marked_killed_at_the_next_start(folder: Path) -> None:
-    train(folder, "os.kill(os.getpid(), 9)")
-    client, experiment, run = only_run(folder)
+def test_an_orphaned_run_is_marked_killed_at_the_next_start(quick: Path) -> None:
+    train(quick, "os.kill(os.getpid(), 9)")
+    client, experiment, run = only_run(quick)
     client.update_run(run.info.run_id, status="RUNNING")  # as a tracker leaves it that was killed as well
-    (folder / "resume/id").unlink()
-    train(folder, "recorder.end_run('FINISHED')")
+    (quick / "resume/id").unlink()
+    train(quick, "recorder.end_run('FINISHED')")
     statuses = {found.info.run_id: found.info.status for found in client.search_runs([experiment.experiment_id])}
     assert statuses.pop(run.info.run_id) == "KILLED"
     assert list(statuses.values()) == ["FINISHED"]
@@ -126,9 +140,9 @@ def test_only_the_process_of_rank_zero_records(folder: Path, monkeypatch: pytest
     assert list(folder.iterdir()) == [folder / "dvc.yaml"]
 
 
-def test_metrics_that_are_no_numbers_are_recorded(folder: Path) -> None:
-    train(folder, "recorder.log_metrics({'loss': float('nan'), 'norm': float('inf')}, 1); recorder.end_run('FAILED')")
-    _, _, run = only_run(folder)
+def test_metrics_that_are_no_numbers_are_recorded(quick: Path) -> None:
+    train(quick, "recorder.log_metrics({'loss': float('nan'), 'norm': float('inf')}, 1); recorder.end_run('FAILED')")
+    _, _, run = only_run(quick)
     assert run.info.status == "FAILED"
     assert {"loss", "norm"} <= set(run.data.metrics)
 

@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from cvnlp import files
 from cvnlp.paths import ProjectPaths, RunPaths
+from fork_server import ForkServer
 from mlflow_server import Server
 
 PARAMS = """\
@@ -46,8 +47,10 @@ command_line.run(stage.train, item="run")
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_database, folder / "served.db")
+    made = Server(folder)
     yield made
     made.stop()
 
@@ -58,6 +61,12 @@ def run(tmp_path: Path, vision_data: Path) -> RunPaths:
     files.write_text(tmp_path / "params.yaml", PARAMS)
     shutil.copytree(vision_data, tmp_path / "data/prepared/made")
     return ProjectPaths(tmp_path).run("first", "made")
+
+
+@pytest.fixture(autouse=True)
+def stages_without_imports(fork_server: ForkServer | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (fork_server.environment() if fork_server else {}).items():
+        monkeypatch.setenv(name, value)
 
 
 def start(run: RunPaths, server: Server, *command: str) -> "subprocess.Popen[str]":

@@ -36,9 +36,10 @@ Project = tuple[Params, dict[str, RunPaths]]
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path) -> Project:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path, empty_database: Path) -> Project:
     """A project with two runs that train the same model, and the files of both."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_database, tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").write_text(DATASET + RUN.format(name="rules") + RUN.format(name="twin"))

@@ -1,8 +1,8 @@
-"""The server that runs the stages of `cvnlp repro`: it loads torch and Lightning once and forks.
+"""The server of `cvnlp repro`: it loads torch, Lightning and MLflow once, and forks the stages and their recorders.
 
-A stage takes seconds before its work begins, most of them for imports. A child of this process has them done, and runs
-the same module with the same arguments as the process of the stage (hand_over.py): its results are the same. The
-server computes nothing itself, for a fork copies no threads.
+Such a process takes seconds before its work begins, most of them for imports. A child of the server has them done, and
+runs the same module with the same arguments as that process (hand_over.py): its results are the same. The server
+computes nothing itself, for a fork copies no threads.
 """
 
 import array
@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import TypedDict
 
-from cvnlp.hand_over import FAILED, SIGNALS, SOCKET, STREAMS
+from cvnlp.hand_over import FAILED, SIGNALS, STREAMS
 
 
 class Request(TypedDict):
@@ -72,7 +72,6 @@ def _run(request: Request, streams: list[int]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    os.environ.pop(SOCKET)
     sys.path[:] = request["path"]
     sys.argv[:] = request["arguments"]
     code = FAILED
@@ -111,7 +110,7 @@ def main() -> None:
     """Import what the stages need, then serve on the socket whose path is the only argument."""
     place = sys.argv[1]
     import cvnlp.provenance
-    import cvnlp.tracking.recorder
+    import cvnlp.tracking.sync
     import cvnlp.training.trainer  # noqa: F401
     from cvnlp.domains import DOMAINS, HALVES
 

@@ -2,3 +2,8 @@
 
 No other package imports mlflow.
 """
+
+from cvnlp import hand_over
+
+if hand_over.is_module(f"{__name__}.recorder"):  # and before it imports anything
+    hand_over.hand_over()
