@@ -5,6 +5,8 @@ STAMP  := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+# modules that change are compiled once, not by every process
+unexport PYTHONDONTWRITEBYTECODE
 # as the stages in dvc.yaml
 export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
 PORT ?= 5000

@@ -143,7 +143,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     plt.close("all")
 
 
-SLOW_FILES = ("test_pipeline.py", "test_own_data.py", "test_benchmarks.py")  # each runs the pipeline in a clone
+SLOW_FILES = [  # longest first; most run the pipeline in a clone
+    *("test_pipeline.py", "test_repro.py", "test_restoring.py", "test_own_data.py", "test_server.py"),
+    *("test_train.py", "test_recorder.py", "test_command_line.py", "test_benchmarks.py", "test_build.py"),
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -152,4 +155,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("mirror") and not os.environ.get("CVNLP_MIRROR"):
             item.add_marker(pytest.mark.skip(reason="CVNLP_MIRROR names no folder with the published data sets"))
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: item.path.name not in SLOW_FILES)
+        place = {name: number for number, name in enumerate(SLOW_FILES)}
+        items.sort(key=lambda item: place.get(item.path.name, len(SLOW_FILES)))

@@ -1,7 +1,7 @@
 """DVC and the stages forked from a process that has imported what they import: the same code without the start-up.
 
-The process is the server of `cvnlp repro` (src/cvnlp/cli/stage_server.py) with DVC and Matplotlib imported as well. It
-runs the code of one `src`; a clone that changes the code of a stage needs a server of its own, or none.
+The process is the server of `cvnlp repro` (src/cvnlp/cli/stage_server.py) with DVC, Matplotlib and others imported as
+well. It runs the code of one `src`; a clone that changes the code of a stage needs a server of its own, or none.
 """
 
 import array
@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 PR_SET_PDEATHSIG = 1  # of Linux
 IMPORTED = (
     *("dvc.cli.parser", "dvc.repo.reproduce", "dvc.repo.index", "dvc.repo.stage", "dvc.cachemgr", "dvc.data_cloud"),
-    *("scmrepo.git", "dulwich.index", "networkx", "cvnlp.report.build", "cvnlp.vision.report", "cvnlp.language.report"),
+    *("scmrepo.git", "dulwich.index", "networkx", "sklearn.metrics", "captum.attr"),
+    *("cvnlp.report.build", "cvnlp.vision.report", "cvnlp.language.report"),
 )
 
 

@@ -59,7 +59,7 @@ runs:
     train: {epochs: 2, batch_size: 4, window: 16, lr: 0.01, epoch_tokens: 500}
     evaluate: {sample_tokens: 20}
     attack: {shares: [0.2], excerpts: 4, length: 20}
-    insight: {excerpts: 4, length: 20}
+    insight: {excerpts: 4, length: 20, recall_steps: 10}
   words:
     domain: language
     dataset: plays_words
@@ -68,12 +68,13 @@ runs:
     train: {epochs: 1, batch_size: 4, window: 8, lr: 0.01}
     evaluate: {sample_tokens: 20}
     attack: {shares: [0.2], excerpts: 4, length: 20}
-    insight: {excerpts: 4, length: 20}
+    insight: {excerpts: 4, length: 20, recall_steps: 10}
 """
 RUNS = {"vision": ["rules", "cnn"], "language": ["lstm", "words"]}
 DATASETS = {"vision": ["digits"], "language": ["plays", "plays_words"]}
+RUN_STAGES = ("train", "evaluate", "attack", "insight")
 STAGES = {
-    half: {f"{stage}@{run}" for stage in ("train", "evaluate", "attack", "insight") for run in RUNS[half]}
+    half: {f"{stage}@{run}" for stage in RUN_STAGES for run in RUNS[half]}
     | {f"prepare@{dataset}" for dataset in DATASETS[half]}
     for half in RUNS
 }
@@ -249,7 +250,7 @@ def locked(clone: Clone, name: str, kind: str) -> list[str]:
 @pytest.mark.parametrize(
     "name",
     ["prepare@digits", "prepare@plays_words"]
-    + [f"{stage}@{run}" for stage in ("train", "evaluate", "attack", "insight") for run in ("cnn", "lstm")]
+    + [f"{stage}@{run}" for stage in RUN_STAGES for run in ("cnn", "lstm")]
     + ["report"],
 )
 def test_a_stage_repeats_its_outputs_from_its_declared_inputs_alone(clone: Clone, repeat: Repeat, name: str) -> None:
@@ -347,7 +348,8 @@ def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone: Clone)
 
 def test_a_changed_attack_reruns_the_attack_and_the_report_alone(clone: Clone) -> None:
     clone.change("runs", "cnn", "attack", "eps", value=[0.2])
-    assert sorted(clone.repro()) == ["attack@cnn", "check", "report"]
+    assert sorted(clone.repro(*(f"{stage}@cnn" for stage in RUN_STAGES))) == ["attack@cnn", "check"]
+    assert clone.repro("--dry") == ["report"]
 
 
 def test_a_mistake_in_params_stops_the_pipeline_before_any_work(clone: Clone) -> None:
