@@ -3,7 +3,8 @@
     python benchmarks/seeds.py [--seeds 1 2 3] [--runs lstm gru] [--jobs 2]
 
 A seed fixes the initial weights, the order of the data and dropout; the splits stay the same. The score of a run's own
-seed is that of the pipeline. Runs without training have one score. `cvnlp repro` takes the spread for the line with which it ends, the README for its tables.
+seed is that of the pipeline. Runs without training have one score. `cvnlp repro` takes the spread for the line with
+which it ends, the README for its tables.
 """
 
 import argparse
