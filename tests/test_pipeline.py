@@ -255,8 +255,8 @@ def locked(clone: Clone, name: str, kind: str) -> list[str]:
 )
 def test_a_stage_repeats_its_outputs_from_its_declared_inputs_alone(clone: Clone, repeat: Repeat, name: str) -> None:
     folder, _ = repeat(name)
-    outs = locked(clone, name, "outs")
-    given = {path for path in inside(clone.folder) if within(path, locked(clone, name, "deps"))} | {"params.yaml"}
+    deps, outs = (locked(clone, name, kind) for kind in ("deps", "outs"))
+    given = {path for path in inside(clone.folder) if within(path, deps)} | {"params.yaml"}
     written = {path for path in inside(folder) - given if not within(path, list(BESIDE_OUTPUTS))}
     assert {path for path in written if not within(path, outs) and not path.startswith((".mlflow", "mlflow."))} == set()
     expected = {path for path in inside(clone.folder) if within(path, outs)}
