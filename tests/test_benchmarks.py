@@ -20,7 +20,6 @@ from cvnlp.params import read_params
 from cvnlp.params.network_config import TextFormat
 from cvnlp.paths import BenchmarkPaths, ProjectPaths
 from cvnlp.report import aggregate
-from fork_server import ForkServer
 
 FOLDER = ROOT / "benchmarks"
 
@@ -242,11 +241,11 @@ def test_seconds_of_an_epoch_are_measured(vision_data: Path, tmp_path: Path, mod
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer | None, empty_database: Path) -> Clone:
-    """The benchmarks of a clone, run once on two seeds of one network."""
+def clone(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Clone:
+    """The benchmarks of a clone, run once on two seeds of one network, by its own code: the table has its commit."""
     place = tmp_path_factory.mktemp("benchmarks")
     project = clone_project(place)
-    made = Clone(project.folder / "benchmarks", place / "mirror", fork_server)
+    made = Clone(project.folder / "benchmarks", place / "mirror")
     shutil.copy(empty_database, made.folder)
     files.write_text(made.folder / "params.yaml", MERGED.split("  slow:")[0])
     files.write_text(made.folder / "larger.yaml", MERGED.split("  linear_2:")[0].replace("linear_1", "longer"))
