@@ -1,7 +1,9 @@
 """The documents name files, tests and commands that exist."""
 
 import ast
+import math
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 import source_tree
 from cloning import ROOT
 from cvnlp import domains, networks
+from cvnlp.files import read_json
 from cvnlp.params import read_params
 from cvnlp.vision.models import MODELS
 from make_networks import image_format
@@ -146,3 +149,18 @@ def test_the_readme_has_the_figures_of_the_tables_of_the_benchmarks() -> None:
     assert len(shown) == 9
     for run, figure in shown:
         assert figure in cells[run], run
+
+
+def test_the_readme_has_the_scores_of_the_default_runs_over_seeds() -> None:
+    seeds = read_json(ROOT / "reports/seeds.json")
+    (section,) = re.findall(r"\n## Results\n(.*?)\n### On whole data sets\n", README, re.S)
+    rows = {run: line for line in section.splitlines() for run in re.findall(r"^\| `(\w+)` \|", line)}
+    assert set(rows) == set(seeds) == set(read_params(ROOT / "params.yaml").runs)
+    for run, found in seeds.items():
+        scores = [math.exp(score) for score in found["scores"]] if "perplexity" in rows[run] else found["scores"]
+        mean, spread = statistics.mean(scores), statistics.stdev(scores) if len(scores) > 1 else 0.0
+        shown = {f"{100 * mean:.1f}", f"{mean:.3f}", f"{mean:.1f}"}
+        shown = {f"{one} ± {spread * unit:.{len(one.split('.')[1])}f}" for one in shown for unit in (1, 100)} | (
+            set() if spread > 1e-9 else shown
+        )
+        assert any(one in rows[run] for one in shown), (run, shown)
