@@ -15,9 +15,7 @@ from pathlib import Path
 
 from cvnlp.files import read_scores
 from cvnlp.hand_over import SOCKET
-from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
-from cvnlp.report.reproduction import reproduction
 
 PROJECT = ProjectPaths()
 STAGES = ("train", "evaluate", "attack", "insight")  # of a run, in the order of their dependencies
@@ -42,6 +40,9 @@ def add_repro(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 def repro(targets: Sequence[str], jobs: int) -> None:
     """Prepare the data, then all runs in lanes, then what remains: the report."""
+    from cvnlp.params import read_params
+    from cvnlp.report.reproduction import reproduction
+
     started, own = time.monotonic(), dict(os.environ)
     pending = _pending(targets)
     with _stage_server() if _needs_torch(pending) else contextlib.nullcontext(own) as environment:
@@ -78,6 +79,8 @@ def _pending(targets: Sequence[str]) -> list[str]:
 
 def _all_runs(pending: Sequence[str]) -> bool:
     """Whether all runs have a pending stage: then prepared data makes no more of them pending."""
+    from cvnlp.params import read_params
+
     return set(read_params(PROJECT.params).runs) <= {stage.partition("@")[2] for stage in pending}
 
 
