@@ -45,7 +45,7 @@ def reached(result: Reached, levels: Sequence[float]) -> bool:
 def compare(ours: Mapping[float, Training], baseline: Training, rounds: int) -> dict[str, Pairs]:
     """For each level our training to it, and one baseline for all levels, in turn. ValueError if ours missed its level.
 
-    Where the baseline does not reach a level in any round, its whole training stands for it; where it misses one in
+    Where the baseline does not reach a level in any round, its whole training counts for it; where it misses one in
     some rounds only, these rounds do the same.
     """
     found: dict[float, list[tuple[float, float, bool, float]]] = {level: [] for level in ours}

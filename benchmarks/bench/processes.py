@@ -27,7 +27,7 @@ class Usage:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a child: it imports this working tree, and knows nothing of a stage that may be running."""
+    """The environment of a child: it imports this working tree, and sees no variable of a stage that may be running."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
     path = os.pathsep.join([str(ROOT / "src"), str(BENCHMARKS)])
     return inherited | {"PYTHONPATH": path, "MLFLOW_DISABLE_TELEMETRY": "true"} | more

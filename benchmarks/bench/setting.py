@@ -14,7 +14,7 @@ PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") el
 
 
 class NotMeasuredError(Exception):
-    """A measure that lacks something; the message says what to run."""
+    """A measure that lacks something; the message names the command to run."""
 
 
 @dataclass(frozen=True)
