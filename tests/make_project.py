@@ -27,6 +27,7 @@ def make_project(root: Path, params: str, data: dict[str, Path], *, factor: floa
     for name, block in read_params(paths.params).runs.items():
         run = paths.run(name, block.dataset)
         config = networks.describe(block.domain, block.model, prepared.read_facts(run.prepared))
+        config = config.model_copy(update={"processing": prepared.read_processing(run.prepared)})
         network = networks.build(config, seed=1)
         with torch.no_grad():
             for parameter in filter(torch.is_floating_point, network.parameters()):

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cvnlp.data.prepared import Facts
+    from cvnlp.language.serving import LanguageModel
     from cvnlp.params.network_config import ImageFormat, TextFormat
     from cvnlp.report.comparison import Robustness
     from cvnlp.report.elements import Element
     from cvnlp.report.learning import LearningCurves
     from cvnlp.training.base_task import BaseTask
+    from cvnlp.vision.serving import ImageClassifier
 
 HALVES = ("vision", "language")
 
@@ -74,6 +76,10 @@ class Insight(Protocol):
 
 class Inference(Protocol):
     def predict(self, network: Any, config: Any, inputs: "np.ndarray") -> "np.ndarray": ...
+
+
+class Serving(Protocol):
+    def Model(self, network: Any, config: Any) -> "ImageClassifier | LanguageModel": ...  # noqa: N802  (a class)
 
 
 class Metrics(Protocol):
@@ -148,6 +154,11 @@ class Domain:
         return room
 
     @property
+    def serving(self) -> Serving:
+        room: Serving = self._room("serving")
+        return room
+
+    @property
     def metrics(self) -> Metrics:
         room: Metrics = self._room("metrics")
         return room
@@ -170,6 +181,7 @@ if TYPE_CHECKING:
     import cvnlp.language.metrics
     import cvnlp.language.models
     import cvnlp.language.report
+    import cvnlp.language.serving
     import cvnlp.language.training
     import cvnlp.vision.attacks
     import cvnlp.vision.data
@@ -179,6 +191,7 @@ if TYPE_CHECKING:
     import cvnlp.vision.metrics
     import cvnlp.vision.models
     import cvnlp.vision.report
+    import cvnlp.vision.serving
     import cvnlp.vision.training
 
     _data: tuple[Data, ...] = (cvnlp.vision.data, cvnlp.language.data)
@@ -188,5 +201,6 @@ if TYPE_CHECKING:
     _attacks: tuple[Attacks, ...] = (cvnlp.vision.attacks, cvnlp.language.attacks)
     _insight: tuple[Insight, ...] = (cvnlp.vision.insight, cvnlp.language.insight)
     _inference: tuple[Inference, ...] = (cvnlp.vision.inference, cvnlp.language.inference)
+    _serving: tuple[Serving, ...] = (cvnlp.vision.serving, cvnlp.language.serving)
     _metrics: tuple[Metrics, ...] = (cvnlp.vision.metrics, cvnlp.language.metrics)
     _report: tuple[Report, ...] = (cvnlp.vision.report, cvnlp.language.report)

@@ -9,6 +9,7 @@ import pytest
 
 from cvnlp import files
 from cvnlp.data import prepared
+from cvnlp.params.processing import Decoding
 
 ARRAYS = {"train_images": np.arange(120, dtype=np.uint8).reshape(5, 4, 3, 2), "train": np.arange(7, dtype=np.uint16)}
 
@@ -27,6 +28,7 @@ def make_facts(folder: Path) -> prepared.VisionFacts:
         std=[0.1, 0.2],
         counts={"train": {"a": 3, "b": 2}},
         conflicting=0,
+        decoding=Decoding(colour="grey"),
     )
 
 

@@ -14,6 +14,7 @@ from cvnlp import domains, files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import DuplicateCounts, LanguageFacts, VisionFacts
 from cvnlp.params import Params, read_params
+from cvnlp.params.processing import Decoding
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.report import build, plots
 from cvnlp.report.elements import Element, Section, Text, single_figure
@@ -92,6 +93,7 @@ def write_data(paths: ProjectPaths) -> None:
     prepared.save_array(digits, "train_labels", np.arange(100, dtype=np.uint8) % 10)
     counts = {split: {str(digit): 10 for digit in range(10)} for split in prepared.SPLITS}
     shown = {"classes": list("0123456789"), "shape": [6, 6, 1], "mean": [0.5], "std": [0.25], "counts": counts}
+    shown |= {"decoding": Decoding(colour="grey")}
     prepared.save_facts(digits, VisionFacts(**ORIGIN, **shown, conflicting=2, read=100, skipped=7))
     prepared.save_array(plays, "train", np.array([1, 2, 3, 1, 2, 4], np.uint16))
     files.write_json(plays / "vocabulary.json", ["<unk>", "t", "o", " ", "\n"])

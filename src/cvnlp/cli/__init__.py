@@ -1,40 +1,41 @@
-"""The command `cvnlp`: params, data sets, trained models, MLflow's pages and leftovers outside the pipeline."""
+"""The command `cvnlp`: the pipeline, trained models in use, and everything around them."""
 
-import argparse
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
 
 from cvnlp import files
-from cvnlp.cli.check import add_check
-from cvnlp.cli.clean import add_clean
-from cvnlp.cli.datasets import add_datasets
-from cvnlp.cli.generate import add_generate
-from cvnlp.cli.repro import add_repro
-from cvnlp.cli.ui import add_ui
+from cvnlp.cli import attack, check, clean, datasets, errors, generate, perplexity, predict, repro, ui
 
-INTERRUPTED = 130  # exit code of a program that Ctrl-C has ended, by the convention of shells
+app = typer.Typer(
+    name="cvnlp",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# heading of the help -> its commands
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "The pipeline": (repro.repro, check.check, datasets.datasets, clean.clean),
+    "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity),
+    "More": (ui.ui,),
+}
+for heading, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=heading)(errors.reported(command))
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error.")] = False,
+) -> None:
+    """Image classifiers and language models in one pipeline: train, compare, attack, explain and use them."""
+    if debug:
+        os.environ[errors.DEBUG] = "1"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; bad input ends the process with exit code 1 and one line, Ctrl-C without a message."""
+    """Run one command, and end the process: 0, 1 for bad input, 2 for a wrong command line, 130 after Ctrl-C."""
     files.print_any_text()
-    options = vars(_parser().parse_args(arguments))
-    command = options.pop("command")
-    try:
-        command(**options)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader has closed the pipe, as in `cvnlp ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cvnlp", description="Image classifiers and language models as one pipeline.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_check, add_datasets, add_generate, add_ui, add_clean, add_repro):
-        add(commands)
-    return parser
+    app(None if arguments is None else list(arguments), prog_name="cvnlp")

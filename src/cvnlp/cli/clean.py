@@ -1,36 +1,31 @@
 """`cvnlp clean`: remove the state of interrupted trainings, and results of runs that are not in params.yaml."""
 
-import argparse
 import shutil
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from cvnlp.catalogue import format_bytes
+from cvnlp.cli.options import Root
 from cvnlp.paths import ProjectPaths
 from cvnlp.training import resume
 from cvnlp.training.resume import ResumeFolder
 
 
-def add_clean(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "clean",
-        help="remove results of runs that are not in params.yaml, and the state of interrupted trainings",
-        description="Remove files and folders in reports/ and data/ of runs and data sets that are not in params.yaml, "
-        "and the folders of data/resume/ that belong to other params, data or code than the current ones: no training "
-        "can be resumed from them.",
-        epilog="Without this command a folder of data/resume/ is removed when its run is trained "
-        f"{resume.KEEP_DAYS} days or more after its last use.",
-    )
-    parser.add_argument(
-        "--older-than", type=_days, default=0.0, metavar="DAYS", help="only states not used for so long"
-    )
-    parser.add_argument("--all", action="store_true", dest="everything", help="also states that can be resumed")
-    parser.add_argument("--dry-run", action="store_true", help="remove nothing, only list")
-    parser.add_argument("--root", type=Path, default=Path(), help="folder of params.yaml (default: the current one)")
-    parser.set_defaults(command=clean)
+def clean(
+    root: Root = Path(),
+    *,
+    older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Only states not used for so long.")] = 0.0,
+    everything: Annotated[bool, typer.Option("--all", help="Also states that can be resumed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, only list.")] = False,
+) -> None:
+    """Remove results of runs that are not in params.yaml, and the state of interrupted trainings.
 
-
-def clean(root: Path, *, older_than: float, everything: bool, dry_run: bool) -> None:
-    """Remove results and folders, print each, the folders with size and last use, then the number and size of these."""
+    Removes files and folders in reports/ and data/ of runs and data sets that are not in params.yaml, and the folders
+    of data/resume/ that belong to other params, data or code than the current ones: no training can be resumed from
+    them.
+    """
     paths = ProjectPaths(root)
     _remove_results(paths, dry_run=dry_run)
     folders = [one for run in sorted(paths.resume.glob("*")) for one in resume.list_folders(run)]
@@ -71,10 +66,3 @@ def _resumable(paths: ProjectPaths, folders: list[ResumeFolder]) -> list[ResumeF
 
 def _describe(folder: ResumeFolder) -> str:
     return f"{folder.path} ({format_bytes(folder.size)}, {folder.used})"
-
-
-def _days(text: str) -> float:
-    days = float(text)
-    if days < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
-    return days

@@ -1,29 +1,24 @@
 """`cvnlp datasets`: the published data sets that params.yaml can use."""
 
-import argparse
 from collections.abc import Sequence
+from typing import Annotated
 
+import typer
 from tabulate import tabulate
 
 from cvnlp.catalogue import SOURCES, File, Source, format_bytes
 
 
-def add_datasets(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "datasets",
-        help="list the published data sets, or show one",
-        description="List the published data sets that params.yaml can use as `source`. With NAME: its files, "
-        "checksums, URLs, licence and citation, and a block to paste into params.yaml. `dvc repro` downloads the data "
-        "sets in params.yaml.",
-        epilog="Files are taken from data/raw/<source>/, else from $CVNLP_MIRROR (a folder or an http(s) URL with the "
-        "files as <source>/<file>, gzipped or not), else from their URLs. Proxies: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.",
-    )
-    parser.add_argument("name", nargs="?", metavar="NAME", help=f"one of {', '.join(SOURCES)}")
-    parser.set_defaults(command=datasets)
+def datasets(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help=f"One of {', '.join(SOURCES)}.")] = None,
+) -> None:
+    """List the published data sets, or show one.
 
-
-def datasets(name: str | None = None) -> None:
-    """Print the table of published data sets, or the whole entry of one."""
+    The data sets that params.yaml can use as `source`. With NAME: its files, checksums, URLs, licence and citation, and
+    a block to paste into params.yaml. `dvc repro` downloads the data sets in params.yaml: from data/raw/<source>/, else
+    from $CVNLP_MIRROR (a folder or an http(s) URL with the files as <source>/<file>, gzipped or not), else from their
+    URLs. Proxies: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
+    """
     if name is not None and name not in SOURCES:
         raise ValueError(f"{name!r} is not a published data set; choose from {', '.join(SOURCES)}")
     print(_table() if name is None else _details(name, SOURCES[name]))

@@ -1,6 +1,5 @@
 """`cvnlp repro`: the pipeline by DVC, with independent runs side by side and without repeated imports."""
 
-import argparse
 import contextlib
 import json
 import os
@@ -12,6 +11,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from cvnlp.files import read_scores
 from cvnlp.hand_over import SOCKET
@@ -23,27 +25,24 @@ FIRST = ("check", "prepare", "prepare_own")
 NOISE = (">", "\t", "Updating lock file", "Use `dvc push`", "To track", "To enable")  # of DVC, repeated by every lane
 
 
-def add_repro(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "repro",
-        help="run the pipeline, several runs at a time",
-        description="Run the stages that changed, as `dvc repro` does and with the same results, but the stages of "
-        "different runs side by side, and with the imports of torch and Lightning done once for all.",
-        epilog="A run that fails stops no other one; it is named at the end, and the report is not written.",
-    )
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="stages such as evaluate@cnn (default: all)")
-    parser.add_argument(
-        "-j", "--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (default: the number of processors)"
-    )
-    parser.set_defaults(command=repro)
+def repro(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[TARGET]...", help="Stages such as evaluate@cnn.", show_default="all")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Runs at a time.", show_default="the number of processors")
+    ] = os.cpu_count() or 1,
+) -> None:
+    """Run the pipeline, several runs at a time.
 
-
-def repro(targets: Sequence[str], jobs: int) -> None:
-    """Prepare the data, then all runs in lanes, then what remains: the report."""
+    Runs the stages that changed, as `dvc repro` does and with the same results, but the stages of different runs side
+    by side, and with the imports of torch and Lightning done once for all. A run that fails stops no other one; it is
+    named at the end, and the report is not written.
+    """
     from cvnlp.params import read_params
     from cvnlp.report.reproduction import reproduction
 
-    started, own = time.monotonic(), dict(os.environ)
+    targets, started, own = targets or [], time.monotonic(), dict(os.environ)
     pending = _pending(targets)
     with _stage_server() if _needs_torch(pending) else contextlib.nullcontext(own) as environment:
         if first := [stage for stage in pending if _kind(stage) in FIRST]:

@@ -1,23 +1,18 @@
 """`cvnlp ui`: show the runs in MLflow's pages."""
 
-import argparse
+from typing import Annotated
+
+import typer
 
 PORT = 5000
 
 
-def add_ui(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "ui",
-        help="show the runs in MLflow",
-        description="Serve MLflow's pages of this project's runs on this machine, and print the link. If "
-        "MLFLOW_TRACKING_URI is the address of a server, only print the link to the runs there.",
-    )
-    parser.add_argument("--port", type=int, default=PORT, help=f"port of the pages on this machine (default: {PORT})")
-    parser.set_defaults(command=show)
+def ui(port: Annotated[int, typer.Option(help="Port of the pages on this machine.")] = PORT) -> None:
+    """Show the runs in MLflow.
 
-
-def show(*, port: int) -> None:
-    """Print the link; serve the pages until Ctrl-C, unless there is a server."""
+    Serves MLflow's pages of this project on this machine until Ctrl-C, and prints the link. If MLFLOW_TRACKING_URI is
+    the address of a server, only the link to the runs there is printed.
+    """
     from cvnlp.tracking import pages
 
     pages.show(port=port)

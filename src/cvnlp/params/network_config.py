@@ -1,4 +1,4 @@
-"""What config.json of a saved network holds: its half, the format of its data, its name and options. No torch."""
+"""What config.json of a saved network holds: its half, the format and processing of its data, its name and options."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 from cvnlp.params.base import Strict
 from cvnlp.params.explanation import explain
 from cvnlp.params.language_networks import LanguageNetwork
+from cvnlp.params.processing import PictureProcessing, TextProcessing
 from cvnlp.params.vision_networks import VisionNetwork
 
 # JSON has lists only
@@ -59,30 +60,36 @@ class TextFormat(Strict):
 
 
 class _Config(Strict):
+    """`data` decides the shape of the network; `processing` is for those who use it on new files."""
+
     domain: str
     data: Any
     options: Any
+    processing: Any = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of config.json; of the options only those that params.yaml gives, not the defaults."""
-        return {
+        content = {
             "domain": self.domain,
             "name": self.options.name,
             "data": self.data.model_dump(mode="json"),
             "options": self.options.model_dump(mode="json", exclude={"name"}, exclude_unset=True),
         }
+        return content | ({"processing": self.processing.model_dump(mode="json")} if self.processing else {})
 
 
 class VisionConfig(_Config):
     domain: Literal["vision"] = "vision"
     data: ImageFormat
     options: VisionNetwork
+    processing: PictureProcessing | None = None
 
 
 class LanguageConfig(_Config):
     domain: Literal["language"] = "language"
     data: TextFormat
     options: LanguageNetwork
+    processing: TextProcessing | None = None
 
 
 NetworkConfig = VisionConfig | LanguageConfig
@@ -100,6 +107,7 @@ def parse_config(path: Path, content: Any) -> NetworkConfig:
     try:
         options = {**content["options"], "name": content["name"]}
         block = {"domain": content["domain"], "data": content["data"], "options": options}
+        block |= {"processing": content["processing"]} if "processing" in content else {}
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is not the config of a network ({error})") from None
     try:

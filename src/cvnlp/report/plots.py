@@ -199,6 +199,13 @@ def draw_mosaic(rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *,
     save(figure, path)
 
 
+def signed_colours(values: np.ndarray) -> np.ndarray:
+    """White for 0, orange for the largest positive value, blue for as large a negative one; (H, W, 3) in [0, 1]."""
+    share = values[..., None] / max(float(np.abs(values).max()), 1e-12)
+    orange, blue = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])
+    return np.where(share > 0, 1 - share * (1 - orange), 1 + share * (1 - blue))
+
+
 def show(axis: Axes, picture: np.ndarray) -> None:
     """A picture (H, W, C) in [0, 1] or uint8; one channel is grey."""
     picture = picture / 255 if picture.dtype == np.uint8 else picture.clip(0, 1)  # rounding may exceed the range

@@ -51,7 +51,8 @@ def train(run: str, root: Path = Path()) -> None:
     with _ending_run(recorder) as results:
         with _noting_progress(folder, block.train.epochs):
             fitted = _fit(run, block, network, paths, folder, recorder.log_metrics)
-        _save(network, config, fitted, paths)
+        processing = prepared.read_processing(paths.prepared)
+        _save(network, config.model_copy(update={"processing": processing}), fitted, paths)
         results["model.sha256"] = provenance.model_digest(paths.model)
     record = TrainingRecord(
         tags=tags, ended=time.time(), seconds=fitted.seconds, mlflow_run=note.read_text() if note.is_file() else None

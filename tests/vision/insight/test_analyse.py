@@ -16,6 +16,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import DuplicateCounts, VisionFacts
 from cvnlp.networks import device
 from cvnlp.params.insight import VisionInsight
+from cvnlp.params.processing import Decoding
 from cvnlp.vision.insight import analyse
 from cvnlp.vision.insight.layers import feature_layers
 from cvnlp.vision.models import MODELS, Classifier
@@ -76,6 +77,7 @@ def facts_of(shape: list[int], classes: list[str]) -> VisionFacts:
         std=[0.3] * shape[2],
         counts={},
         conflicting=0,
+        decoding=Decoding(colour="grey"),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from cvnlp.data import prepared
 from cvnlp.data.prepared import DuplicateCounts, VisionFacts
+from cvnlp.params.processing import Decoding
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def unbalanced(tmp_path: Path) -> Path:
         std=[0.2],
         counts=dict.fromkeys(prepared.SPLITS, counts),
         conflicting=0,
+        decoding=Decoding(colour="grey"),
     )
     prepared.save_facts(folder, facts)
     return folder

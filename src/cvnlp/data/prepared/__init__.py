@@ -10,6 +10,7 @@ from cvnlp.data.prepared.facts import (
     read_facts,
     save_facts,
 )
+from cvnlp.data.prepared.processing import read_processing
 
 __all__ = [
     "SPLITS",
@@ -21,6 +22,7 @@ __all__ = [
     "load_array",
     "open_array_writer",
     "read_facts",
+    "read_processing",
     "save_array",
     "save_facts",
 ]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from cvnlp import files
 from cvnlp.data.prepared.arrays import REMEDY, load_array
 from cvnlp.params.datasets import Canvases
+from cvnlp.params.processing import Decoding
 
 BySplit = dict[str, int]  # train, validation and test -> a count
 SharesBySplit = dict[str, float]
@@ -53,7 +54,8 @@ class Facts(_Frozen):
 class VisionFacts(Facts):
     """Images: `shape` is (height, width, channels); `mean` and `std` per channel, of training pixels in [0, 1].
 
-    `counts`: images by split and class. `conflicting`: distinct images that occur in more than one class.
+    `counts`: images by split and class. `conflicting`: distinct images that occur in more than one class. `decoding`:
+    how the files were decoded, or how files are to be decoded where the data set has arrays.
     """
 
     domain: Literal["vision"] = "vision"
@@ -63,6 +65,7 @@ class VisionFacts(Facts):
     std: list[float]
     counts: dict[str, dict[str, int]]
     conflicting: int
+    decoding: Decoding
     canvases: Canvases | None = None
 
     @property

@@ -1,10 +1,11 @@
 """Convert token ids to text, with the usual spaces between words and punctuation. Imports no torch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import regex
 
 from cvnlp.data.prepared import LanguageFacts
+from cvnlp.params.processing import TextProcessing
 
 CLOSING = frozenset(",.;:!?)]}%’”…।॥")  # written without a space before
 OPENING = frozenset("([{‘“¿¡")  # written without a space after
@@ -16,12 +17,12 @@ JOINING = {"@-@": "-", "@,@": ",", "@.@": "."}  # of WikiText, within a word or 
 UNKNOWN_CHARACTER = "\N{REPLACEMENT CHARACTER}"  # an unknown word is written as in the vocabulary: <unk>
 
 
-def as_text(ids: Iterable[int], vocabulary: list[str], facts: LanguageFacts) -> str:
+def as_text(ids: Iterable[int], vocabulary: Sequence[str], facts: LanguageFacts | TextProcessing) -> str:
     """The text of token ids; `start` of the facts is the token that ends a line, 0 the unknown token."""
     return "".join(stream_text(ids, vocabulary, facts))
 
 
-def stream_text(ids: Iterable[int], vocabulary: list[str], facts: LanguageFacts) -> Iterator[str]:
+def stream_text(ids: Iterable[int], vocabulary: Sequence[str], facts: LanguageFacts | TextProcessing) -> Iterator[str]:
     """The text piece by piece, one for each token: a word comes with the space before it, if any."""
     if facts.token_kind == "characters":
         return (vocabulary[index] if index else UNKNOWN_CHARACTER for index in ids)

@@ -1,10 +1,15 @@
 """Convert a user's prompt to token ids, as the data set was converted. Imports no torch."""
 
+from collections.abc import Sequence
+
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.data.tokens import TOKENISERS
+from cvnlp.params.processing import TextProcessing
 
 
-def read_prompt(prompt: str, vocabulary: list[str], facts: LanguageFacts) -> tuple[list[int], list[str]]:
+def read_prompt(
+    prompt: str, vocabulary: Sequence[str], facts: LanguageFacts | TextProcessing
+) -> tuple[list[int], list[str]]:
     """The token ids of a prompt that is to be continued, and its unknown tokens (id 0), each once."""
     text = prompt.replace("\r\n", "\n").replace("\r", "\n")
     text = text.lower() if facts.lowercase else text

@@ -62,6 +62,22 @@ def pgd(
     return worst
 
 
+def targeted_pgd(network: nn.Module, images: Tensor, targets: Tensor, config: AttackConfig) -> Tensor:
+    """Projected gradient descent towards the classes `targets`, int64 (B,): the targeted form of `pgd`.
+
+    An image stops as soon as it is classified as its target.
+    """
+    attacked = images.clone()
+    for step in range(config.steps + 1):
+        gradient, margins = _gradient(network, attacked, targets, scaled_log_odds)
+        missed = margins >= 0
+        if step == config.steps or not missed.any():
+            break
+        moved = _next_point(images, attacked, -gradient, config, step)
+        attacked = torch.where(missed.view(-1, 1, 1, 1), moved, attacked)
+    return attacked
+
+
 def _next_point(images: Tensor, attacked: Tensor, gradient: Tensor, config: AttackConfig, step: int) -> Tensor:
     """One step along the sign of the gradient; where there is none, as behind dead units, a random point instead.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import warnings
@@ -65,7 +66,7 @@ class Decoded(NamedTuple):
 
 
 def decode_files(root: str, names: list[str], form: TargetFormat) -> Decoded:
-    """Decode the first frame of each file below `root`, in its upright orientation.
+    """Decode the first frame of each file, in its upright orientation; `names` are relative to `root`, or absolute.
 
     Transparent pixels show the background. 16 bits become 8 by rounding. Colour profiles are not applied.
     """
@@ -76,7 +77,7 @@ def decode_files(root: str, names: list[str], form: TargetFormat) -> Decoded:
         for position, name in enumerate(names):
             row = position - len(reasons)
             try:
-                content = _decode(f"{root}/{name}", form)
+                content = _decode_file(os.path.join(root, name), form)  # noqa: PTH118  as in _open
                 pixels[row] = np.frombuffer(content, np.uint8).reshape(form.shape)
                 digests[row] = digest(content)
             except UnreadableFileError as error:
@@ -93,8 +94,24 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _decode(path: str, form: TargetFormat) -> bytes:
-    with _open(path) as file, _errors_explained():
+def decode_content(content: bytes, form: TargetFormat) -> np.ndarray:
+    """Decode the content of an image file to uint8 (H, W, C), as `decode_files` does.
+
+    UnreadableFileError with the reason if it cannot be used. Not for several threads: it changes the warning filters.
+    """
+    if not content:
+        raise UnreadableFileError("empty")
+    with _quiet():
+        return np.frombuffer(_decode(io.BytesIO(content), form), np.uint8).reshape(form.shape)
+
+
+def _decode_file(path: str, form: TargetFormat) -> bytes:
+    with _open(path) as file:
+        return _decode(file, form)
+
+
+def _decode(file: BinaryIO, form: TargetFormat) -> bytes:
+    with _errors_explained():
         image = _upright(_load(file, form))
         return _resized(_flattened(image, form), form).tobytes()
 

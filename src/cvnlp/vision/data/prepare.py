@@ -12,6 +12,7 @@ from cvnlp.catalogue import SOURCES
 from cvnlp.data import duplicates, prepared
 from cvnlp.data.prepared import DuplicateCounts, VisionFacts, describe_arrays, save_facts
 from cvnlp.params.datasets import Canvases, OwnPictures, VisionDataset
+from cvnlp.params.processing import Decoding
 from cvnlp.vision.data.canvases import CANVAS_SPLITS, Composer, add_background, needed_bytes, save_canvases
 from cvnlp.vision.data.decoding import TargetFormat
 from cvnlp.vision.data.folder import list_images
@@ -81,6 +82,7 @@ def _write(
         std=statistics["std"],
         canvases=options.canvases,
         conflicting=_conflicting(digests, images.labels),
+        decoding=_decoding(options, images.shape),
         duplicates=DuplicateCounts(within=counts.within, across=counts.across, dropped=_dropped(images.given, kept)),
         arrays=describe_arrays(folder, [*ARRAYS, *CANVASES] if options.canvases else ARRAYS),
     )
@@ -120,6 +122,12 @@ def _origin(options: Options) -> tuple[str, str, str]:
         return "own files", "the user's own", ""
     published = SOURCES[options.source]
     return options.source, published.licence, published.citation
+
+
+def _decoding(options: Options, shape: tuple[int, int, int]) -> Decoding:
+    if isinstance(options, OwnPictures):
+        return Decoding(fit=options.fit, colour=options.colour, background=options.background)
+    return Decoding(colour="grey" if shape[-1] == 1 else "rgb")
 
 
 def _counts(images: ImageSet) -> dict[str, dict[str, int]]:

@@ -18,7 +18,7 @@ def predict_outputs(network: nn.Module, batches: Iterable[Tensor]) -> Tensor:
 
     The batches move to the device of the network, where the result stays.
     """
-    place = _device_of(network)
+    place = device_of(network)
     with torch.inference_mode():
         outputs = [network(images.to(place)) for images in batches]
     return torch.cat(outputs)  # an ordinary tensor, which may take part in a computation of gradients
@@ -80,7 +80,7 @@ def _batches(pixels: np.ndarray) -> Iterator[np.ndarray]:
         yield np.array(pixels[start : start + EVALUATION_BATCH_SIZE])
 
 
-def _device_of(network: nn.Module) -> torch.device:
+def device_of(network: nn.Module) -> torch.device:
     """Device of its parameters or buffers; without any, the default device."""
     tensor = next(chain(network.parameters(), network.buffers()), None)
     return device() if tensor is None else tensor.device

@@ -107,7 +107,7 @@ def _attributions(details: Path, folder: Path) -> list[Element]:
     shown = np.linspace(0, len(table) - 1, min(SHOWN_ATTRIBUTIONS, len(table))).astype(int)
     images, added = prepared.load_array(details, "attributed_images"), prepared.load_array(details, "attributions")
     titles = prediction_titles(table.iloc[shown], confidence=False)
-    pictures = [[images[index] for index in shown], [_signed(added[index]) for index in shown]]
+    pictures = [[images[index] for index in shown], [plots.signed_colours(added[index]) for index in shown]]
     title, rows = "Pixel attributions by integrated gradients", ("image", "attribution")
     plots.draw_pictures(pictures, [titles, [""] * len(shown)], path, title=title, row_titles=rows)
     caption = (
@@ -120,13 +120,6 @@ def _attributions(details: Path, folder: Path) -> list[Element]:
         f"{drop:.1f} percentage points; a random fifth, by {random:.1f} (means of {len(table)} images)."
     )
     return [single_figure(title, caption, path, f"{len(shown)} images and their attribution maps"), Text(deletion)]
-
-
-def _signed(values: np.ndarray) -> np.ndarray:
-    """White for 0, orange for the largest positive value, blue for as large a negative one; (H, W, 3) in [0, 1]."""
-    share = values[..., None] / max(float(np.abs(values).max()), 1e-12)
-    orange, blue = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])
-    return np.where(share > 0, 1 - share * (1 - orange), 1 + share * (1 - blue))
 
 
 CONFUSIONS = {

@@ -1,0 +1,7 @@
+"""A trained language model as its users call it: text in, text or perplexity out."""
+
+from cvnlp.language.serving.language_model import LanguageModel, TextScore
+
+Model = LanguageModel
+
+__all__ = ["LanguageModel", "Model", "TextScore"]

@@ -1,0 +1,7 @@
+"""A trained image classifier as its users call it: pictures in, class names and probabilities out."""
+
+from cvnlp.vision.serving.classifier import ImageClassifier, Prediction
+
+Model = ImageClassifier
+
+__all__ = ["ImageClassifier", "Model", "Prediction"]
