@@ -21,9 +21,16 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity),
     "More": (ui.ui,),
 }
+
+
+def _paragraphs(docstring: str | None) -> str:
+    """The paragraphs of a docstring, each as one line: the terminal has a width of its own."""
+    return "\n\n".join(" ".join(part.split()) for part in (docstring or "").split("\n\n"))
+
+
 for heading, commands in COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=heading)(errors.reported(command))
+        app.command(rich_help_panel=heading, help=_paragraphs(command.__doc__))(errors.reported(command))
 
 
 @app.callback()
@@ -36,6 +43,10 @@ def options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command, and end the process: 0, 1 for bad input, 2 for a wrong command line, 130 after Ctrl-C."""
+    """Run one command; SystemExit with 1 for bad input, 2 for a wrong command line, 130 after Ctrl-C."""
     files.print_any_text()
-    app(None if arguments is None else list(arguments), prog_name="cvnlp")
+    try:
+        app(None if arguments is None else list(arguments), prog_name="cvnlp")
+    except SystemExit as end:  # typer ends the process after every command
+        if end.code:
+            raise
