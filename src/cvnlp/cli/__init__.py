@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from cvnlp import files
-from cvnlp.cli import attack, check, clean, datasets, errors, generate, perplexity, predict, repro, ui
+from cvnlp.cli import (
+    attack,
+    check,
+    clean,
+    datasets,
+    doctor,
+    errors,
+    generate,
+    init,
+    models,
+    perplexity,
+    predict,
+    repro,
+    runs,
+    ui,
+)
 
 app = typer.Typer(
     name="cvnlp",
@@ -17,9 +32,9 @@ app = typer.Typer(
 )
 # heading of the help -> its commands
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "The pipeline": (repro.repro, check.check, datasets.datasets, clean.clean),
+    "The pipeline": (init.init, repro.repro, runs.runs, check.check, models.models, datasets.datasets, clean.clean),
     "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity),
-    "More": (ui.ui,),
+    "More": (ui.ui, doctor.doctor),
 }
 
 
