@@ -19,6 +19,7 @@ from cvnlp.cli import (
     models,
     perplexity,
     predict,
+    promotion,
     repro,
     runs,
     ui,
@@ -34,6 +35,7 @@ app = typer.Typer(
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The pipeline": (init.init, repro.repro, runs.runs, check.check, models.models, datasets.datasets, clean.clean),
     "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity),
+    "Registry": (promotion.registry, promotion.promote, promotion.rollback),
     "More": (ui.ui, doctor.doctor),
 }
 

@@ -108,6 +108,10 @@ class ImageClassifier:
     def _oriented(self, pixels: np.ndarray) -> np.ndarray:
         return 255 - pixels if self.inverted else pixels
 
+    def request(self) -> int:
+        """One request of the smallest size, for measuring; returns its number of pictures."""
+        return len(self.predict(np.zeros((1, *self.shape), np.uint8)))
+
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Class probabilities float32 (N, classes) of an array of images; see `predict`."""
         if images.ndim == 3 and self.shape[-1] == 1:
