@@ -1,6 +1,5 @@
 """Run the web application of a model until the process is interrupted or terminated."""
 
-import errno
 import ipaddress
 import os
 import signal
@@ -40,7 +39,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OverflowError:
         raise ValueError(f"port {port}: --port is from 0 to 65535") from None
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno in errno.errorcode else error.strerror or error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         raise OSError(f"port {port} of {host}: {reason}; choose another one with --port or --host") from None
 
 

@@ -65,7 +65,7 @@ def make_router(model: LanguageModel, *, slots: Slots | None = None) -> APIRoute
 
     @router.post("/generate", response_model=GenerateResponse)
     async def generate(body: GenerateRequest, request: Request) -> Response:
-        """Continue a prompt. With stream, the answer is the text itself, in chunks that are sent as they are generated."""
+        """Continue a prompt. With stream, the answer is the text itself, in chunks as they are generated."""
         pieces = _pieces(model, body)
         async with AsyncExitStack() as stack:
             await _take(places, stack)
