@@ -49,8 +49,9 @@ def scores(half: str, run: RunPaths) -> Iterator[Element]:
     """The scores on the test split."""
     if not run.scores.is_file():
         return
-    found, shown = files.read_scores(run.scores), domains.DOMAINS[half].metrics.HEADLINE
-    rows = [(title, found[name]) for name, (title, _) in shown.items() if name in found]
+    metrics = domains.DOMAINS[half].metrics
+    found = files.read_scores(run.scores)
+    rows = [(metrics.HEADLINE[name][0], found[name]) for name in metrics.METRICS if name in found]
     yield Section("Scores on the test split", (_table("Scores", ("score", "value"), rows),))
 
 
@@ -114,7 +115,7 @@ def _(facts: VisionFacts) -> str:
     )
     return (
         f"The model has {len(facts.classes)} classes, and was trained on the pictures of one data set. {other} "
-        "The scores hold for pictures from the same source; others may be classified much worse, with high probabilities."
+        "The scores hold for pictures from the same source. Others may be classified much worse."
     )
 
 
