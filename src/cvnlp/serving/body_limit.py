@@ -39,7 +39,8 @@ class BodyLimit:
             message = await receive()
             size += len(message.get("body", b""))
             if size > self._limit:
-                await _discard(receive, DISCARDED * self._limit)
+                if message.get("more_body", False):
+                    await _discard(receive, DISCARDED * self._limit)
                 raise HTTPException(413, self._reason)
             return message
 

@@ -20,7 +20,7 @@ def serve(folder: Path, *, name: str, host: str, port: int, access_log: bool = F
 
     OSError if the port is in use. KeyboardInterrupt after Ctrl-C; SIGTERM ends it as well, and then it returns.
     """
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         _warn(host)
         app = create_app(load(folder), folder, name=name)
         level = "info" if access_log else "warning"
@@ -32,7 +32,7 @@ def serve(folder: Path, *, name: str, host: str, port: int, access_log: bool = F
         uvicorn.Server(config).run([listening])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -16,11 +16,15 @@ from cvnlp.language.serving.language_model import SEED, TEMPERATURE, TOKENS, Lan
 from cvnlp.language.serving.limits import MAX_PROMPT, MAX_SEED, MAX_TEMPERATURE, MAX_TEXT, MAX_TOKENS, MAX_TOP_K
 from cvnlp.language.serving.slots import BusyError, Slots
 
+JSON = "application/json"
 PIECE_SECONDS = 0.03  # generated text is passed on so often
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+Body = TypeVar("Body", bound=_Body)
 
 
 class GenerateRequest(_Body):
@@ -63,9 +67,10 @@ def make_router(model: LanguageModel, *, slots: Slots | None = None) -> APIRoute
     places = slots or Slots()
     router = APIRouter()
 
-    @router.post("/generate", response_model=GenerateResponse)
-    async def generate(body: GenerateRequest, request: Request) -> Response:
+    @router.post("/generate", response_model=GenerateResponse, openapi_extra=_documented(GenerateRequest))
+    async def generate(request: Request) -> Response:
         """Continue a prompt. With stream, the answer is the text itself, in chunks as they are generated."""
+        body = await _read(request, GenerateRequest)
         pieces = _pieces(model, body)
         async with AsyncExitStack() as stack:
             await _take(places, stack)
@@ -74,9 +79,10 @@ def make_router(model: LanguageModel, *, slots: Slots | None = None) -> APIRoute
             text = [piece async for piece in _chunks(pieces, places, request)]
         return JSONResponse({"text": "".join(text), "unknown": model.read(body.prompt)[1]})
 
-    @router.post("/perplexity", response_model=PerplexityResponse)
-    async def perplexity(body: PerplexityRequest) -> JSONResponse:
+    @router.post("/perplexity", response_model=PerplexityResponse, openapi_extra=_documented(PerplexityRequest))
+    async def perplexity(request: Request) -> JSONResponse:
         """Score a text: the exponential of the mean negative log-likelihood of its tokens."""
+        body = await _read(request, PerplexityRequest)
         async with AsyncExitStack() as stack:
             await _take(places, stack)
             found = await places.run(partial(model.perplexity, body.text))
@@ -84,6 +90,19 @@ def make_router(model: LanguageModel, *, slots: Slots | None = None) -> APIRoute
         return JSONResponse(scores | {"tokens": found.tokens, "unknown": found.unknown})
 
     return router
+
+
+def _documented(kind: type[_Body]) -> dict[str, Any]:
+    """The body of a request, for OpenAPI."""
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": kind.model_json_schema()}}}}
+
+
+async def _read(request: Request, kind: type[Body]) -> Body:
+    """The body, by pydantic's parser: the one of FastAPI also takes UTF-16, and NaN as a number."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != JSON:
+        raise HTTPException(415, f"Content-Type {given!r}: expected {JSON}")
+    return kind.model_validate_json(await request.body())
 
 
 async def _take(places: Slots, stack: AsyncExitStack) -> None:
