@@ -6,7 +6,7 @@ needs no torch does not import it.
 """
 
 import importlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from fastapi import APIRouter
     from torch import nn
 
     from cvnlp.data.prepared import Facts
@@ -79,7 +80,11 @@ class Inference(Protocol):
 
 
 class Serving(Protocol):
+    @property
+    def PAGE(self) -> Path: ...  # noqa: N802
     def Model(self, network: Any, config: Any) -> "ImageClassifier | LanguageModel": ...  # noqa: N802  (a class)
+    def routes(self, model: Any) -> "APIRouter": ...
+    def answer_table(self, model: Any, rows: Sequence[Any], params: Mapping[str, Any]) -> "pd.DataFrame": ...
 
 
 class Metrics(Protocol):

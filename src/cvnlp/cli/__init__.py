@@ -22,6 +22,7 @@ from cvnlp.cli import (
     promotion,
     repro,
     runs,
+    serve,
     ui,
 )
 
@@ -34,7 +35,7 @@ app = typer.Typer(
 # heading of the help -> its commands
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The pipeline": (init.init, repro.repro, runs.runs, check.check, models.models, datasets.datasets, clean.clean),
-    "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity),
+    "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity, serve.serve),
     "Registry": (promotion.registry, promotion.promote, promotion.rollback),
     "More": (ui.ui, doctor.doctor),
 }

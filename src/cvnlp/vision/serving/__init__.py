@@ -1,7 +1,23 @@
 """A trained image classifier as its users call it: pictures in, class names and probabilities out."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from cvnlp.vision.serving.classifier import ImageClassifier, Prediction
+from cvnlp.vision.serving.table import answer_table
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 Model = ImageClassifier
+PAGE = Path(__file__).parent / "page"  # form and script of the server's page
 
-__all__ = ["ImageClassifier", "Model", "Prediction"]
+
+def routes(model: ImageClassifier) -> "APIRouter":
+    """The HTTP interface of the model."""
+    from cvnlp.vision.serving.http import make_router  # only a server needs FastAPI
+
+    return make_router(model)
+
+
+__all__ = ["PAGE", "ImageClassifier", "Model", "Prediction", "answer_table", "routes"]
