@@ -13,18 +13,22 @@ from mlflow.entities import Run
 from cvnlp import files, provenance
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.tracking import logged_model, mlflow_store, training_record
+from cvnlp.tracking import descriptions, logged_model, mlflow_store, training_record
 from cvnlp.tracking.mlflow_store import Store
 from cvnlp.tracking.model_card import model_card
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
 
+DESCRIPTION = "mlflow.note.content"  # MLflow's name of the tag that its pages show as a description
+
 
 def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
     """Complete the runs of all models of params.yaml, and mark those as killed that no process records any more."""
     store.mark_orphaned_runs_killed()
+    store.client.set_experiment_tag(store.experiment, DESCRIPTION, descriptions.EXPERIMENT)
+    pipeline = {"pipeline": descriptions.pipeline_tag(paths)}
     for run, block in settings.runs.items():
-        sync(settings, paths.run(run, block.dataset), store)
+        store.set_tags(sync(settings, paths.run(run, block.dataset), store), pipeline)
 
 
 def sync(settings: Params, run: RunPaths, store: Store) -> str:
@@ -47,7 +51,9 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
         if folder.is_dir():
             store.client.log_artifacts(run_id, str(folder), name)
     _log_model(settings, run, run_id, store, digest)
-    store.set_tags(run_id, _later_params(settings, run) | {"report.sha256": state})  # last: everything is complete
+    described = {DESCRIPTION: descriptions.run_description(settings, run, digest)}
+    # the digest is last: then everything is complete
+    store.set_tags(run_id, _later_params(settings, run) | described | {"report.sha256": state})
     return run_id
 
 
