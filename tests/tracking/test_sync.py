@@ -1,6 +1,7 @@
 """MLflow is completed from the files."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vision_data: Path, 
     (tmp_path / "params.yaml").write_text(DATASET + RUN.format(name="rules") + RUN.format(name="twin"))
     data_format = domains.DOMAINS["vision"].models.input_format(prepared.read_facts(vision_data))
     config = make_config("vision", "rules", data_format)
+    config = config.model_copy(update={"processing": prepared.read_processing(vision_data)})
     settings = read_params(tmp_path / "params.yaml")
     project = ProjectPaths()
     shutil.copytree(vision_data, project.prepared("digits"))
@@ -194,7 +196,7 @@ def test_a_moved_project_keeps_its_artifacts(project: Project, monkeypatch: pyte
     (run,) = store.find_runs("")
     assert [entry.path for entry in store.client.list_artifacts(run.info.run_id)] == ["evaluation", "scores.json"]
     (model,) = store.client.search_logged_models([store.experiment])
-    assert len(mlflow.pyfunc.load_model(model.model_uri).predict(np.zeros((2, 12, 12, 1), np.float32))) == 2
+    assert len(mlflow.pyfunc.load_model(model.model_uri).predict({"picture": np.zeros((2, 12, 12, 1))})) == 2
     sync.sync(settings, runs["twin"], store)
     assert not tmp_path.exists()
     assert {path.name for path in moved.iterdir()} == {
@@ -207,13 +209,35 @@ def test_a_moved_project_keeps_its_artifacts(project: Project, monkeypatch: pyte
     }
 
 
-def test_the_signature_of_a_logged_model_has_its_true_shape(project: Project) -> None:
+def test_a_logged_model_has_the_classes_of_its_network_and_the_digest_of_its_files(project: Project) -> None:
     settings, runs = project
     store = mlflow_store.connect()
     sync.sync(settings, runs["rules"], store)
     (model,) = store.client.search_logged_models([store.experiment])
     signature = mlflow.models.get_model_info(model.model_uri).signature
-    assert signature.inputs.to_dict() == [
-        {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": (-1, 12, 12, 1)}}
-    ]
-    assert signature.outputs.inputs[0].shape == (-1, 10)
+    classes = [f"probability_{label}" for label in range(10)]
+    assert signature.outputs.input_names() == ["class", "class_id", *classes]
+    assert model.tags["model.sha256"] == provenance.model_digest(runs["rules"].model)
+
+
+def test_the_card_of_a_logged_model_follows_its_scores(project: Project) -> None:
+    settings, runs = project
+    store = mlflow_store.connect()
+    for accuracy in (0.5, 0.75):
+        files.write_scores(runs["rules"].scores, {"accuracy": accuracy}, metrics=["accuracy"])
+        sync.sync(settings, runs["rules"], store)
+        (model,) = store.client.search_logged_models([store.experiment])
+        card = mlflow.artifacts.load_text(f"{model.artifact_location}/README.md")
+        assert model.tags["mlflow.note.content"] == card
+        assert re.search(rf"^\| accuracy \| +{accuracy} \|$", card, re.MULTILINE)
+
+
+def test_a_model_without_class_names_is_not_logged(project: Project) -> None:
+    settings, runs = project
+    config = runs["rules"].model / "config.json"
+    content = files.read_json(config)
+    files.write_json(config, {name: value for name, value in content.items() if name != "processing"})
+    store = mlflow_store.connect()
+    sync.sync(settings, runs["rules"], store)
+    assert len(store.find_runs("tags.run = 'rules'")) == 1
+    assert len(store.client.search_logged_models([store.experiment])) == 0

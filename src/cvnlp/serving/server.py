@@ -18,8 +18,9 @@ GRACE = 5  # seconds for requests that run when the server ends
 def serve(folder: Path, *, name: str, host: str, port: int, access_log: bool = False) -> None:
     """Serve the model in `folder` under this `name`; port 0 is any free one. Prints the address.
 
-    OSError if the port is in use. KeyboardInterrupt after Ctrl-C; SIGTERM ends it as well, and then it returns.
+    OSError if the port is in use. KeyboardInterrupt after Ctrl-C; SystemExit without an error after SIGTERM.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when its requests have ended
     with listen(host, port) as listening:
         _warn(host)
         app = create_app(load(folder), folder, name=name)
@@ -28,7 +29,6 @@ def serve(folder: Path, *, name: str, host: str, port: int, access_log: bool = F
             app, log_level=level, access_log=access_log, timeout_graceful_shutdown=GRACE, server_header=False, ws="none"
         )
         print(f"{name}: {_address(listening)}  (Ctrl-C ends the server)", flush=True)
-        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has ended
         uvicorn.Server(config).run([listening])
 
 

@@ -3,6 +3,7 @@
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -14,7 +15,7 @@ from cvnlp import files
 from cvnlp.params.network_config import NetworkConfig, parse_config
 from cvnlp.paths import RunPaths
 from cvnlp.tracking.mlflow_store import Store
-from cvnlp.tracking.signature import ANY, Interface, example, interface
+from cvnlp.tracking.signature import Interface, example, interface
 
 # What a logged model imports; without this list MLflow would pin this machine's own build of torch.
 REQUIREMENTS = (
@@ -28,32 +29,45 @@ LONGEST = 8000  # characters of a tag
 
 def log(run: RunPaths, run_id: str, digest: str) -> None:
     """Add the model to a run, also to a finished one, without starting it again."""
+    if config := _config(run):
+        Model.log(
+            artifact_path=None,
+            name=run.name,
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            tags={"model.sha256": digest},
+            **content(run.model, config, run.prepared),
+        )
+
+
+def _config(run: RunPaths) -> NetworkConfig | None:
+    """None for a model of an older version, which cannot be used without its data."""
     path = run.model / "config.json"
     config = parse_config(path, files.read_json(path))
-    if config.processing is None:  # of an older version: it cannot be used without its data
-        return
+    return config if config.processing else None
+
+
+def content(folder: Path, config: NetworkConfig, data: Path) -> dict[str, Any]:
+    """What MLflow stores of the model in `folder`, as arguments of `mlflow.pyfunc.save_model`."""
     found = interface(config)
-    Model.log(
-        artifact_path=None,
-        name=run.name,
-        flavor=mlflow.pyfunc,
-        run_id=run_id,
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={"model": str(run.model)},
-        code_paths=[str(Path(__file__).parents[1])],
-        signature=signature(found),
-        input_example=input_example(found, config, run.prepared),
-        pip_requirements=requirements(),
-        tags={"model.sha256": digest},
-    )
+    return {
+        "python_model": str(Path(__file__).with_name("pyfunc_model.py")),
+        "artifacts": {"model": str(folder)},
+        "code_paths": [str(Path(__file__).parents[1])],
+        "signature": signature(found),
+        "input_example": input_example(found, config, data),
+        "pip_requirements": requirements(),
+    }
 
 
 def signature(found: Interface) -> ModelSignature:
-    """Inputs without the name of their column: MLflow then accepts plain values, too, and the model checks the name."""
-    kind = AnyType() if found.type == ANY else found.type
+    """Without the name of the input column, so that MLflow also accepts plain values; the model checks the name.
+
+    Nor with its type: MLflow would cast to it what is of another type in JSON, null to the text "None".
+    """
     params = [ParamSpec(name, _type(value), value) for name, value in found.params.items()]
     return ModelSignature(
-        inputs=Schema([ColSpec(kind)]),
+        inputs=Schema([ColSpec(AnyType())]),
         outputs=Schema([ColSpec(kind, name) for name, kind in found.outputs.items()]),
         **({"params": ParamSchema(params)} if params else {}),
     )

@@ -14,7 +14,7 @@ from cvnlp.paths import RunPaths
 from cvnlp.report import markdown
 from cvnlp.report.elements import Cell, Code, Column, Element, Number, Numbers, Section, Table, Text
 from cvnlp.tracking import training_record
-from cvnlp.tracking.signature import ANY, interface
+from cvnlp.tracking.signature import interface
 
 SHOWN_CLASSES = 20
 
@@ -132,8 +132,7 @@ def use(run: RunPaths) -> Iterator[Element]:
     """Columns of input and output, and params."""
     path = run.model / "config.json"
     found = interface(parse_config(path, files.read_json(path)))
-    kind = "picture files in base64, or arrays" if found.type == ANY else "texts"
-    yield Text("Input: the column ", Code(found.column), f" of {kind}.")
+    yield Text("Input: the column ", Code(found.column), f" of {found.values}.")
     names = list(found.outputs)
     more = f" and {len(names) - SHOWN_CLASSES} more" if len(names) > SHOWN_CLASSES else ""
     yield Text("Output: the columns ", *_codes(names[:SHOWN_CLASSES]), f"{more}.")

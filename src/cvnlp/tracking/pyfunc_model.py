@@ -28,8 +28,7 @@ class LoggedModel(PythonModel):
         self.interface = interface(self.model.config)
         self.room = domains.DOMAINS[self.model.config.domain].serving
 
-    # MLflow warns of an annotation of model_input
-    def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         try:
             rows = values(model_input, column=self.interface.column)
             return self.room.answer_table(self.model, rows, {**self.interface.params, **(params or {})})

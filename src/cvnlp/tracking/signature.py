@@ -11,13 +11,15 @@ from typing import Any
 from cvnlp.data.prepared import load_array
 from cvnlp.params.network_config import LanguageConfig, VisionConfig
 
+EXAMPLE_TOKENS = 12
+
 
 @dataclass(frozen=True)
 class Interface:
-    """`column` of the input and `type` of its values; `params` with their defaults; name -> type of the `outputs`."""
+    """`column` of the input, and what its `values` are; `params` with their defaults; name -> type of the `outputs`."""
 
     column: str
-    type: str
+    values: str
     params: Mapping[str, int | float]
     outputs: Mapping[str, str]
 
@@ -32,18 +34,15 @@ def interface(config: Any) -> Interface:
 def _(config: VisionConfig) -> Interface:
     if config.processing is None:
         raise ValueError("config.json of the model has no class names")
-    probabilities = {f"probability_{name}": "double" for name in config.processing.classes}
-    return Interface("picture", ANY, {}, {"class": "string", "class_id": "long"} | probabilities)
+    outputs = {"class": "string", "class_id": "long"}
+    outputs |= {f"probability_{name}": "double" for name in config.processing.classes}
+    return Interface("picture", "picture files in base64, or arrays", {}, outputs)
 
 
 @interface.register
 def _(config: LanguageConfig) -> Interface:
     params = {"tokens": 400, "temperature": 0.8, "seed": 1, "top_k": 0, "top_p": 1.0}
-    return Interface("prompt", "string", params, {"continuation": "string", "perplexity": "double"})
-
-
-ANY = "any"  # a text in base64, or an array
-EXAMPLE_TOKENS = 12
+    return Interface("prompt", "texts", params, {"continuation": "string", "perplexity": "double"})
 
 
 @singledispatch
