@@ -6,7 +6,7 @@ from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.tracking import training_record
 
 EXPERIMENT = """\
-Runs of the pipeline: every model of `params.yaml`, with its metrics by stage: `training/`, `test/`, `attack/`, `insight/`.
+Runs of the pipeline: all models of `params.yaml`, with metrics by stage: `training/`, `test/`, `attack/`, `insight/`.
 
 Select runs and press **Compare**. `Models` shows the trained networks with their model cards; `cvnlp registry` on the
 command line, or **Models** at the top, shows which of them are champions. Runs with the same tag `pipeline` were

@@ -14,12 +14,11 @@ from cvnlp import files, provenance
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.tracking import descriptions, logged_model, mlflow_store, training_record
+from cvnlp.tracking.logged_model import DESCRIPTION
 from cvnlp.tracking.mlflow_store import Store
 from cvnlp.tracking.model_card import model_card
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
-
-DESCRIPTION = "mlflow.note.content"  # MLflow's name of the tag that its pages show as a description
 
 
 def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
