@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cvnlp.data.prepared import Facts
+    from cvnlp.export.portable import Description, Portable
     from cvnlp.language.serving import LanguageModel
     from cvnlp.params.network_config import ImageFormat, TextFormat
     from cvnlp.report.comparison import Robustness
@@ -80,6 +81,8 @@ class Inference(Protocol):
 
 class Serving(Protocol):
     def Model(self, network: Any, config: Any) -> "ImageClassifier | LanguageModel": ...  # noqa: N802  (a class)
+    def portable(self, model: Any) -> "Portable": ...
+    def describe(self, model: Any) -> "Description": ...
 
 
 class Metrics(Protocol):
