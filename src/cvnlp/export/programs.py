@@ -32,6 +32,7 @@ def write_onnx(portable: Portable, folder: Path) -> Path:
             output_names=[one.name for one in portable.outputs],
             verbose=False,
         )
+        _name_axes(exported.model, portable)
         _remove_traces(exported.model)
         exported.model.metadata_props.update(portable.metadata)
         exported.save(path, external_data=False)
@@ -65,7 +66,9 @@ def trace(portable: Portable, form: str) -> ExportedProgram:
     axes = {axis: Dim(axis) for one in portable.inputs for axis in one.shape if isinstance(axis, str)}
     shapes = tuple(_dynamic_axes(one, axes) for one in portable.inputs)
     with torch.no_grad():
-        return torch.export.export(_Positional(portable.modules[form]), portable.example(TRACED), dynamic_shapes=(shapes,))
+        return torch.export.export(
+            _Positional(portable.modules[form]), portable.example(TRACED), dynamic_shapes=(shapes,)
+        )
 
 
 class _Positional(nn.Module):
@@ -105,6 +108,21 @@ def _check(portable: Portable, form: str, found: Sequence[np.ndarray]) -> None:
 
 def _as_tuple(outputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+
+
+def _name_axes(model: Any, portable: Portable) -> None:
+    """Give the axes of any length their letters, instead of torch's symbols, in all shapes of the graph."""
+    letters = {
+        str(symbol): letter
+        for value, one in zip(model.graph.inputs, portable.inputs, strict=True)
+        for symbol, letter in zip(value.shape, one.shape, strict=True)
+        if isinstance(letter, str)
+    }
+    inner = [value for node in model.graph.all_nodes() for value in node.outputs]
+    for value in [*model.graph.inputs, *inner]:
+        for place, length in enumerate(value.shape or ()):
+            if str(length) in letters:
+                value.shape[place] = letters[str(length)]
 
 
 def _remove_traces(model: Any) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 NAMES = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "rnn_tanh"}
+WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")  # in the operators' order
 GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn_tanh": (0,), "rnn_relu": (0,)}  # torch's, in ONNX's order
 ONNX = {"lstm": "LSTM", "gru": "GRU", "rnn_tanh": "RNN", "rnn_relu": "RNN"}
 ATTRIBUTES: dict[str, dict[str, Any]] = {
@@ -54,9 +55,7 @@ class TorchLayer(nn.Module):
     def __init__(self, layer: nn.RNNBase) -> None:
         super().__init__()
         self.kind = kind_of(layer)
-        self.weights = nn.ParameterList(
-            [layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0]  # torch's order
-        )
+        self.weights = nn.ParameterList(getattr(layer, name) for name in WEIGHTS)
 
     def forward(self, values: Tensor, state: Any) -> tuple[Tensor, Any]:
         operator = getattr(torch.ops.cvnlp, self.kind)
@@ -76,8 +75,8 @@ class OnnxLayer(nn.Module):
     def __init__(self, layer: nn.RNNBase) -> None:
         super().__init__()
         self.kind, self.size = kind_of(layer), layer.hidden_size
-        weights = [layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0]
-        inputs, recurrent, *biases = (self._ordered(weight.detach()) for weight in weights)
+        weights = [getattr(layer, name).detach() for name in WEIGHTS]
+        inputs, recurrent, *biases = (self._ordered(weight) for weight in weights)
         self.register_buffer("inputs", inputs[None].clone())
         self.register_buffer("recurrent", recurrent[None].clone())
         self.register_buffer("biases", torch.cat(biases)[None])

@@ -17,8 +17,8 @@ from cvnlp.params.processing import TextProcessing
 EXAMPLE_LENGTH = 5
 TOKENS = {
     "characters": "Every character is a token.",
-    "words": "The text is in Unicode's NFC. Tokens are words and single marks, by Unicode's word boundaries (UAX 29); a "
-    "hyphen between two words belongs to them. `<eos>` follows every line that is not empty.",
+    "words": "The text is in Unicode's NFC. Tokens are words and single marks, by Unicode's word boundaries (UAX 29); "
+    "a hyphen between two words belongs to them. `<eos>` follows every line that is not empty.",
     "whitespace": "Tokens are what is between spaces; `<eos>` follows every line.",
 }
 
@@ -32,7 +32,7 @@ class TokensToLogProbabilities(nn.Module):
     def __init__(self, network: Recurrent, layer: type[nn.Module]) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).cpu().float().eval()
-        self.parts = 2 if kind_of(self.network.recurrent[0]) == "lstm" else 1  # tensors in the state of a layer
+        self.parts = 2 if kind_of(_layers(self.network)[0]) == "lstm" else 1  # tensors in the state of a layer
         self.network.recurrent = nn.ModuleList(layer(one) for one in self.network.recurrent)
 
     def forward(self, tokens: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
@@ -95,12 +95,16 @@ def _as_text(value: Any) -> str:
 
 def _state(network: Recurrent) -> list[Field]:
     """The parts of the state, layer by layer."""
-    names = ("hidden", "cell") if isinstance(network.recurrent[0], nn.LSTM) else ("hidden",)
+    names = ("hidden", "cell") if isinstance(_layers(network)[0], nn.LSTM) else ("hidden",)
     return [
-        Field(f"{name}_{number}", "float32", ("N", layer.hidden_size), f"of layer {number}: zeros before the first token")
-        for number, layer in enumerate(network.recurrent, start=1)
+        Field(f"{name}_{number}", "float32", ("N", layer.hidden_size), f"of layer {number}: zeros at the start")
+        for number, layer in enumerate(_layers(network), start=1)
         for name in names
     ]
+
+
+def _layers(network: Recurrent) -> list[nn.RNNBase]:
+    return [layer for layer in network.recurrent if isinstance(layer, nn.RNNBase)]
 
 
 def _tokeniser(processing: TextProcessing) -> dict[str, Any]:

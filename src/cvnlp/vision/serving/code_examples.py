@@ -33,8 +33,10 @@ def picture_code(form: TargetFormat, shape: tuple[int, int, int]) -> dict[str, s
         "print(classes[probabilities[0].argmax()], probabilities[0].max())",
     ]
     code = {
-        name: ["import json", "import numpy as np", f"import {IMPORTED[name]}", "from PIL import Image, ImageOps", ""]
-        + [*before, *run, *after]
+        name: [
+            *["import json", "import numpy as np", f"import {IMPORTED[name]}", "from PIL import Image, ImageOps", ""],
+            *[*before, *run, *after],
+        ]
         for name, run in RUN.items()
     }
     code["safetensors"] = ["import cvnlp", "", 'print(cvnlp.load(".").predict("picture.png")[0].top(3))']

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from cvnlp.export.portable import Description, Field, Portable
 from cvnlp.vision.batches import scale
-from cvnlp.vision.serving.code_examples import picture_code
 from cvnlp.vision.serving.classifier import ImageClassifier
+from cvnlp.vision.serving.code_examples import picture_code
 
 COLOURS = {"grey": "grey levels", "rgb": "red, green and blue"}
 FITS = {
@@ -65,8 +65,8 @@ def _processing(model: ImageClassifier) -> list[str]:
     height, width, _ = model.shape
     fit = FITS[form.fit].format(background=form.background)
     return [
-        f"A picture is converted to {COLOURS[form.colour]}, {fit}: {height} x {width} pixels, by bicubic interpolation. "
-        f"Transparent pixels become {form.background}.",
+        f"A picture is converted to {COLOURS[form.colour]}, {fit}: {height} x {width} pixels, by bicubic "
+        f"interpolation. Transparent pixels become {form.background}.",
         "Scaling to numbers from 0 to 1, and normalisation by the mean and standard deviation of the training pixels "
         f"({_numbers(data.mean)} and {_numbers(data.std)}), are part of the network.",
     ]
