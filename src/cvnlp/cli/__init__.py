@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cvnlp import files
-from cvnlp.cli import attack, check, clean, datasets, errors, export, generate, perplexity, predict, repro, ui
+from cvnlp.cli import attack, check, clean, compare, datasets, errors, export, generate, perplexity, predict, repro, ui
 
 app = typer.Typer(
     name="cvnlp",
@@ -19,7 +19,7 @@ app = typer.Typer(
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The pipeline": (repro.repro, check.check, datasets.datasets, clean.clean),
     "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity, export.export),
-    "More": (ui.ui,),
+    "More": (compare.compare, ui.ui),
 }
 for heading, commands in COMMANDS.items():
     for command in commands:
