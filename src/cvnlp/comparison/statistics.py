@@ -62,7 +62,7 @@ def wilson(successes: int, count: int) -> tuple[float, float]:
     share, weight = successes / count, Z * Z / count
     centre = (share + weight / 2) / (1 + weight)
     half = Z * math.sqrt(share * (1 - share) / count + weight / (4 * count)) / (1 + weight)
-    return centre - half, centre + half
+    return centre - half if successes else 0.0, centre + half if successes < count else 1.0  # without rounding
 
 
 def block_bootstrap(
