@@ -115,10 +115,12 @@ def halves_of(name: str) -> tuple[str, ...]:
 
 
 def has_code(name: str) -> bool:
-    """Not an `__init__` with nothing but a docstring, or that of the stages, which only hands over to a server."""
+    """Not an `__init__` with nothing but a docstring, that of the stages, which only hands over to a server, or that of
+    the package, which only offers `load` to users.
+    """
     if PATHS[name].name != "__init__.py":
         return True
-    return name != "cvnlp.stages" and any(not isinstance(node, ast.Expr) for node in TREES[name].body)
+    return name not in ("cvnlp", "cvnlp.stages") and any(not isinstance(node, ast.Expr) for node in TREES[name].body)
 
 
 def deciding_code(name: str) -> set[str]:

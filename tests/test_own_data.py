@@ -1,4 +1,4 @@
-"""A user's own pictures and text, as the README tells: its blocks, its commands, on made folders."""
+"""A user's own pictures and text, as docs/own.md describes: its blocks, its commands, on made folders."""
 
 import csv
 import re
@@ -14,12 +14,12 @@ from cloning import ROOT, YAML_FILE, Clone, clone_project
 from cvnlp import files
 from fork_server import ForkServer
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+OWN = (ROOT / "docs/own.md").read_text(encoding="utf-8")
 WORDS = ("dear", "friend", "the", "garden", "is", "green", "and", "rain", "falls", "on", "roses", "today")
 
 
 def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    return OWN.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def blocks(title: str, kind: str) -> list[str]:

@@ -57,7 +57,7 @@ MEASURES = (
         )
         for size, bound in ((64, 0.95), (512, 0.98))
     ),
-    Measure("pgd_40_steps", "s", "lower", "Adversarial Robustness Toolbox", attacks.measure),
+    Measure("pgd_40_steps", "s", "lower", "Adversarial Robustness Toolbox", attacks.measure, quick_rounds=1),
     *(
         Measure(
             f"start_up_{stage}",
@@ -65,13 +65,14 @@ MEASURES = (
             "lower",
             f"import {start_up.IMPORTS.get(stage, 'torch')}",
             partial(start_up.measure, stage=stage),
+            quick_rounds=1,
             bound=bound,
         )
         for stage, bound in (("train", 1.6), ("evaluate", 1.1), ("attack", 1.1), ("insight", 1.1), ("report", None))
     ),
     Measure("no_op_repro", "s", "lower", "import dvc.repo", no_op.measure),
     *(
-        Measure(f"memory_{run}", "MiB", "lower", "import torch", partial(memory.measure, run=run))
+        Measure(f"memory_{run}", "MiB", "lower", "import torch", partial(memory.measure, run=run), quick=run == "cnn")
         for run in ("cnn", "lstm")
     ),
     Measure(

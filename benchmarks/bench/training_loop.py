@@ -1,4 +1,4 @@
-"""Training under the Trainer against the same network in a hand-written loop, on epochs of 30,000 digits.
+"""Training under the Trainer against the same network in a hand-written loop, on epochs of 15,000 digits.
 
 Both train the default run `cnn` without augmentation on the same batches, and both validate after every epoch.
 """
@@ -25,7 +25,7 @@ from cvnlp.training.callbacks import EpochLogger
 from cvnlp.vision.batches import train_batches, validation_batches
 from cvnlp.vision.training import Task
 
-IMAGES = 30_000
+IMAGES = 15_000
 EPOCHS = 1
 
 

@@ -3,6 +3,7 @@
 `cvnlp.load("cnn")` loads a trained model: an `ImageClassifier` or a `LanguageModel`.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +15,5 @@ __all__ = ["load"]
 def __getattr__(name: str) -> Any:
     """Import `load` when it is first used: most commands need nothing of it."""
     if name == "load":
-        from cvnlp.serving.loading import load
-
-        return load
+        return importlib.import_module("cvnlp.serving.loading").load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

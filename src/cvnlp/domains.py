@@ -6,7 +6,7 @@ needs no torch does not import it.
 """
 
 import importlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from fastapi import APIRouter
     from torch import nn
 
-    from cvnlp.comparison.evidence import Difference, Estimate, Examples
     from cvnlp.data.prepared import Facts
     from cvnlp.export.portable import Description, Portable
     from cvnlp.language.serving import LanguageModel
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cvnlp.report.comparison import Robustness
     from cvnlp.report.elements import Element
     from cvnlp.report.learning import LearningCurves
+    from cvnlp.significance.difference import Difference, Estimate, Examples
     from cvnlp.training.base_task import BaseTask
     from cvnlp.vision.serving import ImageClassifier
 
@@ -81,7 +82,11 @@ class Inference(Protocol):
 
 
 class Serving(Protocol):
+    @property
+    def PAGE(self) -> Path: ...  # noqa: N802
     def Model(self, network: Any, config: Any) -> "ImageClassifier | LanguageModel": ...  # noqa: N802  (a class)
+    def routes(self, model: Any) -> "APIRouter": ...
+    def answer_table(self, model: Any, rows: Sequence[Any], params: Mapping[str, Any]) -> "pd.DataFrame": ...
     def portable(self, model: Any) -> "Portable": ...
     def describe(self, model: Any) -> "Description": ...
 

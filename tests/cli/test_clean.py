@@ -103,7 +103,7 @@ def test_without_interrupted_trainings_there_is_nothing_to_remove(project: Path,
 def test_negative_days_are_refused(clean: Clean, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         clean("--older-than", "-1")
-    assert "-1 is negative" in capsys.readouterr().err
+    assert "greater than or equal to 0" in capsys.readouterr().err
 
 
 def test_results_of_runs_that_are_not_in_params_yaml_are_removed_and_listed(project: Path, clean: Clean) -> None:

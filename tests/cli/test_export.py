@@ -9,9 +9,12 @@ from make_models import save_model
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str]:
-    with pytest.raises(SystemExit) as ended:
+    code: int | str | None = 0
+    try:
         cli.main(["export", *arguments])
-    return ended.value.code, capsys.readouterr().out
+    except SystemExit as ended:
+        code = ended.code
+    return code, capsys.readouterr().out
 
 
 def test_the_files_of_the_new_folder_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

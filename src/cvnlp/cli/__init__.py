@@ -7,7 +7,26 @@ from typing import Annotated
 import typer
 
 from cvnlp import files
-from cvnlp.cli import attack, check, clean, compare, datasets, errors, export, generate, perplexity, predict, repro, ui
+from cvnlp.cli import (
+    attack,
+    check,
+    clean,
+    compare,
+    datasets,
+    doctor,
+    errors,
+    export,
+    generate,
+    init,
+    models,
+    perplexity,
+    predict,
+    promotion,
+    repro,
+    runs,
+    serve,
+    ui,
+)
 
 app = typer.Typer(
     name="cvnlp",
@@ -17,13 +36,28 @@ app = typer.Typer(
 )
 # heading of the help -> its commands
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "The pipeline": (repro.repro, check.check, datasets.datasets, clean.clean),
-    "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity, export.export),
-    "More": (compare.compare, ui.ui),
+    "The pipeline": (init.init, repro.repro, runs.runs, check.check, models.models, datasets.datasets, clean.clean),
+    "Trained models": (
+        predict.predict,
+        attack.attack,
+        generate.generate,
+        perplexity.perplexity,
+        serve.serve,
+        export.export,
+    ),
+    "Registry": (promotion.registry, promotion.promote, promotion.rollback),
+    "More": (compare.compare, ui.ui, doctor.doctor),
 }
+
+
+def _paragraphs(docstring: str | None) -> str:
+    """The paragraphs of a docstring, each as one line: the terminal has a width of its own."""
+    return "\n\n".join(" ".join(part.split()) for part in (docstring or "").split("\n\n"))
+
+
 for heading, commands in COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=heading)(errors.reported(command))
+        app.command(rich_help_panel=heading, help=_paragraphs(command.__doc__))(errors.reported(command))
 
 
 @app.callback()
@@ -36,6 +70,10 @@ def options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command, and end the process: 0, 1 for bad input, 2 for a wrong command line, 130 after Ctrl-C."""
+    """Run one command; SystemExit with 1 for bad input, 2 for a wrong command line, 130 after Ctrl-C."""
     files.print_any_text()
-    app(None if arguments is None else list(arguments), prog_name="cvnlp")
+    try:
+        app(None if arguments is None else list(arguments), prog_name="cvnlp")
+    except SystemExit as end:  # typer ends the process after every command
+        if end.code:
+            raise

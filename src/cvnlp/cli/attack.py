@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cvnlp.cli import model_folder
 from cvnlp.cli.options import Json, Root, Run
 
 
@@ -32,9 +33,9 @@ def attack(
     Projected gradient descent (PGD) in an L-infinity ball, whose size is found by bisection. The exit code is 1 if no
     perturbation up to --max-eps changes the class.
     """
-    from cvnlp.serving.loading import find_model, load_classifier
+    from cvnlp.serving.loading import load_classifier
 
-    classifier = load_classifier(find_model(run, root, half="vision"), inverted=invert)
+    classifier = load_classifier(model_folder.find(run, root, half="vision"), inverted=invert)
 
     from cvnlp.vision.serving.adversarial import find_flip, save_flip
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cvnlp.cli import model_folder
 from cvnlp.cli.options import Root, Run, Seed
 
 
@@ -44,9 +45,9 @@ def generate(
     Token by token, until Ctrl-C ends it. The prompt is tokenised like the run's data set and printed as the model
     receives it; a warning names its tokens outside the vocabulary. In bash, a prompt of two lines is $'KING:\nMy lord'.
     """
-    from cvnlp.serving.loading import find_model, load_language_model
+    from cvnlp.serving.loading import load_language_model
 
-    folder = find_model(run, root, half="language")  # before torch is imported
+    folder = model_folder.find(run, root, half="language")  # before torch is imported
 
     from cvnlp.language.inference.generation import Sampling
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cvnlp.cli import model_folder
 from cvnlp.cli.options import Json, Root, Run
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def perplexity(
     Each file is read from its beginning, with the tokeniser and vocabulary of the run. Perplexity is weighted by
     token. A file that cannot be read is named, the others are scored, and the exit code is 1.
     """
-    from cvnlp.serving.loading import find_model, load_language_model
+    from cvnlp.serving.loading import load_language_model
 
-    model = load_language_model(find_model(run, root, half="language"))
+    model = load_language_model(model_folder.find(run, root, half="language"))
     scored = _Scored(model, encoding)
     if per_token:
         _print_tokens(scored.of(texts), model)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cvnlp.cli import model_folder
 from cvnlp.cli.options import Json, Root, Run
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def predict(
     Each picture is prepared exactly as the training pictures were. One that cannot be read is named on the error
     output, the others are classified, and the exit code is 1. Folders are searched with all their subfolders.
     """
-    from cvnlp.serving.loading import find_model, load_classifier
+    from cvnlp.serving.loading import load_classifier
 
-    folder = find_model(run, root, half="vision")
+    folder = model_folder.find(run, root, half="vision")
     names = [*_expand(pictures)]
     classifier = load_classifier(folder, inverted=invert)
     chosen = Form.JSON if as_json else form or (Form.TABLE if len(names) <= TABLE_FILES else Form.CSV)

@@ -39,8 +39,8 @@ def repro(
     by side, and with the imports of torch and Lightning done once for all. A run that fails stops no other one; it is
     named at the end, and the report is not written.
     """
+    from cvnlp.cli.reproduction import reproduction
     from cvnlp.params import read_params
-    from cvnlp.report.reproduction import reproduction
 
     targets, started, own = targets or [], time.monotonic(), dict(os.environ)
     pending = _pending(targets)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cvnlp import domains
-from cvnlp.comparison.evidence import Difference, Evidence, check_comparable
-from cvnlp.comparison.statistics import holm
+from cvnlp.comparison.evidence import Evidence, check_comparable
+from cvnlp.significance.difference import Difference
+from cvnlp.significance.statistics import holm
 
 SIGNIFICANCE = 0.05
 

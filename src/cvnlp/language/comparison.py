@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp.comparison import statistics
-from cvnlp.comparison.evidence import Difference, Estimate
 from cvnlp.data import prepared
+from cvnlp.significance import statistics
+from cvnlp.significance.difference import Difference, Estimate
 
 SCORE, HIGHER_IS_BETTER = "nats_per_token", False
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from cvnlp.params.base import Computation, Kinds, Seed, Strict, check_own, with_defaults
+from cvnlp.params.gates import LanguageGates, VisionGates
 from cvnlp.params.insight import LanguageInsight, VisionInsight
 from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.optimiser import Optimiser
@@ -231,6 +232,16 @@ class VisionRun(Run):
     evaluate: VisionEvaluate
     attack: VisionAttack
     insight: VisionInsight
+    gates: VisionGates | None = None
+
+    @model_validator(mode="after")
+    def _is_attacked_at_the_eps_of_its_gate(self) -> "VisionRun":
+        gates = self.gates
+        if gates and gates.minimum_worst_case_accuracy and gates.worst_case_eps not in self.attack.eps:
+            raise ValueError(
+                f"gates.worst_case_eps: {gates.worst_case_eps:g} must be one of attack.eps {self.attack.eps}"
+            )
+        return self
 
 
 class LanguageRun(Run):
@@ -240,3 +251,4 @@ class LanguageRun(Run):
     evaluate: LanguageEvaluate
     attack: LanguageAttack
     insight: LanguageInsight
+    gates: LanguageGates | None = None

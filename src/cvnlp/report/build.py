@@ -17,7 +17,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import SPLITS
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.report import aggregate, comparison, learning, markdown
+from cvnlp.report import aggregate, comparison, gates, learning, markdown
 from cvnlp.report.elements import Cell, Code, Column, Element, Link, Number, Numbers, Section, Span, Table, Text
 
 INTRO = "Every score is measured on the test split, data never used for training. The runs are those of params.yaml."
@@ -139,7 +139,8 @@ def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lin
         elements = [Text(DIVERGED), *elements]
     insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))
     link = Link("Parameters", paths.params, line=lines["runs"][name])
-    return Section(name, (Text(link), *elements, insight), id=_id("run", name))
+    passed = gates.table(gates.check(settings.runs[name], run))
+    return Section(name, (Text(link), *passed, *elements, insight), id=_id("run", name))
 
 
 def _id(kind: str, name: str) -> str:

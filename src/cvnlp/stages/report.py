@@ -33,9 +33,12 @@ def _complete_tracking(settings: Params, paths: ProjectPaths) -> None:
     """A failure of MLflow is one warning: the files are complete without it."""
     with address.masked_output():
         try:
+            from cvnlp.registry import champion
             from cvnlp.tracking import mlflow_store, sync
 
-            sync.complete_all(settings, paths, mlflow_store.connect())
+            store = mlflow_store.connect()
+            sync.complete_all(settings, paths, store)
+            champion.register_all(settings, paths, store)
         except Exception as error:
             print(
                 f"warning: MLflow is not up to date ({address.one_line(error)}); "

@@ -4,27 +4,20 @@ All results are files. A stage that DVC skips or restores logs nothing, and MLfl
 stage `report` finds each model's run by the model's digest, creates it if it is missing, and completes it.
 """
 
-from importlib.metadata import version
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.entities import Run
-from mlflow.models import Model, ModelSignature
-from mlflow.types import Schema, TensorSpec
 
 from cvnlp import files, provenance
 from cvnlp.params import Params
-from cvnlp.params.network_config import parse_config
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.tracking import mlflow_store, training_record
+from cvnlp.tracking import logged_model, mlflow_store, training_record
 from cvnlp.tracking.mlflow_store import Store
+from cvnlp.tracking.model_card import model_card
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
-
-# what a logged model needs; without this list MLflow would pin this machine's own build of torch
-REQUIREMENTS = ("torch", "numpy", "safetensors", "pydantic", "ruamel.yaml")
 
 
 def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
@@ -53,8 +46,7 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     for folder, name in ((run.evaluation, "evaluation"), (run.figures, "figures")):
         if folder.is_dir():
             store.client.log_artifacts(run_id, str(folder), name)
-    if not store.client.search_logged_models([store.experiment], filter_string=f"source_run_id = '{run_id}'"):
-        _log_model(run, run_id, digest)
+    _log_model(settings, run, run_id, store, digest)
     store.set_tags(run_id, _later_params(settings, run) | {"report.sha256": state})  # last: everything is complete
     return run_id
 
@@ -123,20 +115,11 @@ def _later_params(settings: Params, run: RunPaths) -> dict[str, str]:
     return {f"params.{stage}": options.model_dump_json() for stage, options in later.items()}
 
 
-def _log_model(run: RunPaths, run_id: str, digest: str) -> None:
-    path = run.model / "config.json"
-    config = parse_config(path, files.read_json(path))
-    inputs = Schema([TensorSpec(config.data.input_type, config.data.input_shape)])
-    outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, config.data.outputs))])
-    Model.log(  # adds to a finished run without starting it again
-        artifact_path=None,
-        name=run.name,
-        flavor=mlflow.pyfunc,
-        run_id=run_id,
-        python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-        artifacts={"model": str(run.model)},
-        code_paths=[str(Path(__file__).parents[1])],
-        signature=ModelSignature(inputs=inputs, outputs=outputs),
-        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
-        tags={"model.sha256": digest},
-    )
+def _log_model(settings: Params, run: RunPaths, run_id: str, store: Store, digest: str) -> None:
+    """Log the model of a run once, and its card whenever it may have changed."""
+    logged = store.client.search_logged_models([store.experiment], filter_string=f"source_run_id = '{run_id}'")
+    if not logged:
+        logged_model.log(run, run_id, digest)
+        logged = store.client.search_logged_models([store.experiment], filter_string=f"source_run_id = '{run_id}'")
+    for entry in logged:
+        logged_model.describe(store, entry.model_id, model_card(settings, run, digest))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cvnlp.comparison import statistics
-from cvnlp.comparison.evidence import Difference, Estimate
+from cvnlp.significance import statistics
+from cvnlp.significance.difference import Difference, Estimate
 
 SCORE, HIGHER_IS_BETTER = "accuracy", True
 

@@ -84,6 +84,11 @@ class LanguageModel:
         """The token ids of a prompt, and its tokens that are not in the vocabulary."""
         return read_prompt(prompt, self.vocabulary, self.processing)
 
+    def request(self, tokens: int = 10) -> int:
+        """One short request, for measuring; returns its number of tokens."""
+        self.generate(tokens=tokens)
+        return tokens
+
     def perplexity(self, text: str) -> TextScore:
         """Score a text, read from its beginning, with the weights that training has left; ValueError without tokens."""
         return self.score(*self.token_nats(text))

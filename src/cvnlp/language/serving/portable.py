@@ -46,7 +46,7 @@ class TokensToLogProbabilities(nn.Module):
         return tuple(zip(parts[::2], parts[1::2], strict=True))
 
 
-def portable(model: LanguageModel) -> Portable:
+def make_portable(model: LanguageModel) -> Portable:
     """The network as modules on the CPU; ValueError if it is no recurrent one."""
     network, size = model.network, len(model.vocabulary)
     if not isinstance(network, Recurrent):
@@ -77,7 +77,7 @@ def portable(model: LanguageModel) -> Portable:
     )
 
 
-def describe(model: LanguageModel) -> Description:
+def make_description(model: LanguageModel) -> Description:
     """The model for the README of its folder."""
     sizes = [int(one.shape[1]) for one in _state(model.network)] if isinstance(model.network, Recurrent) else []
     return Description(

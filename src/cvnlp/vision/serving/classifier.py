@@ -79,7 +79,11 @@ class ImageClassifier:
         if isinstance(pictures, np.ndarray):
             return self.name(self.probabilities(pictures))
         sources = [pictures] if isinstance(pictures, str | bytes | os.PathLike) else pictures
-        return self.name(self.probabilities(np.stack([self.decode(source) for source in sources])))
+        return self.predict_pixels([self.decode(source) for source in sources])
+
+    def predict_pixels(self, images: Sequence[np.ndarray]) -> list[Prediction]:
+        """Classify decoded images uint8 (H, W, C), any number of them, also none."""
+        return self.name(self.probabilities(np.stack(images))) if len(images) else []
 
     def predict_files(self, paths: Iterable[Source]) -> Iterator[tuple[str, Prediction | UnreadableFileError]]:
         """Classify files in their order, decoded by all processors; an error in place of one that cannot be read."""
@@ -107,6 +111,10 @@ class ImageClassifier:
 
     def _oriented(self, pixels: np.ndarray) -> np.ndarray:
         return 255 - pixels if self.inverted else pixels
+
+    def request(self) -> int:
+        """One request of the smallest size, for measuring; returns its number of pictures."""
+        return len(self.predict(np.zeros((1, *self.shape), np.uint8)))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Class probabilities float32 (N, classes) of an array of images; see `predict`."""

@@ -30,7 +30,7 @@ class PixelsToProbabilities(nn.Module):
         return self.network(scale(images)).float().softmax(1).nan_to_num(0.0)
 
 
-def portable(model: ImageClassifier) -> Portable:
+def make_portable(model: ImageClassifier) -> Portable:
     """The classifier as a module on the CPU."""
     network = copy.deepcopy(model.network).cpu().to(memory_format=torch.contiguous_format)
     module = PixelsToProbabilities(network).eval()
@@ -49,7 +49,7 @@ def portable(model: ImageClassifier) -> Portable:
     )
 
 
-def describe(model: ImageClassifier) -> Description:
+def make_description(model: ImageClassifier) -> Description:
     """The classifier for the README of its folder."""
     return Description(
         title="image classifier",

@@ -18,23 +18,26 @@ from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths
 
 DEVIATIONS = 3.0  # standard deviations over seeds, within which a score counts as reproduced
+REPRODUCED = ("to the byte", "within the spread over seeds")
+CHANGED, NEW = NOT_COMPARED = ("for their settings differ", "for they have no committed scores")
 ROUNDING = 1e-5  # relative: of a score that does not depend on the seed
 
 
 def reproduction(settings: Params, paths: ProjectPaths) -> str:
     """One line: the runs with the committed scores to the byte, within the spread over seeds, and the others.
 
-    Empty outside of git. Runs whose settings differ from the committed ones are not compared, only counted.
+    Empty outside of git. Runs whose settings differ from the committed ones, or without committed scores, are only
+    counted.
     """
     committed = _committed(paths.params)
     if committed is None:
         return ""
     before, now = (YAML(typ="safe").load(text) for text in (committed, paths.params))
     seeds = files.read_json(paths.seeds) if paths.seeds.is_file() else {}
-    found: dict[str, list[str]] = {"to the byte": [], "within the spread over seeds": [], "not": [], "changed": []}
+    found: dict[str, list[str]] = {kind: [] for kind in (*REPRODUCED, "not", *NOT_COMPARED)}
     for run in settings.runs:
         same = _block(before, run) == _block(now, run)
-        found[_compare(run, settings, paths, seeds.get(run, {})) if same else "changed"].append(run)
+        found[_compare(run, settings, paths, seeds.get(run, {})) if same else CHANGED].append(run)
     return _line(found)
 
 
@@ -49,22 +52,23 @@ def _compare(run: str, settings: Params, paths: ProjectPaths, spread: Mapping[st
     path = paths.run(run, block.dataset).scores
     committed = _committed(path)
     if committed is None or not path.is_file():
-        return "changed"
-    if path.read_text(encoding="utf-8") == committed:
+        return NEW
+    current = path.read_text(encoding="utf-8")
+    if current == committed:
         return "to the byte"
     metric = next(iter(domains.DOMAINS[block.domain].metrics.HEADLINE))
-    before, score = (json.loads(text).get(metric, math.nan) for text in (committed, path.read_text(encoding="utf-8")))
+    before, score = (json.loads(text).get(metric, math.nan) for text in (committed, current))
     mean = spread.get("mean", before)
     room = max(DEVIATIONS * spread.get("standard_deviation", 0.0), ROUNDING * abs(mean))
     return "within the spread over seeds" if abs(score - mean) <= room else "not"
 
 
 def _line(found: Mapping[str, list[str]]) -> str:
-    compared = sum(len(runs) for kind, runs in found.items() if kind != "changed")
-    parts = [f"{len(found[kind])} {kind}" for kind in ("to the byte", "within the spread over seeds")]
+    compared = sum(len(runs) for kind, runs in found.items() if kind not in NOT_COMPARED)
+    parts = [f"{len(found[kind])} {kind}" for kind in REPRODUCED]
     parts.append(f"{len(found['not'])} not" + (f" ({', '.join(found['not'])})" if found["not"] else ""))
-    line = f"of {compared} runs, these reproduce the committed scores: {', '.join(parts)}"
-    return line + (f"; not compared, for their settings differ: {', '.join(found['changed'])}" * bool(found["changed"]))
+    rest = [f"; not compared, {reason}: {', '.join(found[reason])}" for reason in NOT_COMPARED if found[reason]]
+    return f"of {compared} runs, these reproduce the committed scores: {', '.join(parts)}{''.join(rest)}"
 
 
 def _committed(path: Path) -> str | None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cvnlp import files
+from cvnlp.cli.reproduction import reproduction
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
-from cvnlp.report.reproduction import reproduction
 
 RUN = """
   {name}:
@@ -54,6 +54,13 @@ def test_runs_are_identical_close_or_different(project: ProjectPaths) -> None:
         "of 3 runs, these reproduce the committed scores: 1 to the byte, 1 within the spread over seeds, 1 not (far); "
         "not compared, for their settings differ: edited"
     )
+
+
+def test_a_run_without_committed_scores_is_named(project: ProjectPaths) -> None:
+    git(project.root, "rm", "--cached", str(project.run("same", "digits").scores))
+    git(project.root, "commit", "-m", "without")
+    line = reproduction(read_params(project.params), project)
+    assert "settings differ: edited; not compared, for they have no committed scores: same" in line
 
 
 def test_without_measured_seeds_only_rounding_is_close(project: ProjectPaths) -> None:

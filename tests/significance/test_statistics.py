@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cvnlp.comparison import statistics
+from cvnlp.significance import statistics
 from cvnlp.vision.metrics import wilson_interval
 
 PAIRS = [(0, 0), (1, 9), (6, 14), (150, 86), (0, 1), (40, 40), (3, 209)]

@@ -1,0 +1,60 @@
+"""Run the web application of a model until the process is interrupted or terminated."""
+
+import ipaddress
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from cvnlp.serving.application import create_app
+from cvnlp.serving.loading import load
+
+GRACE = 5  # seconds for requests that run when the server ends
+
+
+def serve(folder: Path, *, name: str, host: str, port: int, access_log: bool = False) -> None:
+    """Serve the model in `folder` under this `name`; port 0 is any free one. Prints the address.
+
+    OSError if the port is in use. KeyboardInterrupt after Ctrl-C; SIGTERM ends it as well, and then it returns.
+    """
+    with listen(host, port) as listening:
+        _warn(host)
+        app = create_app(load(folder), folder, name=name)
+        level = "info" if access_log else "warning"
+        config = uvicorn.Config(
+            app, log_level=level, access_log=access_log, timeout_graceful_shutdown=GRACE, server_header=False, ws="none"
+        )
+        print(f"{name}: {_address(listening)}  (Ctrl-C ends the server)", flush=True)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when it has ended
+        uvicorn.Server(config).run([listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OverflowError:
+        raise ValueError(f"port {port}: --port is from 0 to 65535") from None
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        raise OSError(f"port {port} of {host}: {reason}; choose another one with --port or --host") from None
+
+
+def _warn(host: str) -> None:
+    if not _is_loopback(host):
+        print(f"warning: {host}: other machines can use the server, without a password", file=sys.stderr)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
