@@ -4,12 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
-from cvnlp import networks
+from cvnlp import domains, networks
 from cvnlp.data import prepared
 from cvnlp.params.language_networks import LstmOptions
+from cvnlp.params.network_config import NetworkConfig, TextFormat
+from cvnlp.params.processing import Decoding, PictureProcessing, TextProcessing
 from cvnlp.params.vision_networks import MlpOptions
+from make_networks import image_format, make_config
+
+SHAPE = (8, 12, 3)
+CLASSES = (*(f"class {number}" for number in range(8)), "`a|b`", "größe")
+VOCABULARY = ("<unk>", "\n", *"abcdefgh", "ß")
+NAMES = [(half, name) for half in domains.HALVES for name in sorted(domains.DOMAINS[half].models.MODELS)]
 
 
 def make_model(folder: Path, data: Path, options: Any = None) -> Path:
@@ -29,3 +38,24 @@ def save_pictures(folder: Path, images: np.ndarray) -> list[Path]:
     for path, pixels in zip(paths, images, strict=True):
         Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
     return paths
+
+
+def complete_config(half: str, name: str, **options: object) -> NetworkConfig:
+    """The config of a network for CLASSES or VOCABULARY, without prepared data."""
+    data = {"vision": image_format(SHAPE), "language": TextFormat(vocabulary_size=len(VOCABULARY))}[half]
+    processing = {
+        "vision": PictureProcessing(classes=CLASSES, decoding=Decoding(colour="rgb", fit="pad")),
+        "language": TextProcessing(tokens="characters", lowercase=False, start=1, vocabulary=VOCABULARY),
+    }[half]
+    return make_config(half, name, data, **options).model_copy(update={"processing": processing})
+
+
+def save_model(folder: Path, half: str, name: str, **options: object) -> Path:
+    """A model of the initial weights; those of classifiers are larger, so that their outputs differ more."""
+    config = complete_config(half, name, **options)
+    network = networks.build(config, seed=1)
+    with torch.no_grad():
+        for parameter in filter(torch.is_floating_point, network.parameters()):
+            parameter.mul_({"vision": 1.5, "language": 1.0}[half])
+    networks.save(folder, network, config)
+    return folder

@@ -37,9 +37,10 @@ LIGHTNING = ("pytorch_lightning", "lightning", "lightning_fabric")
 TORCH = ("torch", "torchvision", *LIGHTNING)
 TORCH_FREE = [
     *modules_of("params", "catalogue", "data", "domains", "files", "paths", "provenance"),
-    *modules_of("report", "benchmark", "cli", "stages"),
+    *modules_of("report", "benchmark", "comparison", "significance", "cli", "stages"),
     *modules_of("tracking.run_metadata", "tracking.recorder"),
     *of_halves("data"),
+    *of_halves("comparison"),
     *of_halves("metrics"),
     *of_halves("report"),
 ]

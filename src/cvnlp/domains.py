@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cvnlp.data.prepared import Facts
+    from cvnlp.export.portable import Description, Portable
     from cvnlp.language.serving import LanguageModel
     from cvnlp.params.network_config import ImageFormat, TextFormat
     from cvnlp.report.comparison import Robustness
     from cvnlp.report.elements import Element
     from cvnlp.report.learning import LearningCurves
+    from cvnlp.significance.difference import Difference, Estimate, Examples
     from cvnlp.training.base_task import BaseTask
     from cvnlp.vision.serving import ImageClassifier
 
@@ -85,6 +87,19 @@ class Serving(Protocol):
     def Model(self, network: Any, config: Any) -> "ImageClassifier | LanguageModel": ...  # noqa: N802  (a class)
     def routes(self, model: Any) -> "APIRouter": ...
     def answer_table(self, model: Any, rows: Sequence[Any], params: Mapping[str, Any]) -> "pd.DataFrame": ...
+    def portable(self, model: Any) -> "Portable": ...
+    def describe(self, model: Any) -> "Description": ...
+
+
+class Comparison(Protocol):
+    @property
+    def SCORE(self) -> str: ...  # noqa: N802
+    @property
+    def HIGHER_IS_BETTER(self) -> bool: ...  # noqa: N802
+    def read_examples(self, details: Path, scores: Mapping[str, float]) -> "Examples | None": ...
+    def example_count(self, scores: Mapping[str, float]) -> int: ...
+    def estimate(self, scores: Mapping[str, float]) -> "Estimate": ...
+    def unpaired_difference(self, first: Mapping[str, float], second: Mapping[str, float]) -> "Difference": ...
 
 
 class Metrics(Protocol):
@@ -164,6 +179,11 @@ class Domain:
         return room
 
     @property
+    def comparison(self) -> Comparison:
+        room: Comparison = self._room("comparison")
+        return room
+
+    @property
     def metrics(self) -> Metrics:
         room: Metrics = self._room("metrics")
         return room
@@ -179,6 +199,7 @@ DOMAINS = {name: Domain(name) for name in HALVES}
 
 if TYPE_CHECKING:
     import cvnlp.language.attacks
+    import cvnlp.language.comparison
     import cvnlp.language.data
     import cvnlp.language.evaluation
     import cvnlp.language.inference
@@ -189,6 +210,7 @@ if TYPE_CHECKING:
     import cvnlp.language.serving
     import cvnlp.language.training
     import cvnlp.vision.attacks
+    import cvnlp.vision.comparison
     import cvnlp.vision.data
     import cvnlp.vision.evaluation
     import cvnlp.vision.inference
@@ -207,5 +229,6 @@ if TYPE_CHECKING:
     _insight: tuple[Insight, ...] = (cvnlp.vision.insight, cvnlp.language.insight)
     _inference: tuple[Inference, ...] = (cvnlp.vision.inference, cvnlp.language.inference)
     _serving: tuple[Serving, ...] = (cvnlp.vision.serving, cvnlp.language.serving)
+    _comparison: tuple[Comparison, ...] = (cvnlp.vision.comparison, cvnlp.language.comparison)
     _metrics: tuple[Metrics, ...] = (cvnlp.vision.metrics, cvnlp.language.metrics)
     _report: tuple[Report, ...] = (cvnlp.vision.report, cvnlp.language.report)

@@ -11,9 +11,11 @@ from cvnlp.cli import (
     attack,
     check,
     clean,
+    compare,
     datasets,
     doctor,
     errors,
+    export,
     generate,
     init,
     models,
@@ -35,9 +37,16 @@ app = typer.Typer(
 # heading of the help -> its commands
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The pipeline": (init.init, repro.repro, runs.runs, check.check, models.models, datasets.datasets, clean.clean),
-    "Trained models": (predict.predict, attack.attack, generate.generate, perplexity.perplexity, serve.serve),
+    "Trained models": (
+        predict.predict,
+        attack.attack,
+        generate.generate,
+        perplexity.perplexity,
+        serve.serve,
+        export.export,
+    ),
     "Registry": (promotion.registry, promotion.promote, promotion.rollback),
-    "More": (ui.ui, doctor.doctor),
+    "More": (compare.compare, ui.ui, doctor.doctor),
 }
 
 

@@ -40,6 +40,23 @@ def test_evaluation_scores_every_token_of_the_test_text(
     assert found["perplexity"] == pytest.approx(math.exp(found["nats_per_token"]))
     assert found["unknown_share"] == (prepared.load_array(folder, "test") == 0).mean() > 0
     assert ("bits_per_character" in found) == (kind == "characters")
+    saved = np.load(tmp_path / "nats.npy")
+    assert saved.dtype == np.float32
+    assert np.array_equal(saved, nats)
+
+
+def test_test_sets_have_equal_digests_if_text_and_vocabulary_are_equal(
+    language_data: Path, words_data: Path, tmp_path: Path
+) -> None:
+    digests = []
+    for number, (folder, seed) in enumerate([(language_data, 0), (language_data, 1), (words_data, 0)]):
+        torch.manual_seed(seed)
+        facts = prepared.read_facts(folder, LanguageFacts)
+        network = language_model("gru", facts.vocabulary_size, embedding_size=4, hidden_size=4).to(device()).eval()
+        evaluate(network, folder, facts, LanguageEvaluate(samples=1, sample_tokens=2), tmp_path / str(number))
+        digests.append(prepared.read_test_digest(tmp_path / str(number)))
+    assert digests[0] == digests[1] != digests[2]
+    assert files.read_json(tmp_path / "0/test_set.json")["examples"] == len(np.load(tmp_path / "0/nats.npy"))
 
 
 def test_evaluation_writes_samples_of_the_given_number_and_length(language_data: Path, tmp_path: Path) -> None:

@@ -149,4 +149,4 @@ def test_evaluation_is_deterministic(vision_data: Path, tmp_path: Path) -> None:
     second = {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
     assert first == second
     tables = ("predictions", "classes", "curves", "confusion", "calibration", "mistakes")
-    assert set(first) == {"mistakes.npy", *(f"{name}.csv" for name in tables)}
+    assert set(first) == {"mistakes.npy", "test_set.json", *(f"{name}.csv" for name in tables)}

@@ -11,6 +11,7 @@ from cvnlp.data.prepared.facts import (
     save_facts,
 )
 from cvnlp.data.prepared.processing import read_processing
+from cvnlp.data.prepared.test_set import read_test_digest, save_test_set
 
 __all__ = [
     "SPLITS",
@@ -23,6 +24,8 @@ __all__ = [
     "open_array_writer",
     "read_facts",
     "read_processing",
+    "read_test_digest",
     "save_array",
     "save_facts",
+    "save_test_set",
 ]

@@ -1,5 +1,6 @@
 """Evaluate a language model on the test split: the loss of every token, and samples of generated text."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,17 @@ PIECES = 40  # of the test text, for each of which the report shows what adaptat
 def evaluate(
     network: Network, data: Path, facts: LanguageFacts, options: LanguageEvaluate, details: Path
 ) -> dict[str, float]:
-    """Scores of the test split, read as one text; writes samples.json, excerpt.json and adapted.json into `details`."""
+    """Scores of the test split, read as one text.
+
+    Writes into `details`: nats.npy, float32 (N,), the nats of every token; test_set.json, which states what text was
+    scored; samples.json, excerpt.json and adapted.json.
+    """
     adapted = adapt(network, data, facts.start, options)
     tokens = prepared.load_array(data, "test")
     nats = text_nats(network, tokens, facts.start)
     vocabulary = files.read_json(data / "vocabulary.json")
+    prepared.save_array(details, "nats", nats)
+    prepared.save_test_set(details, len(tokens), [json.dumps(vocabulary).encode(), tokens])
     files.write_json(details / "excerpt.json", _excerpt(tokens, nats, vocabulary, facts))
     files.write_json(details / "samples.json", _samples(network, vocabulary, facts, options))
     scores = metrics.summary(nats, unknown=facts.unknown["test"], token_kind=facts.token_kind)

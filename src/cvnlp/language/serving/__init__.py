@@ -9,6 +9,8 @@ from cvnlp.language.serving.table import answer_table
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from cvnlp.export.portable import Description, Portable
+
 Model = LanguageModel
 PAGE = Path(__file__).parent / "page"  # form and script of the server's page
 
@@ -20,4 +22,18 @@ def routes(model: LanguageModel) -> "APIRouter":
     return make_router(model)
 
 
-__all__ = ["PAGE", "LanguageModel", "Model", "TextScore", "answer_table", "routes"]
+def portable(model: LanguageModel) -> "Portable":
+    """The model as tensors in and tensors out, for export. ValueError if that is impossible."""
+    from cvnlp.language.serving.portable import make_portable  # only an export needs its packages
+
+    return make_portable(model)
+
+
+def describe(model: LanguageModel) -> "Description":
+    """The model for the README of its exported folder."""
+    from cvnlp.language.serving.portable import make_description
+
+    return make_description(model)
+
+
+__all__ = ["PAGE", "LanguageModel", "Model", "TextScore", "answer_table", "describe", "portable", "routes"]

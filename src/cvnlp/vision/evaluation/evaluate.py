@@ -1,5 +1,6 @@
 """Evaluation of an image classifier on the test split: scores, tables and the worst mistakes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from cvnlp.vision import metrics
 from cvnlp.vision.batches import object_rows
 from cvnlp.vision.inference import predict_split
 
+CHUNK = 4096  # images in memory, for a digest
 CURVE_POINTS = 101  # of the precision-recall curve of a class, at most
 
 
@@ -22,8 +24,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the scores on the test split; those of a background class are apart.
 
-    Writes into `details`: predictions.csv, classes.csv, curves.csv, confusion.csv, calibration.csv, mistakes.csv, and
-    the images of the mistakes, mistakes.npy.
+    Writes into `details`: predictions.csv, classes.csv, curves.csv, confusion.csv, calibration.csv, mistakes.csv, the
+    images of the mistakes, mistakes.npy, and test_set.json, which states what images of objects were scored.
     """
     probabilities, labels = predict_split(network, data, "test")
     classes, rows = facts.classes, object_rows(data, "test", facts)
@@ -40,7 +42,17 @@ def evaluate(
         files.write_table(details / f"{name}.csv", table)
     images = prepared.load_array(data, "test_images")[mistakes["index"].to_numpy()]
     prepared.save_array(details, "mistakes", images)
+    prepared.save_test_set(details, len(rows), _contents(data, rows))
     return metrics.summary(probabilities, labels, bins=options.bins, background=facts.background)
+
+
+def _contents(data: Path, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Pixels and labels of these test images, some at a time."""
+    images, labels = (prepared.load_array(data, f"test_{name}") for name in ("images", "labels"))
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        yield images[part]
+        yield labels[part].astype(np.int64)
 
 
 def _confusion(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> pd.DataFrame:

@@ -1,0 +1,6 @@
+"""Compare runs: params that differ, scores, and whether a difference of scores is more than chance."""
+
+from cvnlp.comparison.evidence import Evidence, TestSet
+from cvnlp.comparison.verdict import Outcome, Verdict, adjusted, better
+
+__all__ = ["Evidence", "Outcome", "TestSet", "Verdict", "adjusted", "better"]
