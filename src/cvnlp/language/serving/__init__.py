@@ -24,14 +24,14 @@ def routes(model: LanguageModel) -> "APIRouter":
 
 def portable(model: LanguageModel) -> "Portable":
     """The model as tensors in and tensors out, for export. ValueError if that is impossible."""
-    from cvnlp.language.serving.portable import make_portable  # only an export needs its packages
+    from cvnlp.language.serving.portable_model import make_portable  # only an export needs its packages
 
     return make_portable(model)
 
 
 def describe(model: LanguageModel) -> "Description":
     """The model for the README of its exported folder."""
-    from cvnlp.language.serving.portable import make_description
+    from cvnlp.language.serving.portable_model import make_description
 
     return make_description(model)
 

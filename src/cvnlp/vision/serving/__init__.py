@@ -24,14 +24,14 @@ def routes(model: ImageClassifier) -> "APIRouter":
 
 def portable(model: ImageClassifier) -> "Portable":
     """The model as tensors in and tensors out, for export. ValueError if that is impossible."""
-    from cvnlp.vision.serving.portable import make_portable  # only an export needs its packages
+    from cvnlp.vision.serving.portable_model import make_portable  # only an export needs its packages
 
     return make_portable(model)
 
 
 def describe(model: ImageClassifier) -> "Description":
     """The model for the README of its exported folder."""
-    from cvnlp.vision.serving.portable import make_description
+    from cvnlp.vision.serving.portable_model import make_description
 
     return make_description(model)
 
