@@ -180,6 +180,7 @@ def test_the_champion_is_used_like_a_run(project: Project, capsys: Any) -> None:
     from PIL import Image
 
     Image.fromarray(prepared.load_array(project.data, "test_images")[0, :, :, 0]).save(picture)
+    capsys.readouterr()
     answers = []
     for name in ("first", "champion:digits", "champion"):
         cli.main(["predict", name, str(picture), "--json"])
