@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
@@ -51,6 +53,7 @@ runs:
     evaluate: {}
     attack: {eps: [0.1, 0.3], images: 50, steps: 2}
     insight: {}
+    gates: {minimum_accuracy: 0.01, maximum_size: 10}
   lstm:
     domain: language
     dataset: plays
@@ -133,7 +136,6 @@ def test_mlflow_has_one_complete_run_per_model(clone: Clone) -> None:
 
 def test_the_model_in_mlflow_predicts_like_the_files(clone: Clone) -> None:
     import mlflow
-    import numpy as np
 
     from cvnlp import domains, networks
 
@@ -148,6 +150,50 @@ def test_the_model_in_mlflow_predicts_like_the_files(clone: Clone) -> None:
         found = loaded.predict({"picture": (images / scale).astype(np.float32)})
         np.testing.assert_allclose(found.filter(like="probability_"), expected, rtol=1e-6)
     assert loaded.metadata.signature is not None
+
+
+@pytest.mark.parametrize("run", ["rules", "cnn"])
+def test_every_test_picture_as_a_file_is_classified_as_by_the_evaluation(clone: Clone, run: str) -> None:
+    import cvnlp
+    from make_models import save_pictures
+
+    images = np.load(clone.folder / "data/prepared/digits/test_images.npy")
+    expected = pd.read_csv(clone.folder / f"data/evaluations/{run}/predictions.csv", dtype={"predicted": str})
+    pictures = save_pictures(clone.folder.parent / f"pictures-{run}", images)
+    found = [answer for _, answer in cvnlp.load(run, root=clone.folder).predict_files(pictures)]
+    assert [one.label for one in found] == expected["predicted"].tolist()
+    assert [one.probability for one in found] == pytest.approx(expected["confidence"].tolist(), abs=2e-6)
+
+
+@pytest.mark.parametrize("run", ["lstm", "words"])
+def test_the_test_text_has_the_score_of_the_evaluation(clone: Clone, run: str) -> None:
+    import cvnlp
+    from cvnlp.language.inference.scoring import text_nats
+
+    model = cvnlp.load(run, root=clone.folder)
+    data = clone.folder / "data/prepared" / {"lstm": "plays", "words": "plays_words"}[run]
+    ids = np.load(data / "test.npy")
+    scores = files.read_scores(clone.folder / f"reports/scores/{run}.json")
+    nats = text_nats(model.network, ids, model.processing.start)
+    assert model.score(ids, nats).perplexity == pytest.approx(scores["perplexity"], rel=1e-6)
+    if run == "lstm":  # characters: the text can be written from its ids
+        text = "".join(model.vocabulary[number] if number else "\N{REPLACEMENT CHARACTER}" for number in ids)
+        assert model.perplexity(text).perplexity == pytest.approx(scores["perplexity"], rel=1e-6)
+
+
+def test_a_run_with_gates_is_registered(clone: Clone) -> None:
+    from cvnlp.tracking import model_registry
+
+    client, _ = clone.mlflow()
+    found = client.get_model_version_by_alias(model_registry.registered_name("digits"), model_registry.CHAMPION)
+    assert found.tags["run"] == "cnn"
+    assert "| minimum accuracy |" in (clone.folder / "reports/report.md").read_text(encoding="utf-8")
+
+
+def test_runs_are_compared_on_their_test_examples(clone: Clone) -> None:
+    shown = json.loads(clone("python", "-m", "cvnlp.cli", "compare", "cnn", "rules", "--json"))
+    (verdict,) = shown["verdicts"]
+    assert 0 <= verdict["p_value"] <= 1 and shown["params"]["model.name"] == ["cnn", "rules"]
 
 
 def test_nothing_runs_again_when_nothing_changed(clone: Clone) -> None:
