@@ -36,7 +36,10 @@ NO_DEP = {
     "evaluate": {"catalogue": "as for train"},
     "attack": {"catalogue": "as for train"},
     "insight": {"catalogue": "as for train"},
-    "report": {"catalogue": "as for train"},
+    "report": {
+        "catalogue": "as for train",
+        "registry": "decides what MLflow's registry offers, which is no output",
+    },
 }
 
 

@@ -67,5 +67,15 @@ def hardware() -> dict[str, str | int]:
     return {"device": name, "threads": torch.get_num_threads()}
 
 
+def capabilities() -> dict[str, str]:
+    """What this machine computes with: instructions for bfloat16, and the GPU with its free memory, if there is one."""
+    fast = [name for name, has in torch.cpu.get_capabilities().items() if has and "bf16" in name]
+    found = {"bfloat16": ", ".join(fast) or "not in hardware"}
+    if torch.cuda.is_available():
+        free, total = (size / 2**30 for size in torch.cuda.mem_get_info())
+        found["GPU"] = f"{torch.cuda.get_device_name()}, {free:.1f} of {total:.1f} GiB free"
+    return found
+
+
 def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import typer
 
-from cvnlp.catalogue import format_bytes
 from cvnlp.cli.options import Json, Root
 from cvnlp.paths import ProjectPaths
 
@@ -110,14 +109,13 @@ def _difference(name: str, pinned: str) -> str:
 
 
 def _check_device(project: ProjectPaths) -> Iterator[Finding]:
-    import torch
+    from cvnlp import networks
 
-    fast = [name for name, has in torch.cpu.get_capabilities().items() if has and "bf16" in name]
+    found = networks.capabilities()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("processor", OK, f"{cores} cores, bfloat16: {', '.join(fast) or 'not in hardware'}")
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        yield Finding("GPU", OK, f"{torch.cuda.get_device_name()}, {format_bytes(free)} of {format_bytes(total)} free")
+    yield Finding("processor", OK, f"{cores} cores, bfloat16: {found['bfloat16']}")
+    if "GPU" in found:
+        yield Finding("GPU", OK, found["GPU"])
     else:
         yield Finding("GPU", NOTE, "none that torch can use; the default pipeline needs none")
 

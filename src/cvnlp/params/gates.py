@@ -44,6 +44,12 @@ class VisionGates(Gates):
         }
 
 
+def check_worst_case(gates: VisionGates | None, eps: list[float]) -> None:
+    """ValueError if the gates need an attack that is not among those of strengths `eps`."""
+    if gates and gates.minimum_worst_case_accuracy and gates.worst_case_eps not in eps:
+        raise ValueError(f"gates.worst_case_eps: {gates.worst_case_eps:g} must be one of attack.eps {eps}")
+
+
 class LanguageGates(Gates):
     """`maximum_perplexity` on the test split, per token."""
 

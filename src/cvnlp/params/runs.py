@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from cvnlp.params.base import Computation, Kinds, Seed, Strict, check_own, with_defaults
-from cvnlp.params.gates import LanguageGates, VisionGates
+from cvnlp.params.gates import LanguageGates, VisionGates, check_worst_case
 from cvnlp.params.insight import LanguageInsight, VisionInsight
 from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.optimiser import Optimiser
@@ -236,11 +236,7 @@ class VisionRun(Run):
 
     @model_validator(mode="after")
     def _is_attacked_at_the_eps_of_its_gate(self) -> "VisionRun":
-        gates = self.gates
-        if gates and gates.minimum_worst_case_accuracy and gates.worst_case_eps not in self.attack.eps:
-            raise ValueError(
-                f"gates.worst_case_eps: {gates.worst_case_eps:g} must be one of attack.eps {self.attack.eps}"
-            )
+        check_worst_case(self.gates, self.attack.eps)
         return self
 
 

@@ -101,11 +101,12 @@ def datasets(store: Store) -> list[str]:
 
 def champion_folder(store: Store, dataset: str) -> Path:
     """The folder of the champion's model.safetensors and config.json; ValueError without a champion."""
-    if champion(store, dataset) is None:
+    found = champion(store, dataset)
+    if found is None:
         known = ", ".join(name for name in datasets(store) if champion(store, name))
         raise ValueError(f"{dataset} has no champion; data sets with one: {known or 'none'}")
     place = mlflow.artifacts.download_artifacts(f"models:/{registered_name(dataset)}@{CHAMPION}")
-    return Path(place) / "artifacts" / "model"
+    return Path(place) / "artifacts" / found.run  # MLflow keeps the name of the folder that was logged
 
 
 def _create_registered_model(store: Store, name: str, dataset: str) -> None:
