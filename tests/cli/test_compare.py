@@ -50,7 +50,7 @@ def test_params_scores_and_the_test_are_shown(project: Path, capsys: pytest.Capt
     assert [words[0] for words in lines if words][:3] == ["param", "train.lr", "score"]
     assert ["accuracy", "against", "one", "difference", "95", "%", "interval", "p", "result"] in lines
     (verdict,) = [words for words in lines if words[:2] == ["two", "+0.0000"]]
-    assert verdict[-5:] == ["1", "no", "more", "than", "chance"]
+    assert verdict[-4:] == ["1", "no", "significant", "difference"]
     assert "two against one: McNemar's exact test; of 50 images 0 are classified correctly only by the first" in printed
 
 
@@ -69,7 +69,7 @@ def test_json_has_the_same(project: Path, capsys: pytest.CaptureFixture[str]) ->
         ("two", "one", 1.0),
         ("three", "one", 1.0),
     ]
-    assert found["verdicts"][0]["outcome"] == "no more than chance"
+    assert found["verdicts"][0]["outcome"] == "no significant difference"
     assert found["notes"] == ["p-values are adjusted for 2 tests (Holm); intervals are not"]
     low, high = found["runs"][0]["interval"]
     assert low <= found["runs"][0]["scores"]["accuracy"] < high

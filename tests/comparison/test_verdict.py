@@ -1,4 +1,4 @@
-"""Verdicts: better, worse or chance; paired where possible; different test sets are refused."""
+"""Verdicts: better, worse or no significant difference; paired where possible; different test sets are refused."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,7 +33,7 @@ def language_model(name: str, added: float, seed: int = 0, **changes: Any) -> Ev
 
 
 @pytest.mark.parametrize("evidence", [classifier("one", range(7)), language_model("one", 0.0)])
-def test_a_model_against_itself_is_chance_with_p_1(evidence: Evidence) -> None:
+def test_a_model_against_itself_does_not_differ_and_has_p_1(evidence: Evidence) -> None:
     found = better(evidence, evidence)
     assert found.outcome is Outcome.SAME and not found.better
     assert found.difference.value == 0
@@ -62,14 +62,14 @@ def test_a_higher_accuracy_and_a_lower_loss_are_better() -> None:
     assert better(likely, unlikely).difference.value < 0
 
 
-def test_a_small_difference_is_chance() -> None:
+def test_a_small_difference_is_not_significant() -> None:
     found = better(classifier("one", range(5)), classifier("other", range(3, 12)))
     assert found.outcome is Outcome.SAME
     assert found.difference.p_value is not None and found.difference.p_value > 0.05
 
 
 def test_the_same_difference_of_accuracies_is_decided_by_the_pairs() -> None:
-    """Eight images: of nine against one it is more than chance, of 28 against 20 it is not."""
+    """Eight images: of nine against one it is significant, of 28 against 20 it is not."""
     nested = better(classifier("one", [0]), classifier("other", range(1, 10)))
     apart = better(classifier("one", range(20)), classifier("other", range(20, 48)))
     assert nested.difference.value == pytest.approx(apart.difference.value)

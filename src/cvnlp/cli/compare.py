@@ -1,4 +1,4 @@
-"""`cvnlp compare`: which params of runs differ, and whether their scores differ by more than chance."""
+"""`cvnlp compare`: which params of runs differ, and whether their scores differ significantly."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def compare(
     as_json: Json = False,
     root: Root = Path(),
 ) -> None:
-    """Compare runs: params that differ, scores, and whether the difference is more than chance.
+    """Compare runs: params that differ, scores, and whether they differ significantly.
 
     RUN is a run of params.yaml; REV:RUN the same as git has it at a revision (HEAD~1:cnn); mlflow:ID a run of MLflow.
     All others are tested against the first one, on the same test examples: image classifiers by McNemar's exact test,

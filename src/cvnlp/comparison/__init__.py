@@ -1,4 +1,4 @@
-"""Compare runs: params that differ, scores, and whether a difference of scores is more than chance."""
+"""Compare runs: params that differ, scores, and whether scores differ significantly."""
 
 from cvnlp.comparison.evidence import Evidence, TestSet
 from cvnlp.comparison.verdict import Outcome, Verdict, adjusted, better

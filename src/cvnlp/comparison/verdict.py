@@ -1,4 +1,4 @@
-"""Whether one run is better than another on the same test set, by more than chance."""
+"""Whether one run is significantly better than another on the same test set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +13,11 @@ SIGNIFICANCE = 0.05
 
 
 class Outcome(StrEnum):
-    """`SAME`: the difference may be chance. `UNKNOWN`: neither a test nor an interval of the difference is possible."""
+    """`SAME`: the difference may be random. `UNKNOWN`: neither a test nor an interval of the difference is possible."""
 
     BETTER = "better"
     WORSE = "worse"
-    SAME = "no more than chance"
+    SAME = "no significant difference"
     UNKNOWN = "unknown"
 
 
@@ -40,18 +40,18 @@ class Verdict:
         """By the p-value; without one, whether the interval excludes 0."""
         found = self.difference
         if found.p_value is not None:
-            chance = found.p_value >= SIGNIFICANCE
+            random = found.p_value >= SIGNIFICANCE
         elif found.low is not None and found.high is not None:
-            chance = found.low <= 0 <= found.high
+            random = found.low <= 0 <= found.high
         else:
             return Outcome.UNKNOWN
-        if chance:
+        if random:
             return Outcome.SAME
         return Outcome.BETTER if (found.value > 0) == self.higher_is_better else Outcome.WORSE
 
     @property
     def better(self) -> bool:
-        """Whether the first run is better than the second by more than chance."""
+        """Whether the first run is significantly better than the second."""
         return self.outcome is Outcome.BETTER
 
 

@@ -1,1 +1,1 @@
-"""Whether a difference between two models is more than chance: tests, intervals, and what they are made of."""
+"""Statistical significance of a difference between two models: tests and intervals."""
