@@ -43,10 +43,11 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         generate.generate,
         perplexity.perplexity,
         serve.serve,
+        compare.compare,
         export.export,
     ),
     "Registry": (promotion.registry, promotion.promote, promotion.rollback),
-    "More": (compare.compare, ui.ui, doctor.doctor),
+    "More": (ui.ui, doctor.doctor),
 }
 
 

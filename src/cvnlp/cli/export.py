@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cvnlp.cli import model_folder
 from cvnlp.cli.options import Root, Run
 
 
@@ -32,6 +33,6 @@ def export(
     """
     from cvnlp.serving.export import export as export_model
 
-    folder = export_model(run, target, form=form.value, root=root)
+    folder = export_model(model_folder.find(run, root), target, form=form.value, root=root)
     names = ", ".join(sorted(path.name for path in folder.iterdir()))
     print(f"{folder}: {names}")
