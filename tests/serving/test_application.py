@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from cvnlp import provenance
 from cvnlp.data import prepared
 from cvnlp.serving.application import create_app
 from cvnlp.serving.loading import load, load_classifier, load_language_model
+from cvnlp.serving.server import listen
 from model_server import ModelServer, save_model, serve_app, serve_model
 
 
@@ -191,3 +193,11 @@ def test_a_failure_of_the_server_is_no_failure_of_the_client(
         answer = server.post("/predict", encoded(pictures[:1]))
         assert (answer.status, answer.json) == (500, {"error": "the server has failed; its log says why"})
         assert server.get("/health").status == 200
+
+
+def test_answers_are_sent_without_delay() -> None:
+    """The connections that asyncio accepts from this socket inherit the option."""
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
