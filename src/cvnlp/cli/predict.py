@@ -87,9 +87,10 @@ def _expand(places: Iterable[str]) -> Iterator[str]:
 
 def _answers(classifier: "ImageClassifier", names: list[str]) -> "Iterator[Answer]":
     from cvnlp.data.user_files import UnreadableFileError
+    from cvnlp.vision.data.parallel import usable_processors
 
     if names != [STANDARD_INPUT]:
-        yield from classifier.predict_files(names)
+        yield from classifier.predict_files(names, workers=usable_processors())
         return
     try:
         yield STANDARD_INPUT, classifier.predict(sys.stdin.buffer.read())[0]

@@ -62,7 +62,7 @@ def test_many_files_are_decoded_by_several_processes_in_order(
     paths = save_pictures(tmp_path, np.concatenate([images] * 7))  # more than one chunk
     paths.insert(3, tmp_path / "missing.png")
     paths[300].write_text("no picture")
-    answers = list(classifier.predict_files(paths))
+    answers = list(classifier.predict_files(paths, workers=2))
     assert [name for name, _ in answers] == [str(path) for path in paths]
     refused = [number for number, (_, answer) in enumerate(answers) if isinstance(answer, UnreadableFileError)]
     assert refused == [3, 300]

@@ -13,7 +13,7 @@ from torch import nn
 from cvnlp.data.user_files import UnreadableFileError, printable
 from cvnlp.params.network_config import VisionConfig
 from cvnlp.vision.data.decoding import Decoded, TargetFormat, decode_content, decode_files
-from cvnlp.vision.data.parallel import map_in_order, usable_processors
+from cvnlp.vision.data.parallel import map_in_order
 from cvnlp.vision.inference.predict import device_of, predict
 
 SERIAL_FILES = 64  # so few are decoded before other processes would have started
@@ -85,10 +85,16 @@ class ImageClassifier:
         """Classify decoded images uint8 (H, W, C), any number of them, also none."""
         return self.name(self.probabilities(np.stack(images))) if len(images) else []
 
-    def predict_files(self, paths: Iterable[Source]) -> Iterator[tuple[str, Prediction | UnreadableFileError]]:
-        """Classify files in their order, decoded by all processors; an error in place of one that cannot be read."""
+    def predict_files(
+        self, paths: Iterable[Source], *, workers: int = 1
+    ) -> Iterator[tuple[str, Prediction | UnreadableFileError]]:
+        """Classify files in their order; an error in place of one that cannot be read.
+
+        More `workers` are processes that decode. As always in Python, a script that starts some must guard its own
+        work by `if __name__ == "__main__"`.
+        """
         names = [os.fspath(path) for path in paths]
-        workers = 1 if len(names) <= SERIAL_FILES else usable_processors()
+        workers = 1 if len(names) <= SERIAL_FILES else workers
         chunks = [names[start : start + CHUNK_FILES] for start in range(0, len(names), CHUNK_FILES)]
         decoded = map_in_order(partial(decode_files, "", form=self.form), chunks, workers=workers)
         for chunk, images in zip(chunks, decoded, strict=True):
