@@ -77,6 +77,6 @@ lock: $(STAMP)  ## resolve requirements.in into requirements.lock, with the newe
 		--custom-compile-command 'make lock' --upgrade requirements.in --output-file requirements.lock
 
 clean:  ## remove the environment, caches, MLflow's database and all data except data/raw and data/own
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache mlflow mlflow.db* .mlflow.lock mlruns dvc_plots .dvc/cache .dvc/tmp
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache mlflow mlflow.db* .mlflow.lock .registry.lock mlruns dvc_plots .dvc/cache .dvc/tmp
 	find data -mindepth 1 -maxdepth 1 ! -name raw ! -name own ! -name README.md -exec rm -rf {} +
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

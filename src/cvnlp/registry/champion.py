@@ -1,7 +1,7 @@
 """Register models that pass their gates, and choose the champion of each data set.
 
-A newly registered model becomes champion if there is none, or if it is better than the champion on the same test set by
-more than chance. A person may decide otherwise: `cvnlp promote`, `cvnlp rollback`.
+A newly registered model becomes champion if there is none, or if it is significantly better (5 %) than the champion on
+the same test set. A person may decide otherwise: `cvnlp promote`, `cvnlp rollback`.
 """
 
 import subprocess
