@@ -240,6 +240,7 @@ BESIDE_OUTPUTS = {  # what a stage writes besides its outputs, and why that is n
     "reports/durations": "different every time",
     "data/trainings": "the same",
     "mlflow": "a view of the files",
+    ".registry.lock": "lets one process register models at a time",
 }
 
 
