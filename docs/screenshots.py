@@ -23,7 +23,8 @@ from cvnlp.tracking import mlflow_store
 from cvnlp.tracking.model_registry import registered_name
 
 FOLDER = Path(__file__).parent / "screenshots"
-SIZE = (1500, 820)
+PAGE, SHOWN = (2030, 860), (1500, 860)  # pixels of MLflow's pages: without its assistant at the right
+TRY_PAGE = (900, 430)  # of the page of a model
 WIDTH = 1000  # pixels of the files
 LOADING = 25_000  # milliseconds that a page may take; chromium does not wait for them in real time
 STARTING = 90  # seconds
@@ -44,11 +45,11 @@ def main() -> None:
             "mlflow_registry": f"/#/models/{registered_name(DATASET)}?workflowType=machine_learning",
         }
         for name, page in pages.items():
-            take(browser, f"{address}{page}", FOLDER / f"{name}.png")
+            take(browser, f"{address}{page}", FOLDER / f"{name}.png", PAGE, SHOWN)
     with served("serve", RUN) as address:
-        take(browser, address, FOLDER / "served_classifier.png")
+        take(browser, address, FOLDER / "served_classifier.png", TRY_PAGE, TRY_PAGE)
     with served("serve", "lstm") as address:
-        take(browser, address, FOLDER / "served_language_model.png")
+        take(browser, address, FOLDER / "served_language_model.png", TRY_PAGE, TRY_PAGE)
 
 
 @contextlib.contextmanager
@@ -75,15 +76,16 @@ def wait(address: str, process: subprocess.Popen[bytes]) -> None:
     sys.exit(f"error: nothing answers at {address}")
 
 
-def take(browser: str, address: str, path: Path) -> None:
-    """Save the page as a small PNG of 64 colours."""
+def take(browser: str, address: str, path: Path, page: tuple[int, int], shown: tuple[int, int]) -> None:
+    """Save what is `shown` of a page of this width and height as a small PNG of 64 colours."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "page.png"
         options = ("--headless", "--no-sandbox", "--hide-scrollbars", f"--virtual-time-budget={LOADING}")
-        sizes = (f"--window-size={SIZE[0]},{SIZE[1]}", f"--screenshot={shot}", f"--user-data-dir={folder}/profile")
+        sizes = (f"--window-size={page[0]},{page[1]}", f"--screenshot={shot}", f"--user-data-dir={folder}/profile")
         subprocess.run([browser, *options, *sizes, address], check=True, capture_output=True, timeout=180)
-        image = Image.open(shot).convert("RGB")
-        image = image.resize((WIDTH, round(WIDTH * image.height / image.width)), Image.Resampling.LANCZOS)
+        image = Image.open(shot).convert("RGB").crop((0, 0, *shown))
+        width = min(WIDTH, image.width)
+        image = image.resize((width, round(width * image.height / image.width)), Image.Resampling.LANCZOS)
         image.quantize(64).save(path, optimize=True)
     print(path)
 

@@ -32,23 +32,17 @@ app = typer.Typer(
     name="cvnlp",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # importing rich for the help alone would double the time of `cvnlp --help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# heading of the help -> its commands
-COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "The pipeline": (init.init, repro.repro, runs.runs, check.check, models.models, datasets.datasets, clean.clean),
-    "Trained models": (
-        predict.predict,
-        attack.attack,
-        generate.generate,
-        perplexity.perplexity,
-        serve.serve,
-        compare.compare,
-        export.export,
-    ),
-    "Registry": (promotion.registry, promotion.promote, promotion.rollback),
-    "More": (ui.ui, doctor.doctor),
-}
+# in the order of the help: the pipeline, trained models, the registry, and the rest
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(init.init, repro.repro, runs.runs, check.check, models.models, datasets.datasets, clean.clean),
+    *(predict.predict, attack.attack, generate.generate, perplexity.perplexity),
+    *(compare.compare, export.export, serve.serve),
+    *(promotion.registry, promotion.promote, promotion.rollback),
+    *(ui.ui, doctor.doctor),
+)
 
 
 def _paragraphs(docstring: str | None) -> str:
@@ -56,9 +50,10 @@ def _paragraphs(docstring: str | None) -> str:
     return "\n\n".join(" ".join(part.split()) for part in (docstring or "").split("\n\n"))
 
 
-for heading, commands in COMMANDS.items():
-    for command in commands:
-        app.command(rich_help_panel=heading, help=_paragraphs(command.__doc__))(errors.reported(command))
+for command in COMMANDS:
+    text = _paragraphs(command.__doc__)
+    short = text.partition("\n")[0]  # in the list of commands; without it, typer would cut it off
+    app.command(help=text, short_help=short)(errors.reported(command))
 
 
 @app.callback()

@@ -2,15 +2,16 @@
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cvnlp.catalogue import format_bytes
 from cvnlp.cli.options import Root
 from cvnlp.paths import ProjectPaths
-from cvnlp.training import resume
-from cvnlp.training.resume import ResumeFolder
+
+if TYPE_CHECKING:
+    from cvnlp.training.resume import ResumeFolder
 
 
 def clean(
@@ -26,6 +27,8 @@ def clean(
     of data/resume/ that belong to other params, data or code than the current ones: no training can be resumed from
     them.
     """
+    from cvnlp.training import resume
+
     paths = ProjectPaths(root)
     _remove_results(paths, dry_run=dry_run)
     folders = [one for run in sorted(paths.resume.glob("*")) for one in resume.list_folders(run)]
@@ -52,7 +55,7 @@ def _remove_results(paths: ProjectPaths, *, dry_run: bool) -> None:
         print(f"{'would remove' if dry_run else 'removed'} {path}: {name} is not in params.yaml")
 
 
-def _resumable(paths: ProjectPaths, folders: list[ResumeFolder]) -> list[ResumeFolder]:
+def _resumable(paths: ProjectPaths, folders: "list[ResumeFolder]") -> "list[ResumeFolder]":
     """The folders of the trainings that params.yaml describes now; all of a run whose prepared data is missing."""
     from cvnlp import provenance
     from cvnlp.params import read_params
@@ -64,5 +67,5 @@ def _resumable(paths: ProjectPaths, folders: list[ResumeFolder]) -> list[ResumeF
     return [folder for folder in folders if folder.run in keys and keys[folder.run] in (None, folder.path.name)]
 
 
-def _describe(folder: ResumeFolder) -> str:
+def _describe(folder: "ResumeFolder") -> str:
     return f"{folder.path} ({format_bytes(folder.size)}, {folder.used})"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from tabulate import tabulate
 
 from cvnlp.catalogue import SOURCES, File, Source, format_bytes
 
@@ -25,6 +24,8 @@ def datasets(
 
 
 def _table() -> str:
+    from tabulate import tabulate
+
     rows = [
         {
             "name": name,
