@@ -14,7 +14,7 @@ def measure(setting: Setting) -> Pairs:
     run = {"cwd": setting.project, "env": environment(), "capture_output": True, "text": True}
     status = subprocess.run(python("-m", "dvc", "status"), check=False, **run)  # type: ignore[call-overload]
     if UP_TO_DATE not in status.stdout:
-        raise NotMeasuredError(f"the pipeline in {setting.project} has something to do: run `make repro`")
+        raise NotMeasuredError("the pipeline has something to do: run `make repro`")
 
     def measured(*arguments: str) -> float:
         return seconds(lambda: subprocess.run(python(*arguments), check=True, **run))  # type: ignore[call-overload]
