@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 
 import typer
@@ -101,6 +100,8 @@ def _pinned(lock: Path) -> dict[str, str]:
 
 def _difference(name: str, pinned: str) -> str:
     """What differs from the pinned version, empty if nothing; a local build such as +cpu is the same version."""
+    from importlib import metadata
+
     try:
         found = metadata.version(name).partition("+")[0]
     except metadata.PackageNotFoundError:

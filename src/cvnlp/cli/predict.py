@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 TABLE_FILES = 20  # more are printed as CSV by default
+PARALLEL_BYTES = 64 * 2**20  # of files, from which several processes decode them
 BAR = 20  # characters of a probability of 1
 
 
@@ -87,15 +88,22 @@ def _expand(places: Iterable[str]) -> Iterator[str]:
 
 def _answers(classifier: "ImageClassifier", names: list[str]) -> "Iterator[Answer]":
     from cvnlp.data.user_files import UnreadableFileError
-    from cvnlp.vision.data.parallel import usable_processors
 
     if names != [STANDARD_INPUT]:
-        yield from classifier.predict_files(names, workers=usable_processors())
+        yield from classifier.predict_files(names, workers=_workers(names))
         return
     try:
         yield STANDARD_INPUT, classifier.predict(sys.stdin.buffer.read())[0]
     except UnreadableFileError as error:
         yield STANDARD_INPUT, error
+
+
+def _workers(names: list[str]) -> int:
+    """One process for small files: before others had started, they would be decoded."""
+    from cvnlp.vision.data.parallel import usable_processors
+
+    size = sum(Path(name).stat().st_size for name in names if Path(name).is_file())
+    return usable_processors() if size > PARALLEL_BYTES else 1
 
 
 def _with_progress(answers: "Iterator[Answer]", count: int) -> "Iterator[Answer]":
