@@ -92,7 +92,7 @@ NUMBERS = ("tokens", "temperature", "top_k", "top_p", "seed")
 
 
 def requests() -> Iterator[Malformed]:
-    """For both kinds of models; the path says for which."""
+    """For both kinds of models, of which the path is one."""
     for path in ("/predict", "/generate", "/perplexity"):
         yield from broken_bodies(path)
     yield from to_predict()

@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +20,6 @@ SRC = Path(__file__).parents[2] / "src"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, vision_data: Path) -> Path:
     return save_model(tmp_path_factory.mktemp("models") / "tiny", vision_data, "mlp")
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port that is in use."""
-    with socket.socket() as used:
-        used.bind(("127.0.0.1", 0))
-        used.listen()
-        yield used.getsockname()[1]
 
 
 def start(*arguments: str | Path, python: tuple[str, ...] = ()) -> Any:

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,6 @@ def project(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "dvc.yaml").touch()
     return folder
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port that is in use."""
-    with socket.socket() as used:
-        used.bind(("127.0.0.1", 0))
-        used.listen()
-        yield used.getsockname()[1]
 
 
 def start(project: Path, port: int, **environment: str) -> "subprocess.Popen[str]":
