@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from cvnlp.params.attacks import LanguageAttack, VisionAttack
 from cvnlp.params.base import Computation, Kinds, Seed, Strict, check_own, with_defaults
 from cvnlp.params.gates import LanguageGates, VisionGates, check_worst_case
 from cvnlp.params.insight import LanguageInsight, VisionInsight
@@ -14,7 +15,6 @@ from cvnlp.params.vision_networks import VisionNetwork
 
 Steps = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1), Distinct]
 Fractions = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1), Distinct]
-Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), Distinct]
 AVERAGES: Kinds = {
     "ema": {"average_decay": 0.999, "average_start": 0.0},
     "swa": {"average_start": 0.75},
@@ -194,27 +194,6 @@ class LanguageEvaluate(Computation):
     temperature: float = Field(default=0.8, gt=0)
     dynamic: DynamicEvaluation | None = None
     cache: Cache | None = None
-
-
-class VisionAttack(Computation):
-    """Attacks on `images` test images.
-
-    `eps`: the largest change of a pixel, as a fraction of the full range; `steps` of PGD; `examples`: perturbed images
-    shown.
-    """
-
-    eps: Shares
-    images: int = Field(default=500, gt=0)
-    steps: int = Field(default=20, gt=0)
-    examples: int = Field(default=6, gt=0)
-
-
-class LanguageAttack(Computation):
-    """Attacks on `excerpts` of `length` tokens of the test text; `shares`: fractions of the tokens that change."""
-
-    shares: Shares
-    excerpts: int = Field(default=64, gt=0)
-    length: int = Field(default=128, gt=1)
 
 
 class Run(Strict):

@@ -19,7 +19,7 @@ from cvnlp.language.inference import scoring
 from cvnlp.language.models import Network
 from cvnlp.language.models.recurrent import Lstm
 from cvnlp.networks import device
-from cvnlp.params.runs import LanguageAttack
+from cvnlp.params.attacks import LanguageAttack
 from make_networks import language_model
 
 

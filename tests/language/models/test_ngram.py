@@ -28,7 +28,8 @@ from cvnlp.language.report import insight_section, run_section
 from cvnlp.language.training import GradientFreeTask
 from cvnlp.params.datasets import LanguageDataset
 from cvnlp.params.insight import LanguageInsight
-from cvnlp.params.runs import LanguageAttack, LanguageEvaluate, LanguageTrain
+from cvnlp.params.attacks import LanguageAttack
+from cvnlp.params.runs import LanguageEvaluate, LanguageTrain
 from cvnlp.training import trainer
 from make_networks import language_model, make_config
 from make_trainings import InterruptionError, Wrap, run_training

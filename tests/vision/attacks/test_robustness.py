@@ -13,7 +13,7 @@ from cvnlp.data.prepared import VisionFacts
 from cvnlp.domains import AttackResult
 from cvnlp.networks import device
 from cvnlp.params.datasets import Canvases
-from cvnlp.params.runs import VisionAttack
+from cvnlp.params.attacks import VisionAttack
 from cvnlp.vision import attacks
 from cvnlp.vision.attacks import ATTACKS, AttackConfig
 from cvnlp.vision.attacks.checks import check_attacked

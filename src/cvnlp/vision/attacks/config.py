@@ -1,18 +1,12 @@
-"""The interface of all attacks: how strong they are, and what they take and return."""
+"""The interface of all attacks."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class AttackConfig:
-    """`eps`: largest change of a pixel (L-infinity norm, pixels in [0, 1]); `steps` of an iterative attack."""
-
-    eps: float
-    steps: int = 20
+from cvnlp.vision.ball import Ball
 
 
 class Attack(Protocol):
@@ -21,13 +15,24 @@ class Attack(Protocol):
         network: nn.Module,
         images: Tensor,
         labels: Tensor,
-        config: AttackConfig,
+        ball: Ball,
+        options: Any,
         *,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator,
     ) -> Tensor:
         """Perturb images float (B, C, H, W) in [0, 1] so that `network` misclassifies them; `labels` are int64 (B,).
 
-        The result has the shape of the images, stays in [0, 1], and differs from them by at most eps in each pixel.
-        Random attacks draw from `generator`. The network's weights and gradients stay as they are.
+        The result has the shape of the images, and stays in [0, 1] and in the `ball` around each. `options`: the
+        attack's own block of params.yaml. Random attacks draw from `generator`. The network's weights and gradients
+        stay as they are. An image that is already misclassified is returned as it is.
         """
         ...
+
+
+@dataclass(frozen=True)
+class AttackEntry:
+    """`gradient`: needs the network's gradient; `alone`: is made on all images, also on those already broken."""
+
+    function: Attack
+    gradient: bool = True
+    alone: bool = False
