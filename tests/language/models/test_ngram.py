@@ -26,9 +26,9 @@ from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
 from cvnlp.language.models.output import cross_entropy
 from cvnlp.language.report import insight_section, run_section
 from cvnlp.language.training import GradientFreeTask
+from cvnlp.params.attacks import LanguageAttack
 from cvnlp.params.datasets import LanguageDataset
 from cvnlp.params.insight import LanguageInsight
-from cvnlp.params.attacks import LanguageAttack
 from cvnlp.params.runs import LanguageEvaluate, LanguageTrain
 from cvnlp.training import trainer
 from make_networks import language_model, make_config

@@ -12,8 +12,8 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.domains import AttackResult
 from cvnlp.networks import device
-from cvnlp.params.datasets import Canvases
 from cvnlp.params.attacks import VisionAttack
+from cvnlp.params.datasets import Canvases
 from cvnlp.vision import attacks
 from cvnlp.vision.attacks import ATTACKS, AttackConfig
 from cvnlp.vision.attacks.checks import check_attacked

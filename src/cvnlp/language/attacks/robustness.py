@@ -18,8 +18,8 @@ from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.inference.scoring import texts_per_batch, token_nats
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
-from cvnlp.params.option_types import number_key
 from cvnlp.params.attacks import LanguageAttack
+from cvnlp.params.option_types import number_key
 
 METRIC_SHARE = 0.1  # the perplexities at the nearest share are metrics of DVC and MLflow
 

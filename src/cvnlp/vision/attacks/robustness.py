@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.domains import AttackResult
 from cvnlp.networks import device
-from cvnlp.params.option_types import number_key
 from cvnlp.params.attacks import VisionAttack
+from cvnlp.params.option_types import number_key
 from cvnlp.vision.attacks.checks import check_attacked
 from cvnlp.vision.attacks.config import AttackConfig
 from cvnlp.vision.attacks.table import ATTACKS
