@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from cvnlp.params.adversarial_training import Adversarial
 from cvnlp.params.attacks import LanguageAttack, VisionAttack
 from cvnlp.params.base import Computation, Kinds, Seed, Strict, check_own, with_defaults
 from cvnlp.params.gates import LanguageGates, VisionGates, check_worst_case
@@ -118,13 +119,21 @@ class VisionTrain(Train):
     """The training of an image classifier.
 
     `class_weights: balanced` weights the loss by the inverse frequency of each class in the training labels. `prune`
-    makes epochs shorter: {} uses its defaults, which skip 45 % of the images; null uses all images.
+    makes epochs shorter: {} uses its defaults, which skip 45 % of the images; null uses all images. `adversarial`:
+    training on perturbed images, so that the network resists attacks; null trains on the images themselves.
     """
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = "none"
     augment: Augment = Augment()
     prune: Prune | None = None
+    adversarial: Adversarial | None = None
+
+    @model_validator(mode="after")
+    def _combines_with_pruning(self) -> "VisionTrain":
+        if self.prune and self.adversarial and self.adversarial.method == "trades":
+            raise ValueError("prune: weights a single loss of each image, and adversarial.method trades has two")
+        return self
 
 
 class LanguageTrain(Train):

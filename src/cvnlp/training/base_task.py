@@ -4,7 +4,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -16,10 +16,21 @@ from cvnlp.params.runs import Train
 from cvnlp.training import averaging, optimisers, schedules
 from cvnlp.training.recorded_step import CudaGraph, RecordedStep
 
-MONITOR = "validation_nll"  # nats per image or per token; the best epoch has the lowest
+MONITOR = "validation_nll"  # nats per image or per token
 BATCH_NORM_BATCHES = 100  # from which the batch normalisation of averaged weights gets its means and variances
 FREE_SHARE = 0.5  # of the free memory of a GPU, that data may take
 CHECKPOINTED_FIELDS = ("examples", "seconds", "scores", "first_averaged")
+
+
+class Monitor(NamedTuple):
+    """The metric by which the best epoch is chosen, and whether its smallest or largest value is best."""
+
+    metric: str
+    mode: Literal["min", "max"]
+
+    def best(self, rows: list[dict[str, float]]) -> dict[str, float]:
+        """The first of the rows with the best value."""
+        return (min if self.mode == "min" else max)(rows, key=lambda row: row[self.metric])
 
 
 class BaseTask(pl.LightningModule):
@@ -51,6 +62,10 @@ class BaseTask(pl.LightningModule):
         self._counts: dict[str, Tensor] = {}
         self._arrays: dict[str, Tensor] = {}
         self._recorded: RecordedStep | None = None
+
+    @property
+    def monitor(self) -> Monitor:
+        return Monitor(MONITOR, "min")
 
     def train_batches(self, epoch: int) -> Any:
         """The batches of an epoch; `seed` and `epoch` decide their order."""

@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from cvnlp.params.runs import Train
-from cvnlp.training.base_task import MONITOR, BaseTask
+from cvnlp.training.base_task import MONITOR, BaseTask, Monitor
 from cvnlp.training.callbacks import (
     EpochCheckpoint,
     EpochLines,
@@ -71,15 +71,15 @@ def fit(task: BaseTask, *, run: str, resume: Path, logger: Logger, devices: int 
     if not options.epochs:
         return Fitted(history=[], best_epoch=0, seconds=0.0, examples=0)
     history = History()
-    best = EpochCheckpoint(resume, "best", monitor=MONITOR, save_weights_only=True, enable_version_counter=False)
-    trainer = _trainer(options, [EpochSeed(task.seed), history, best], run, resume, logger, devices)
+    best = _best_checkpoint(resume, task.monitor)
+    trainer = _trainer(options, task.monitor, [EpochSeed(task.seed), history, best], run, resume, logger, devices)
     checkpoint = resume / LAST
     trainer.fit(task, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
     rows = history.rows
     if not rows or not math.isfinite(rows[-1][MONITOR]):
         raise ValueError(f"runs.{run}.train: the loss is no longer a number; lower lr (now {options.lr}) or set clip")
     _load_best(task, Path(best.best_model_path))
-    best_epoch = int(min(rows, key=lambda row: row[MONITOR])["epoch"])
+    best_epoch = int(task.monitor.best(rows)["epoch"])
     return Fitted(history=rows, best_epoch=best_epoch, seconds=task.seconds, examples=task.examples)
 
 
@@ -90,6 +90,18 @@ def finished_epochs(resume: Path) -> int:
         return 0
     epoch: int = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["epoch"]
     return epoch + 1
+
+
+def _best_checkpoint(resume: Path, monitor: Monitor) -> EpochCheckpoint:
+    """Saves the weights of the best epoch."""
+    return EpochCheckpoint(
+        resume,
+        "best",
+        monitor=monitor.metric,
+        mode=monitor.mode,
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
 
 
 def _load_best(task: BaseTask, checkpoint: Path) -> None:
@@ -113,11 +125,12 @@ def _has_bfloat16() -> bool:
 
 
 def _trainer(
-    options: Train, callbacks: list[Callback], run: str, resume: Path, logger: Logger, devices: int
+    options: Train, monitor: Monitor, callbacks: list[Callback], run: str, resume: Path, logger: Logger, devices: int
 ) -> pl.Trainer:
     """Lightning's trainer, which stops early and saves its state after every epoch in `resume`."""
     last = EpochCheckpoint(resume, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
-    stop = ResumableEarlyStopping(MONITOR, patience=options.patience or options.epochs, min_delta=0.0)
+    patience = options.patience or options.epochs
+    stop = ResumableEarlyStopping(monitor.metric, mode=monitor.mode, patience=patience, min_delta=0.0)
     terminal = sys.stderr.isatty()
     # Deterministic algorithms would fill every new tensor first, a tenth of the time of a small convolutional network;
     # no code here reads uninitialised memory. The switch is missing from torch's type stubs.

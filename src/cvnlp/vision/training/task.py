@@ -6,12 +6,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.networks import MEMORY_FORMAT
+from cvnlp.params.adversarial_training import Adversarial
 from cvnlp.params.runs import VisionTrain
-from cvnlp.training.base_task import BaseTask
+from cvnlp.training.base_task import BaseTask, Monitor
 from cvnlp.training.gradient_free import GradientFree, check_options
 from cvnlp.vision.batches import (
     Batches,
@@ -21,8 +23,12 @@ from cvnlp.vision.batches import (
     train_batches,
     validation_batches,
 )
+from cvnlp.vision.training import adversarial
 from cvnlp.vision.training.augmentation import alternating_flips, augment
 from cvnlp.vision.training.sample_weights import class_weights, prune
+
+ROBUST_ACCURACY, FGSM_ACCURACY = "validation_robust_accuracy", "validation_fgsm_accuracy"
+OVERFITTING_GAP = 0.3  # between these two
 
 
 class ClassifierTask(BaseTask):
@@ -97,17 +103,74 @@ class ClassifierTask(BaseTask):
     def validation_step(self, batch: ImageBatch) -> None:
         logits = self.evaluated(batch.images).float()
         self.tally("validation_nll", F.cross_entropy(logits, batch.labels, reduction="sum"), len(batch.labels))
-        correct = logits.argmax(1) == batch.labels
-        if self.background is not None:  # the accuracy is comparable with that of networks without this class
-            correct = correct[batch.labels != self.background]
-        self.tally("validation_accuracy", correct.sum(), len(correct))
+        self.tally_accuracy("validation_accuracy", logits.argmax(1), batch.labels)
+
+    def tally_accuracy(self, name: str, predicted: Tensor, labels: Tensor) -> None:
+        """Count correct predictions; of objects only, for comparison with networks without a background class."""
+        correct = predicted == labels
+        if self.background is not None:
+            correct = correct[labels != self.background]
+        self.tally(name, correct.sum(), len(correct))
 
 
 class Task(ClassifierTask):
-    """Training by gradients."""
+    """Training by gradients, on the images or, with `adversarial`, on perturbed ones."""
+
+    @property
+    def monitor(self) -> Monitor:
+        defence = self.options.adversarial
+        attacked = defence is not None and defence.method != "noise"
+        return Monitor(ROBUST_ACCURACY, "max") if attacked else super().monitor
+
+    def can_record_steps(self) -> bool:
+        return self.options.adversarial is None and super().can_record_steps()
 
     def loss(self, batch: ImageBatch) -> Tensor:
-        return self.train_loss(self.inputs(batch), batch)
+        images, defence = self.inputs(batch), self.options.adversarial
+        if defence is None:
+            return self.train_loss(images, batch)
+        scale = self._eps_scale(defence)
+        if defence.method == "trades":
+            return self._trades_loss(images, batch, defence, scale)
+        attacked = adversarial.perturb(self.network, images, batch.labels, defence, scale=scale)
+        return self.train_loss(attacked, batch)
+
+    def _eps_scale(self, defence: Adversarial) -> float:
+        """Rises from 0 to 1 while eps warms up."""
+        steps = defence.warmup * self.trainer.estimated_stepping_batches
+        return min(1.0, (self.trainer.global_step + 1) / steps) if steps else 1.0
+
+    def _trades_loss(self, images: Tensor, batch: ImageBatch, defence: Adversarial, scale: float) -> Tensor:
+        logits = self.network(images).float()
+        divergence = adversarial.trades_divergence(self.network, images, logits, defence, scale=scale)
+        loss = self._loss(logits, batch.labels) + (defence.beta or 0.0) * divergence
+        self.tally("train_loss", loss * len(batch.labels), len(batch.labels))
+        return loss
+
+    def validation_step(self, batch: ImageBatch) -> None:
+        super().validation_step(batch)
+        defence = self.options.adversarial
+        if defence is None or defence.method == "noise":
+            return
+        every = max(1, count_images(self.folder, "validation") // defence.validation_images)
+        images, labels = batch.images[::every], batch.labels[::every]
+        attacks = {ROBUST_ACCURACY: defence.validation_steps} | ({FGSM_ACCURACY: 1} if defence.method == "fast" else {})
+        for name, steps in attacks.items():
+            predicted = adversarial.attacked_predictions(self.evaluated, images, labels, defence, steps=steps)
+            self.tally_accuracy(name, predicted, labels)
+
+    def derived_metrics(self, means: dict[str, float]) -> dict[str, float]:
+        """Of the fast method, whether its network resists FGSM alone: catastrophic overfitting (Wong et al. 2020)."""
+        if FGSM_ACCURACY not in means:
+            return {}
+        overfitted = means[FGSM_ACCURACY] - means[ROBUST_ACCURACY] > OVERFITTING_GAP
+        if overfitted and self.trainer.is_global_zero:
+            tqdm.write(
+                f"catastrophic overfitting: accuracy {means[FGSM_ACCURACY]:.1%} under FGSM but "
+                f"{means[ROBUST_ACCURACY]:.1%} under PGD. The best epoch is kept; lower adversarial.step_size or eps, "
+                "or take method pgd"
+            )
+        return {"catastrophic_overfitting": float(overfitted)}
 
 
 class GradientFreeTask(GradientFree, ClassifierTask):
@@ -115,6 +178,8 @@ class GradientFreeTask(GradientFree, ClassifierTask):
 
     def __init__(self, network: Any, options: VisionTrain, *, folder: Path, seed: int) -> None:
         check_options(network, options)
+        if options.adversarial:
+            raise ValueError("train.adversarial: needs gradients, and this network learns without any; leave it out")
         super().__init__(network, options, folder=folder, seed=seed)
 
     def training_step(self, batch: ImageBatch) -> None:
