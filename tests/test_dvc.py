@@ -180,7 +180,7 @@ PROJECT = ProjectPaths()
 RUN = {  # the attributes of RunPaths that each stage reads and writes
     "train": ({"prepared"}, {"model", "history", "training"}),
     "evaluate": ({"prepared", "model"}, {"evaluation", "scores"}),
-    "attack": ({"prepared", "model"}, {"attack_examples", "attacks", "attack_table"}),
+    "attack": ({"prepared", "model"}, {"attacked", "attacks", "attack_table"}),
     "insight": ({"prepared", "model"}, {"insight", "insights"}),
 }
 UNDECLARED = {

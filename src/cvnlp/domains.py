@@ -35,14 +35,14 @@ HALVES = ("vision", "language")
 class AttackResult:
     """What an attack of a network has shown.
 
-    `scores`: flat, name -> number; `metrics`: the names of those that DVC and MLflow show, one per attack; `table`: a
-    row per attack and strength; `examples`: arrays that the report shows.
+    `scores`: flat, name -> number; `metrics`: the names of those that DVC and MLflow show; `table`: a row per attack and
+    strength; `seconds`: attack -> its time, which is no result.
     """
 
     scores: dict[str, float]
     metrics: list[str]
     table: "pd.DataFrame"
-    examples: "dict[str, np.ndarray]"
+    seconds: dict[str, float]
 
 
 class Data(Protocol):
@@ -66,7 +66,7 @@ class Evaluation(Protocol):
 
 
 class Attacks(Protocol):
-    def attack(self, network: Any, data: Path, facts: Any, options: Any) -> "AttackResult": ...
+    def attack(self, network: Any, data: Path, facts: Any, options: Any, folder: Path) -> "AttackResult": ...
 
 
 class Insight(Protocol):
@@ -122,7 +122,7 @@ class Report(Protocol):
     @property
     def ROBUSTNESS(self) -> "Robustness": ...  # noqa: N802
     def data_section(self, data: Path, facts: Any, folder: Path) -> "list[Element]": ...
-    def run_section(self, details: Path, examples: Path, folder: Path) -> "list[Element]": ...
+    def run_section(self, details: Path, attacked: Path, folder: Path) -> "list[Element]": ...
     def insight_section(self, details: Path, folder: Path) -> "list[Element]": ...
     def comparison_section(
         self, learned: Mapping[str, Path], groups: Mapping[str, str], folder: Path

@@ -138,7 +138,13 @@ class RunPaths:
         return self.root / "reports/attacks" / f"{self.name}.csv"
 
     @property
-    def attack_examples(self) -> Path:
+    def attack_durations(self) -> Path:
+        """Seconds of each attack; not an output of a stage. No run has a name with a hyphen."""
+        return self.root / "reports/durations" / f"{self.name}-attack.json"
+
+    @property
+    def attacked(self) -> Path:
+        """Attacked pictures or texts, and the tables behind the scores."""
         return self.root / "data/attacks" / self.name
 
     @property
@@ -158,7 +164,7 @@ class RunPaths:
     def results(self) -> tuple[Path, ...]:
         """What the stages of the run have written."""
         reports = (self.training, self.history, self.durations, self.scores, self.attacks, self.attack_table)
-        return *reports, self.insights, self.model, self.records, self.evaluation, self.attack_examples, self.insight
+        return *reports, self.attack_durations, self.insights, self.model, self.records, self.evaluation, self.attacked, self.insight
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def write_vision(run: RunPaths, *, mistakes: bool, attacked: bool) -> None:
         pictures = {"clean": np.full((2, 6, 6, 1), 0.5), "attacked": np.full((2, 6, 6, 1), 0.6)}
         names = {"before": np.array(["1", "2"]), "after": np.array(["7", "3"]), "eps": np.array(0.1)}
         for name, array in (pictures | names).items():
-            prepared.save_array(run.attack_examples, name, array)
+            prepared.save_array(run.attacked, name, array)
     write_csv(run.attack_table, [{"method": name, "eps": 0.1, "accuracy": 0.25} for name in ("random", "fgsm", "pgd")])
     files.write_json(run.attacks, {"accuracy_clean": 0.75, "images": 4})
 
@@ -130,7 +130,7 @@ def write_language(run: RunPaths) -> None:
     excerpt = {"tokens": list("To be.\nOr"), "nats": [1.5] * 9, "token_kind": "characters", "line_end": "\n"}
     files.write_json(run.evaluation / "excerpt.json", excerpt)
     for name, text in {"clean": "to be", "random": "tx be", "hotflip": "to bx", "share": np.array(0.1)}.items():
-        prepared.save_array(run.attack_examples, name, np.array(text))
+        prepared.save_array(run.attacked, name, np.array(text))
     write_csv(run.attack_table, [{"method": name, "share": 0.1, "perplexity": 9.0} for name in ("random", "hotflip")])
     files.write_json(run.attacks, {"perplexity_clean": 4.0, "tokens": 9})
 

@@ -123,6 +123,7 @@ def _comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: 
     return [
         *learning.learning_curves(room.LEARNING, trainings, folder / "learning.png"),
         *comparison.robustness(room.ROBUSTNESS, tables, scores, folder / "attacks.png"),
+        *comparison.worst_cases(room.ROBUSTNESS, tables, scores, groups, folder / "worst_cases.png"),
         *room.comparison_section({name: run.insight for name, run in runs.items()}, groups, folder),
     ]
 
@@ -134,7 +135,7 @@ def _training(run: RunPaths, dataset: str) -> learning.Training:
 
 def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lines) -> Section:
     room, run = domains.DOMAINS[half].report, paths.run(name, settings.runs[name].dataset)
-    elements = room.run_section(run.evaluation, run.attack_examples, run.figures)
+    elements = room.run_section(run.evaluation, run.attacked, run.figures)
     if domains.DOMAINS[half].metrics.diverged(files.read_scores(run.scores)):
         elements = [Text(DIVERGED), *elements]
     insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))

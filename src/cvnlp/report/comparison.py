@@ -10,6 +10,8 @@ from cvnlp.report import plots
 from cvnlp.report.elements import Figure, single_figure
 from cvnlp.report.labels import short_label
 
+WORST = "worst_case"  # method in the tables: the worst over all attacks, for each image or text
+
 
 @dataclass(frozen=True)
 class Robustness:
@@ -25,6 +27,8 @@ class Robustness:
     attacks: Mapping[str, tuple[str, str]]
     title: str
     caption: str
+    worst_title: str
+    worst_caption: str
 
 
 def robustness(
@@ -44,3 +48,25 @@ def robustness(
     plots.save(drawing, path)
     alternative = f"Line plots of the {shown.metric_label}, by strength of each attack, for {', '.join(tables)}"
     return [single_figure(shown.title, shown.caption, path, alternative)]
+
+
+def worst_cases(
+    shown: Robustness,
+    tables: Mapping[str, pd.DataFrame],
+    scores: Mapping[str, dict[str, float]],
+    groups: Mapping[str, str],
+    path: Path,
+) -> list[Figure]:
+    """The worst case over all attacks by strength, a line per run and a plot per data set. `groups`: run -> data set."""
+    names, styles = list(dict.fromkeys(groups.values())), plots.line_styles(tables)
+    drawing, axes = plots.panels(len(names), title=shown.worst_title)
+    for axis, name in zip(axes, names, strict=True):
+        for run in (run for run in tables if groups[run] == name):
+            rows = tables[run][tables[run]["method"] == WORST]
+            values = [scores[run][f"{shown.metric}_clean"], *rows[shown.metric]]
+            axis.plot([0.0, *rows[shown.strength]], values, **styles[run], marker="o", markersize=4, label=short_label(run))
+        axis.set(title=short_label(name), xlabel=shown.strength_label, ylabel=shown.metric_label)
+        axis.legend()
+    plots.save(drawing, path)
+    alternative = f"Line plots of the {shown.metric_label} in the worst case, for {', '.join(tables)}"
+    return [single_figure(shown.worst_title, shown.worst_caption, path, alternative)]

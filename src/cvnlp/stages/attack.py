@@ -1,4 +1,4 @@
-"""data/models/<run> under attack -> reports/attacks/<run>.json and .csv, and examples."""
+"""data/models/<run> under attack -> reports/attacks/<run>.json and .csv, attacked pictures, and tables."""
 
 from pathlib import Path
 
@@ -20,13 +20,13 @@ def attack(run: str, root: Path = Path()) -> None:
 
     networks.use_threads(block.attack.threads)
     network, _ = networks.load(paths.model)
-    result = domains.DOMAINS[block.domain].attacks.attack(network, paths.prepared, facts, block.attack)
+    paths.attacked.mkdir(parents=True, exist_ok=True)  # there may be nothing to write
+    room = domains.DOMAINS[block.domain].attacks
+    result = room.attack(network, paths.prepared, facts, block.attack, paths.attacked)
     files.write_scores(paths.attacks, result.scores, metrics=result.metrics)
     files.write_table(paths.attack_table, result.table)
-    paths.attack_examples.mkdir(parents=True, exist_ok=True)  # there may be none to show
-    for name, array in result.examples.items():
-        prepared.save_array(paths.attack_examples, name, array)
-    print(f"attacked {run}: " + ", ".join(f"{name} {value:.4g}" for name, value in result.scores.items()))
+    files.write_json(paths.attack_durations, result.seconds)
+    print(f"attacked {run}: " + ", ".join(f"{name} {result.scores[name]:.4g}" for name in result.metrics))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
-from cvnlp.params.option_types import number_key
 from cvnlp.report import plots
 from cvnlp.report.comparison import Robustness
 from cvnlp.report.elements import Element, Figure, Image, Table, Text, columns_of, single_figure
 from cvnlp.report.labels import label_room, short_label
 from cvnlp.report.learning import LearningCurves
+from cvnlp.vision.report.robustness import robustness_elements
 
 TITLE = "Image classification"
 LEARNING = LearningCurves(
@@ -25,12 +25,25 @@ LEARNING = LearningCurves(
 ROBUSTNESS = Robustness(
     strength="eps",
     metric="accuracy",
-    strength_label="eps: largest change of a pixel (range 0 to 1)",
+    strength_label="eps",
     metric_label="test accuracy",
-    attacks={"random": ("random", plots.GREY), "fgsm": ("FGSM", "#E69F00"), "pgd": ("PGD", "#D55E00")},
+    attacks={
+        "random": ("random", plots.GREY),
+        "fgsm": ("FGSM", "#E69F00"),
+        "pgd": ("PGD", "#D55E00"),
+        "apgd_ce": ("+ APGD-CE", "#CC79A7"),
+        "apgd_dlr": ("+ APGD-DLR", "#882255"),
+        "apgd_t": ("+ APGD-T", "#56B4E9"),
+        "fab_t": ("+ FAB-T", "#009E73"),
+        "square": ("+ Square", "#0072B2"),
+        "worst_case": ("worst case", "#000000"),
+    },
     title="Accuracy under attack",
-    caption="Accuracy on test images perturbed by FGSM and PGD, compared with random perturbations of the same size. "
-    "The lower a curve, the stronger the attack.",
+    caption="Accuracy on perturbed test images by eps, the largest change of a pixel (range 0 to 1) or, in the norm l2, "
+    "the length of the perturbation. Random, FGSM and PGD are made on all images; each attack with a + only on those that "
+    "no attack before it has broken. Worst case: no attack has broken the image, at this eps or a smaller one.",
+    worst_title="Worst case of all runs",
+    worst_caption="The share of test images that no attack has broken, by eps, for all runs of a data set.",
 )
 SHOWN_CLASSES = 100  # in the confusion matrix, and in tables by class
 NAMED_ALL, NAMED_WORST = 10, 8  # classes in the legend of the curves: all of up to ten, or the eight worst of more
@@ -44,7 +57,7 @@ CLASS_SCORES = {
 }
 
 
-def run_section(details: Path, examples: Path, folder: Path) -> list[Element]:
+def run_section(details: Path, attacked: Path, folder: Path) -> list[Element]:
     """The elements of one run; its figures go into `folder`."""
     classes = read_classes(details / "classes.csv")
     caption = "Of each class against all others. Classes without test images have no average precision."
@@ -55,7 +68,7 @@ def run_section(details: Path, examples: Path, folder: Path) -> list[Element]:
         *_confusion_and_calibration(details, list(classes["class"]), folder),
         _precision_recall(read_classes(details / "curves.csv"), classes, folder / "curves.png"),
         *_misclassified(details, folder / "mistakes.png"),
-        *_adversarial_examples(examples, folder / "adversarial_examples.png"),
+        *robustness_elements(attacked, folder),
         Table("Scores by class on the test split", columns_of(worst, CLASS_SCORES), caption),
     ]
 
@@ -162,28 +175,3 @@ def prediction_titles(table: pd.DataFrame, *, confidence: bool = True) -> list[s
     if confidence:
         titles = [f"{title} ({share:.0%})" for title, share in zip(titles, table["confidence"], strict=True)]
     return titles
-
-
-def _adversarial_examples(examples: Path, path: Path) -> list[Figure]:
-    """Original, perturbation (grey is zero, full range is eps) and perturbed image, one column an image."""
-    if not (examples / "clean.npy").is_file():
-        return []
-    clean, attacked, before, after = (
-        prepared.load_array(examples, name) for name in ("clean", "attacked", "before", "after")
-    )
-    eps = float(prepared.load_array(examples, "eps"))
-    shown, perturbation = number_key(eps), (attacked - clean) / (2 * eps) + 0.5
-    above, below = ([f"predicted: {short_label(str(name))}" for name in names] for names in (before, after))
-    titles = [above, [""] * len(before), below]
-    title = f"Adversarial examples by PGD, eps {shown}"
-    rows = ("original", "perturbation", "perturbed")
-    plots.draw_pictures([list(clean), list(perturbation), list(attacked)], titles, path, title=title, row_titles=rows)
-    caption = (
-        "Top: images classified correctly. Middle: the perturbation found by PGD, magnified (black and white are "
-        f"-{shown} and +{shown}). Bottom: the perturbed images, now misclassified."
-    )
-    return [
-        single_figure(
-            title, caption, path, f"{len(clean)} test images before and after an attack, with the perturbations"
-        )
-    ]

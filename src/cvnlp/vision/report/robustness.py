@@ -1,0 +1,141 @@
+"""The report on one classifier under attack: examples, flags, targeted attacks, corruptions. Imports no torch."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cvnlp.data import prepared
+from cvnlp.report import plots
+from cvnlp.report.elements import Element, Figure, Table, Text, columns_of, single_figure
+from cvnlp.report.labels import label_room, short_label
+
+FLAGS = {"flag": ("flag", None), "value": ("measured", ".3g"), "limit": ("limit", ".3g"), "meaning": ("meaning", None)}
+NORMS = {"linf": "largest change of a pixel", "l2": "Euclidean length"}
+CERTIFIED = {"radius": ("L2 radius", "g"), "accuracy": ("certified accuracy", ".3f")}
+CLASS_COLUMNS = {"class": str, "actual": str, "target": str, "before": str, "after": str}
+
+
+def robustness_elements(attacked: Path, folder: Path) -> list[Element]:
+    """The elements of one run, from the results of its attacks; the figures go into `folder`."""
+    found: list[Element] = [_flags(attacked), *_examples(attacked, folder / "adversarial_examples.png")]
+    if (attacked / "targeted.csv").is_file():
+        found += _targeted(_read(attacked / "targeted.csv"), folder / "targeted.png")
+    found += _loss_surface(attacked, folder / "loss_surface.png")
+    if (attacked / "corruptions.csv").is_file():
+        found.append(_corruptions(pd.read_csv(attacked / "corruptions.csv"), folder / "corruptions.png"))
+    if (attacked / "certified.csv").is_file():
+        table = pd.read_csv(attacked / "certified.csv")
+        caption = "Of the smoothed classifier: the share of images whose class no perturbation within the radius changes."
+        found.append(Table("Certified accuracy by randomised smoothing", columns_of(table, CERTIFIED), caption))
+    return found
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A class may be called NA: only an empty cell is a missing value."""
+    return pd.read_csv(path, dtype=CLASS_COLUMNS, keep_default_na=False, na_values=[""])
+
+
+def _flags(attacked: Path) -> Element:
+    table = pd.read_csv(attacked / "flags.csv")
+    raised = table[table["raised"] == 1]
+    if not len(raised):
+        return Text(f"None of the {len(table)} checks of the attacks (docs/attacks.md) found a sign that they are too weak.")
+    caption = (
+        "Signs that attacks by gradients are unreliable for this network. The worst case above is then an upper bound of "
+        "its robust accuracy, which may be lower."
+    )
+    return Table("Flags of an untrustworthy robustness", columns_of(raised, FLAGS), caption)
+
+
+def _examples(attacked: Path, path: Path) -> list[Figure]:
+    """Original, perturbation and perturbed image, a column for each image."""
+    if not (attacked / "examples.csv").is_file():
+        return []
+    table = _read(attacked / "examples.csv")
+    clean, perturbed = (prepared.load_array(attacked, f"example_{name}") for name in ("clean", "attacked"))
+    scale = max(float(np.abs(perturbed - clean).max()), 1e-12)
+    above, below = (
+        [
+            f"predicted: {short_label(name)}, {confidence:.0%}"
+            for name, confidence in zip(table[when], table[f"confidence_{when}"], strict=True)
+        ]
+        for when in ("before", "after")
+    )
+    sizes = [f"size {size:.3g}" for size in table["size"]]
+    title = f"Adversarial examples, eps {table['eps'].iloc[0]:g}"
+    pictures = [list(clean), list((perturbed - clean) / (2 * scale) + 0.5), list(perturbed)]
+    rows = ("original", "perturbation", "perturbed")
+    plots.draw_pictures(pictures, [above, sizes, below], path, title=title, row_titles=rows)
+    caption = (
+        f"Top: images classified correctly, with the confidence. Middle: the perturbation that broke them, magnified (black "
+        f"is -{scale:.3g}, grey 0, white +{scale:.3g}), with its size: {NORMS[table['norm'].iloc[0]]}. Bottom: the "
+        "perturbed images, now misclassified."
+    )
+    alternative = f"{len(clean)} test images before and after an attack, with the perturbations"
+    return [single_figure(title, caption, path, alternative)]
+
+
+def _targeted(table: pd.DataFrame, path: Path) -> list[Figure]:
+    """The success of attacks from class A to class B as a heat map."""
+    if not len(table):
+        return []
+    matrix = table.pivot_table(index="actual", columns="target", values="success", sort=False)
+    names = list(dict.fromkeys([*table["target"], *table["actual"]]))
+    matrix = matrix.reindex(index=[name for name in names if name in matrix.index], columns=names)
+    labels = [short_label(name) for name in names]
+    side, room = 0.46 * len(names), label_room(labels)
+    title = "Success of targeted attacks"
+    drawing, (axis,) = plots.panels(1, title=title, width=side + room + 1.6, height=side + room + 0.9)
+    values = matrix.to_numpy(float)
+    axis.imshow(values, cmap="Oranges", vmin=0, vmax=1)
+    for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
+        colour = "white" if values[row, column] > 0.6 else "black"
+        axis.text(column, row, f"{100 * values[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    axis.set_xticks(range(len(labels)), labels, rotation=0 if max(map(len, labels)) < 3 else 90)
+    axis.set_yticks(range(len(matrix)), [short_label(str(name)) for name in matrix.index])
+    axis.grid(False)
+    axis.set(xlabel="class B, the target", ylabel="class A, the true class")
+    plots.save(drawing, path)
+    caption = "The percentage of test images of class A that targeted PGD turns into class B."
+    return [single_figure(title, caption, path, f"Heat map of success rates between {len(names)} classes")]
+
+
+def _loss_surface(attacked: Path, path: Path) -> list[Figure]:
+    if not (attacked / "loss_surface.npy").is_file():
+        return []
+    margins = prepared.load_array(attacked, "loss_surface")
+    eps = float(_read(attacked / "examples.csv")["eps"].iloc[0])
+    title = "Margin around an image"
+    drawing, (axis,) = plots.panels(1, title=title, width=5.2, height=4.2)
+    steps = np.linspace(-eps, eps, len(margins))
+    limit = max(float(np.abs(margins).max()), 1e-12)
+    shown = axis.contourf(steps, steps, margins, levels=20, cmap="RdBu", vmin=-limit, vmax=limit)
+    if margins.min() < 0 < margins.max():
+        axis.contour(steps, steps, margins, levels=[0.0], colors="black", linewidths=1)
+    drawing.colorbar(shown, ax=axis, label="logit of the label minus the largest other")
+    axis.set(xlabel="along the attack", ylabel="along a random direction")
+    plots.save(drawing, path)
+    caption = (
+        "The margin of the first image above, moved along the perturbation that breaks it and along a random one of the "
+        "same size. Below 0, beyond the black line, it is misclassified."
+    )
+    return [single_figure(title, caption, path, "Contour plot of the margin in two directions")]
+
+
+def _corruptions(table: pd.DataFrame, path: Path) -> Figure:
+    matrix = table.pivot_table(index="corruption", columns="strength", values="accuracy", sort=False)
+    title, values = "Accuracy on corrupted images", matrix.to_numpy(float)
+    names = [str(name).replace("_", " ") for name in matrix.index]
+    drawing, (axis,) = plots.panels(1, title=title, width=3.2 + label_room(names), height=0.26 * len(names) + 1.0)
+    axis.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(values.shape):
+        colour = "white" if values[row, column] > 0.6 else "black"
+        axis.text(column, row, f"{values[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8)
+    axis.set_xticks(range(values.shape[1]), [str(name) for name in matrix.columns])
+    axis.set_yticks(range(len(names)), names)
+    axis.grid(False)
+    axis.set(xlabel="strength")
+    plots.save(drawing, path)
+    caption = "Test images after corruptions that no attacker has chosen, at five strengths (after MNIST-C and ImageNet-C)."
+    return single_figure(title, caption, path, f"Heat map of the accuracy under {len(names)} corruptions")
