@@ -15,8 +15,8 @@ from cvnlp.networks import device
 from cvnlp.params.attacks import VisionAttack
 from cvnlp.params.option_types import number_key
 from cvnlp.vision.attacks.checks import check_attacked
-from cvnlp.vision.attacks.config import AttackConfig
 from cvnlp.vision.attacks.table import ATTACKS
+from cvnlp.vision.ball import Ball
 from cvnlp.vision.batches import Batches, evenly_spaced, object_rows
 from cvnlp.vision.inference import predict_classes
 
@@ -46,28 +46,29 @@ def attack(
     chosen = rows_of_objects[evenly_spaced(len(rows_of_objects), options.images)]
     batches = Batches(data, "test", chosen, batch_size)
     labels = torch.from_numpy(batches.labels[chosen].astype(np.int64))
+    attacks = [name for name in ATTACKS if getattr(options.table, name) is not None]
     before = torch.cat([predict_classes(network, batch.images).cpu() for batch in batches])
     rows: list[tuple[str, str, float]] = []
     examples: dict[str, np.ndarray] = {}
     for eps in sorted(options.eps):
-        for name in ATTACKS:
-            after, flipped = _attack(network, name, batches, before, AttackConfig(eps, options.steps))
+        for name in attacks:
+            after, flipped = _attack(network, name, batches, before, Ball(options.norm, eps), options)
             rows.append((name, number_key(eps), _accuracy(after, labels)))
             if name == EXAMPLES_OF and not examples and len(flipped.after) >= min(options.examples, len(labels)):
                 examples = _examples(flipped, options.examples, facts.classes, eps)
     scores = {f"accuracy_{name}_{eps}": accuracy for name, eps, accuracy in rows}
     scores |= {"accuracy_clean": _accuracy(before, labels), "images": len(labels)}
     shown = number_key(min(options.eps, key=lambda eps: abs(eps - METRIC_EPS)))
-    metrics = [f"accuracy_{name}_{shown}" for name in ATTACKS]
+    metrics = [f"accuracy_{name}_{shown}" for name in attacks]
     return AttackResult(scores, metrics, pd.DataFrame(rows, columns=["method", "eps", "accuracy"]), examples)
 
 
 def _attack(
-    network: nn.Module, name: str, batches: Batches, before: Tensor, config: AttackConfig
+    network: nn.Module, name: str, batches: Batches, before: Tensor, ball: Ball, options: VisionAttack
 ) -> tuple[Tensor, _Attacked]:
     """Predicted classes (N,) of all attacked images, and those images that only the attack makes misclassified."""
     predictions, flipped = [], []
-    attacked_batches = _attack_batches(network, name, batches, config)
+    attacked_batches = _attack_batches(network, name, batches, ball, options)
     for (images, attacked, labels, after), clean in zip(
         attacked_batches, before.split(batches.batch_size), strict=True
     ):
@@ -78,14 +79,16 @@ def _attack(
 
 
 def _attack_batches(
-    network: nn.Module, name: str, batches: Batches, config: AttackConfig
+    network: nn.Module, name: str, batches: Batches, ball: Ball, options: VisionAttack
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """For each batch, on the CPU: images, attacked images, labels, and predicted classes under attack."""
     generator = torch.Generator().manual_seed(1)
     for batch in batches:
         images, labels = batch.images.to(device()), batch.labels.to(device())
-        attacked = ATTACKS[name](network, images, labels, config, generator=generator)
-        check_attacked(images, attacked, config)
+        attacked = ATTACKS[name].function(
+            network, images, labels, ball, getattr(options.table, name), generator=generator
+        )
+        check_attacked(images, attacked, ball)
         yield batch.images, attacked.cpu(), batch.labels, predict_classes(network, attacked).cpu()
 
 
