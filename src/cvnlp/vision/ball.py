@@ -10,10 +10,17 @@ from cvnlp.params.attacks import Norm
 
 @dataclass(frozen=True)
 class Ball:
-    """All images within `eps` of an image: in each pixel (`linf`), or in the Euclidean norm over all pixels (`l2`)."""
+    """All images within `eps` of an image: in each pixel (`linf`), or in the Euclidean norm over all pixels (`l2`).
+
+    `eps`: one for all images, or one for each, (B, 1, 1, 1).
+    """
 
     norm: Norm
-    eps: float
+    eps: float | Tensor
+
+    def of(self, rows: Tensor) -> "Ball":
+        """The balls of some images of a batch: `rows` are their numbers, or bool (B,)."""
+        return Ball(self.norm, self.eps[rows]) if isinstance(self.eps, Tensor) else self
 
     def project(self, images: Tensor, attacked: Tensor) -> Tensor:
         """Points (B, C, H, W) of the balls around `images`, near `attacked`: the nearest ones of linf."""
@@ -43,6 +50,11 @@ class Ball:
         """The distance of each attacked image from its image, (B,)."""
         change = attacked - images
         return change.abs().amax((1, 2, 3)) if self.norm == "linf" else _lengths(change).flatten()
+
+    def contains(self, images: Tensor, attacked: Tensor, *, tolerance: float = 0.0) -> Tensor:
+        """Bool (B,): whether each attacked image is in the ball around its image; `tolerance` is a length."""
+        eps = self.eps.flatten() if isinstance(self.eps, Tensor) else self.eps
+        return self.sizes(images, attacked) <= eps + tolerance
 
 
 def _lengths(change: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ class Attack(Protocol):
 
         The result has the shape of the images, and stays in [0, 1] and in the `ball` around each. `options`: the
         attack's own block of params.yaml. Random attacks draw from `generator`. The network's weights and gradients
-        stay as they are. An image that is already misclassified is returned as it is.
+        stay as they are. An image that is already misclassified is returned as it is; one that the attack cannot break,
+        as the attack has perturbed it.
         """
         ...
 

@@ -1,6 +1,7 @@
 """Inference with image classifiers: the one place where a network is run on data."""
 
 from cvnlp.vision.inference.predict import (
+    most_probable,
     predict,
     predict_classes,
     predict_outputs,
@@ -8,4 +9,4 @@ from cvnlp.vision.inference.predict import (
     predict_split,
 )
 
-__all__ = ["predict", "predict_classes", "predict_outputs", "predict_probabilities", "predict_split"]
+__all__ = ["most_probable", "predict", "predict_classes", "predict_outputs", "predict_probabilities", "predict_split"]

@@ -33,7 +33,11 @@ def predict_probabilities(network: nn.Module, batches: Iterable[Tensor]) -> np.n
 
 def predict_classes(network: nn.Module, images: Tensor, *, batch_size: int = EVALUATION_BATCH_SIZE) -> Tensor:
     """Most probable class int64 (N,) of images (N, C, H, W) in [0, 1]; the first where a diverged network overflows."""
-    outputs = predict_outputs(network, images.split(batch_size))
+    return most_probable(predict_outputs(network, images.split(batch_size)))
+
+
+def most_probable(outputs: Tensor) -> Tensor:
+    """Most probable class int64 (N,) of outputs (N, classes); the first where a diverged network overflows."""
     return torch.where(outputs.softmax(1).isnan(), 0.0, outputs).argmax(1)
 
 

@@ -1,22 +1,22 @@
 """The smallest perturbation of a picture, by projected gradient descent, that changes its predicted class."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from cvnlp.params.attacks import PgdOptions
 from cvnlp.report import plots
 from cvnlp.report.labels import short_label
-from cvnlp.vision.attacks.config import AttackConfig
 from cvnlp.vision.attacks.gradient import pgd, targeted_pgd
+from cvnlp.vision.attacks.smallest import smallest_eps
+from cvnlp.vision.ball import Ball
 from cvnlp.vision.batches import to_tensor
-from cvnlp.vision.inference import predict_classes
 from cvnlp.vision.serving.classifier import ImageClassifier, Prediction
 
-STEPS = 40
+OPTIONS = PgdOptions(steps=40)
 HALVINGS = 7  # of the interval in which the smallest eps is searched
 SIZE = 1.9  # inches of each picture
 
@@ -43,34 +43,24 @@ def find_flip(
     (before,) = classifier.predict(pixels[None])
     wanted = None if target is None else _class_index(classifier, target, before)
 
-    def attack(eps: float) -> Tensor | None:
-        """An image of the wanted class, or of any other than before; None if there is none."""
-        labels = torch.tensor([before.index if wanted is None else wanted], device=images.device)
-        method, config = (pgd if wanted is None else targeted_pgd), AttackConfig(eps, STEPS)
-        attacked = method(classifier.network, images, labels, config)
-        reached = int(predict_classes(classifier.network, attacked)[0])
-        return attacked if (reached != before.index if wanted is None else reached == wanted) else None
+    classes = torch.tensor([before.index if wanted is None else wanted], device=images.device)
+    method = pgd if wanted is None else targeted_pgd
 
-    found = _smallest(attack, max_eps)
-    if found is None:
+    def attack(network: nn.Module, images: Tensor, classes: Tensor, ball: Ball) -> Tensor:
+        return method(network, images, classes, ball, OPTIONS, generator=torch.Generator().manual_seed(1))
+
+    largest = attack(classifier.network, images, classes, Ball("linf", max_eps))
+    eps, attacked = smallest_eps(
+        *(classifier.network, images, classes, largest, attack),
+        norm="linf",
+        halvings=HALVINGS,
+        targeted=wanted is not None,
+    )
+    if not eps.isfinite():
         return None
-    eps, attacked = found
     image = attacked[0].permute(1, 2, 0).cpu().numpy()
     (after,) = classifier.predict(image[None])
-    return Flip(eps, before, after, pixels.astype(np.float32) / 255, image)
-
-
-def _smallest(attack: Callable[[float], Tensor | None], max_eps: float) -> tuple[float, Tensor] | None:
-    """By bisection the smallest eps whose attack succeeds, and its result."""
-    result, low, high = attack(max_eps), 0.0, max_eps
-    for _ in range(HALVINGS if result is not None else 0):
-        middle = (low + high) / 2
-        attempt = attack(middle)
-        if attempt is None:
-            low = middle
-        else:
-            high, result = middle, attempt
-    return None if result is None else (high, result)
+    return Flip(float(eps), before, after, pixels.astype(np.float32) / 255, image)
 
 
 def _class_index(classifier: ImageClassifier, target: str, before: Prediction) -> int:
