@@ -35,8 +35,8 @@ HALVES = ("vision", "language")
 class AttackResult:
     """What an attack of a network has shown.
 
-    `scores`: flat, name -> number; `metrics`: the names of those that DVC and MLflow show; `table`: a row per attack and
-    strength; `seconds`: attack -> its time, which is no result.
+    `scores`: flat, name -> number; `metrics`: the names of those that DVC and MLflow show; `table`: a row per attack
+    and strength; `seconds`: attack -> its time, which is no result.
     """
 
     scores: dict[str, float]

@@ -164,7 +164,16 @@ class RunPaths:
     def results(self) -> tuple[Path, ...]:
         """What the stages of the run have written."""
         reports = (self.training, self.history, self.durations, self.scores, self.attacks, self.attack_table)
-        return *reports, self.attack_durations, self.insights, self.model, self.records, self.evaluation, self.attacked, self.insight
+        return (
+            *reports,
+            self.attack_durations,
+            self.insights,
+            self.model,
+            self.records,
+            self.evaluation,
+            self.attacked,
+            self.insight,
+        )
 
 
 @dataclass(frozen=True)

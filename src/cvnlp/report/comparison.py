@@ -57,14 +57,16 @@ def worst_cases(
     groups: Mapping[str, str],
     path: Path,
 ) -> list[Figure]:
-    """The worst case over all attacks by strength, a line per run and a plot per data set. `groups`: run -> data set."""
+    """The worst case over all attacks by strength, a line per run, a plot per data set. `groups`: run -> data set."""
     names, styles = list(dict.fromkeys(groups.values())), plots.line_styles(tables)
     drawing, axes = plots.panels(len(names), title=shown.worst_title)
     for axis, name in zip(axes, names, strict=True):
         for run in (run for run in tables if groups[run] == name):
             rows = tables[run][tables[run]["method"] == WORST]
             values = [scores[run][f"{shown.metric}_clean"], *rows[shown.metric]]
-            axis.plot([0.0, *rows[shown.strength]], values, **styles[run], marker="o", markersize=4, label=short_label(run))
+            axis.plot(
+                [0.0, *rows[shown.strength]], values, **styles[run], marker="o", markersize=4, label=short_label(run)
+            )
         axis.set(title=short_label(name), xlabel=shown.strength_label, ylabel=shown.metric_label)
         axis.legend()
     plots.save(drawing, path)

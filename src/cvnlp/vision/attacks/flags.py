@@ -5,8 +5,9 @@ says that attacks by gradients are unreliable for this network; the worst case o
 of its robust accuracy, but a loose one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -76,13 +77,13 @@ def flags_of_network(network: nn.Module, images: Tensor, labels: Tensor, *, norm
     ]
 
 
-def flags_of_attacks(accuracies: Mapping[str, Sequence[float]], *, black_box_gain: float, images: int) -> list[Flag]:
-    """Flags from the results. `accuracies`: of each attack that is made on all images, by rising eps.
+def flags_of_attacks(pgd_accuracies: Sequence[float], *, black_box_gain: float, images: int) -> list[Flag]:
+    """Flags from the results. `pgd_accuracies`: by rising eps.
 
     `black_box_gain`: the largest share of images that an attack without gradients has broken after all others failed.
     """
     limit = max(TOLERANCE, (MINIMUM - 0.5) / images)
-    rises = [after - before for name in ("pgd",) for before, after in _pairs(accuracies.get(name, ()))]
+    rises = [after - before for before, after in pairwise(pgd_accuracies)]
     return [
         Flag(
             "black_box_stronger",
@@ -110,10 +111,6 @@ def flag_of_effort(network: nn.Module, images: Tensor, labels: Tensor, ball: Bal
 def flag_of_storage(differing: int) -> Flag:
     """`differing`: images whose class on the stored pictures is not the one that was scored."""
     return Flag("not_reproduced", float(differing), 0.0, "stored pictures whose predicted class is another one")
-
-
-def _pairs(values: Sequence[float]) -> list[tuple[float, float]]:
-    return list(zip(values, values[1:], strict=False))
 
 
 def _are_probabilities(outputs: Tensor) -> bool:

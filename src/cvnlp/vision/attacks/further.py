@@ -1,15 +1,15 @@
 """Tests of robustness next to the attacks within eps: targeted, rotated and shifted, corrupted, and certified."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cvnlp import files
-from cvnlp.params.attacks import Certificate, Corruption, Norm, Spatial, Targeted, VisionAttack
+from cvnlp.params.attacks import Certificate, Targeted
+from cvnlp.params.option_types import number_key
+from cvnlp.vision.attacks.collected import Subject
 from cvnlp.vision.attacks.corruptions import corruption_accuracies
-from cvnlp.vision.attacks.smoothing import certify, certified_accuracy
+from cvnlp.vision.attacks.smoothing import certified_accuracy, certify
 from cvnlp.vision.attacks.spatial import spatial_accuracy
 from cvnlp.vision.attacks.targeted import success_by_pair, success_of_least_likely
 from cvnlp.vision.batches import evenly_spaced
@@ -17,42 +17,39 @@ from cvnlp.vision.batches import evenly_spaced
 Scores = dict[str, float]
 
 
-def attack_otherwise(
-    network: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    classes: list[str],
-    options: VisionAttack,
-    folder: Path,
-    *,
-    gradients: bool,
-) -> Scores:
-    """The scores of the tests that the options ask for; their tables go into `folder`."""
+def attack_otherwise(subject: Subject, classes: list[str]) -> Scores:
+    """The scores of the tests that the options ask for, on the first batch; their tables go into the folder."""
+    options, (images, labels) = subject.options, subject.first()
     scores: Scores = {}
-    if options.targeted and gradients:
-        chosen = torch.from_numpy(evenly_spaced(len(images), options.targeted.images))
-        scores |= _targeted(network, images[chosen], labels[chosen], options.targeted, options.norm, classes, folder)
+    if options.targeted and subject.gradients:
+        scores |= _targeted(subject, images, labels, options.targeted, classes)
     if options.spatial:
-        scores |= _spatial(network, images, labels, options.spatial, folder)
+        robust, _ = spatial_accuracy(subject.network, images, labels, options.spatial)
+        scores["accuracy_spatial"] = float(robust.float().mean())
     if options.corruptions:
-        scores |= _corrupted(network, images, labels, options.corruptions, folder)
+        table = corruption_accuracies(subject.network, images, labels, options.corruptions)
+        files.write_table(subject.folder / "corruptions.csv", table)
+        scores["accuracy_corrupted"] = float(table["accuracy"].mean())
     if options.certificate:
-        chosen = torch.from_numpy(evenly_spaced(len(images), options.certificate.images))
-        scores |= _certified(network, images[chosen], labels[chosen], options.certificate, folder)
+        scores |= _certified(subject, images, labels, options.certificate)
     return scores
 
 
-def _targeted(
-    network: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    options: Targeted,
-    norm: Norm,
-    classes: list[str],
-    folder: Path,
-) -> Scores:
-    table = success_by_pair(network, images, labels, options, norm=norm, classes=classes)
-    files.write_table(folder / "targeted.csv", table)
-    least = success_of_least_likely(network, images, labels, options, norm=norm)
+def _targeted(subject: Subject, images: Tensor, labels: Tensor, options: Targeted, classes: list[str]) -> Scores:
+    chosen = torch.from_numpy(evenly_spaced(len(images), options.images))
+    images, labels, norm = images[chosen], labels[chosen], subject.options.norm
+    table = success_by_pair(subject.network, images, labels, options, norm=norm, classes=classes)
+    files.write_table(subject.folder / "targeted.csv", table)
+    least = success_of_least_likely(subject.network, images, labels, options, norm=norm)
     mean = {"targeted_success": float(np.average(table["success"], weights=table["images"]))} if len(table) else {}
     return mean | {"least_likely_success": least}
+
+
+def _certified(subject: Subject, images: Tensor, labels: Tensor, options: Certificate) -> Scores:
+    chosen = torch.from_numpy(evenly_spaced(len(images), options.images))
+    of_images = certify(subject.network, images[chosen], labels[chosen], options)
+    table = certified_accuracy(of_images, options.radii)
+    files.write_table(subject.folder / "certificates.csv", of_images)
+    files.write_table(subject.folder / "certified.csv", table)
+    pairs = zip(table["radius"], table["accuracy"], strict=True)
+    return {f"certified_accuracy_{number_key(radius)}": float(accuracy) for radius, accuracy in pairs}

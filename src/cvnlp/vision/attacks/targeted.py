@@ -33,7 +33,7 @@ def success_by_pair(
 def success_of_least_likely(
     network: nn.Module, images: Tensor, labels: Tensor, options: Targeted, *, norm: Norm
 ) -> float:
-    """The share of the correctly classified images that can be turned into the class that is least probable for them."""
+    """The share of the correctly classified images that can be turned into their least probable class."""
     chosen = correct_rows(network, images, labels)
     if not len(chosen):
         return 0.0

@@ -26,7 +26,9 @@ def robustness_elements(attacked: Path, folder: Path) -> list[Element]:
         found.append(_corruptions(pd.read_csv(attacked / "corruptions.csv"), folder / "corruptions.png"))
     if (attacked / "certified.csv").is_file():
         table = pd.read_csv(attacked / "certified.csv")
-        caption = "Of the smoothed classifier: the share of images whose class no perturbation within the radius changes."
+        caption = (
+            "Of the smoothed classifier: the share of images whose class no perturbation within the radius changes."
+        )
         found.append(Table("Certified accuracy by randomised smoothing", columns_of(table, CERTIFIED), caption))
     return found
 
@@ -40,10 +42,12 @@ def _flags(attacked: Path) -> Element:
     table = pd.read_csv(attacked / "flags.csv")
     raised = table[table["raised"] == 1]
     if not len(raised):
-        return Text(f"None of the {len(table)} checks of the attacks (docs/attacks.md) found a sign that they are too weak.")
+        return Text(
+            f"None of the {len(table)} checks of the attacks (docs/attacks.md) found a sign that they are too weak."
+        )
     caption = (
-        "Signs that attacks by gradients are unreliable for this network. The worst case above is then an upper bound of "
-        "its robust accuracy, which may be lower."
+        "Signs that attacks by gradients are unreliable for this network. The worst case above is then an upper bound "
+        "of its robust accuracy, which may be lower."
     )
     return Table("Flags of an untrustworthy robustness", columns_of(raised, FLAGS), caption)
 
@@ -68,9 +72,9 @@ def _examples(attacked: Path, path: Path) -> list[Figure]:
     rows = ("original", "perturbation", "perturbed")
     plots.draw_pictures(pictures, [above, sizes, below], path, title=title, row_titles=rows)
     caption = (
-        f"Top: images classified correctly, with the confidence. Middle: the perturbation that broke them, magnified (black "
-        f"is -{scale:.3g}, grey 0, white +{scale:.3g}), with its size: {NORMS[table['norm'].iloc[0]]}. Bottom: the "
-        "perturbed images, now misclassified."
+        "Top: images classified correctly, with the confidence. Middle: the perturbation that broke them, magnified "
+        f"(black is -{scale:.3g}, grey 0, white +{scale:.3g}), with its size: {NORMS[table['norm'].iloc[0]]}. Bottom: "
+        "the perturbed images, now misclassified."
     )
     alternative = f"{len(clean)} test images before and after an attack, with the perturbations"
     return [single_figure(title, caption, path, alternative)]
@@ -104,7 +108,7 @@ def _targeted(table: pd.DataFrame, path: Path) -> list[Figure]:
 def _loss_surface(attacked: Path, path: Path) -> list[Figure]:
     if not (attacked / "loss_surface.npy").is_file():
         return []
-    margins = prepared.load_array(attacked, "loss_surface")
+    margins = prepared.load_array(attacked, "loss_surface").T  # from now on columns are steps along the attack
     eps = float(_read(attacked / "examples.csv")["eps"].iloc[0])
     title = "Margin around an image"
     drawing, (axis,) = plots.panels(1, title=title, width=5.2, height=4.2)
@@ -117,8 +121,8 @@ def _loss_surface(attacked: Path, path: Path) -> list[Figure]:
     axis.set(xlabel="along the attack", ylabel="along a random direction")
     plots.save(drawing, path)
     caption = (
-        "The margin of the first image above, moved along the perturbation that breaks it and along a random one of the "
-        "same size. Below 0, beyond the black line, it is misclassified."
+        "The margin of the first image above, moved along the perturbation that breaks it and along a random one of "
+        "the same size. Below 0, beyond the black line, it is misclassified."
     )
     return [single_figure(title, caption, path, "Contour plot of the margin in two directions")]
 
@@ -137,5 +141,7 @@ def _corruptions(table: pd.DataFrame, path: Path) -> Figure:
     axis.grid(False)
     axis.set(xlabel="strength")
     plots.save(drawing, path)
-    caption = "Test images after corruptions that no attacker has chosen, at five strengths (after MNIST-C and ImageNet-C)."
+    caption = (
+        "Test images after corruptions that no attacker has chosen, at five strengths (after MNIST-C and ImageNet-C)."
+    )
     return single_figure(title, caption, path, f"Heat map of the accuracy under {len(names)} corruptions")
