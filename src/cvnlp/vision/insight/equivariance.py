@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.vision.insight.invariance import shift_pixels
+from cvnlp.vision.inference.spatial import shift_pixels
 from cvnlp.vision.insight.layers import Layers, compute_maps
 from cvnlp.vision.insight.receptive_fields import Field, Fields
 
