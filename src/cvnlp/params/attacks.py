@@ -107,10 +107,10 @@ class AttackTable(Strict):
 DEFAULT = AttackTable(
     random=RandomOptions(),
     fgsm=FgsmOptions(),
-    pgd=PgdOptions(),
+    pgd=PgdOptions(steps=10),
     apgd_ce=ApgdOptions(steps=20),
-    apgd_t=TargetedApgdOptions(steps=20, targets=3),
-    square=SquareOptions(queries=200),
+    apgd_t=TargetedApgdOptions(steps=20, targets=2),
+    square=SquareOptions(queries=100),
 )
 AUTOATTACK = {
     "apgd_ce": ApgdOptions(),
@@ -124,12 +124,12 @@ class Targeted(Strict):
     """Targeted PGD at `eps` towards every other class, and towards the least likely one, on `images` test images."""
 
     eps: Positive = 0.2
-    steps: PositiveInt = 20
+    steps: PositiveInt = 10
     images: PositiveInt = 100
 
 
 class Spatial(Strict):
-    """The worst of a grid of `rotations` angles up to `rotation` degrees and `shifts` shifts up to `shift` pixels in
+    """On `images` test images the worst of a grid of `rotations` angles up to `rotation` degrees and `shifts` shifts up to `shift` pixels in
     each direction (Engstrom et al. 2019).
     """
 
@@ -137,6 +137,16 @@ class Spatial(Strict):
     rotations: PositiveInt = 7
     shift: Annotated[float, Field(ge=0)] = 3.0
     shifts: PositiveInt = 5
+    images: PositiveInt = 200
+
+
+class Corruptions(Strict):
+    """Accuracy on `images` test images after each corruption at five strengths (Mu and Gilmer 2019)."""
+
+    names: Annotated[list[Corruption], Field(min_length=1, max_length=len(CORRUPTIONS))] = Field(
+        default=list(CORRUPTIONS)
+    )
+    images: PositiveInt = 200
 
 
 class Certificate(Strict):
@@ -161,7 +171,7 @@ class VisionAttack(Computation):
     Euclidean length of a perturbation (`l2`). `attacks`: by default random, fgsm, pgd, and short forms of apgd_ce,
     apgd_t and square; `autoattack: true` adds the four of AutoAttack with their published settings, which take a
     hundred times as long. `smallest`: the smallest eps of every image, by so many bisections; 0 skips it. `targeted`,
-    `spatial`, `corruptions` and `certificate` are further tests; null or an empty list skips them. `examples`:
+    `spatial`, `corruptions` and `certificate` are further tests; null skips them. `examples`:
     perturbed images shown.
     """
 
@@ -170,10 +180,10 @@ class VisionAttack(Computation):
     images: PositiveInt = 500
     attacks: AttackTable = DEFAULT
     autoattack: bool = False
-    smallest: int = Field(default=6, ge=0)
+    smallest: int = Field(default=3, ge=0)
     targeted: Targeted | None = Targeted()
     spatial: Spatial | None = Spatial()
-    corruptions: Annotated[list[Corruption], Field(max_length=len(CORRUPTIONS))] = Field(default=list(CORRUPTIONS))
+    corruptions: Corruptions | None = Corruptions()
     certificate: Certificate | None = None
     examples: PositiveInt = 6
 

@@ -89,10 +89,9 @@ def attack_all(subject: Subject) -> Collected:
         for batch in subject.batches:
             images, labels = batch.images.to(device()), batch.labels.to(device())
             norm, strengths = subject.options.norm, subject.strengths
-            made = attack_batch(
+            outcomes = attack_batch(
                 subject.network, images, labels, attacks, norm=norm, strengths=strengths, generator=generator
             )
-            outcomes = list(made)
             append(torch.stack([one.attacked for one in outcomes], 1).permute(0, 1, 3, 4, 2).cpu().numpy())
             parts.append((outcomes, _smallest(subject, images, labels, outcomes)))
             for one in outcomes:
@@ -115,9 +114,11 @@ def count_differing(subject: Subject, found: Collected) -> int:
 
 def _smallest(subject: Subject, images: Tensor, labels: Tensor, outcomes: Sequence[Outcome]) -> Tensor:
     """The smallest eps (B,) that breaks each image, between the largest eps that does not and the next one."""
-    low = torch.zeros(len(images), device=images.device)
+    low, attacked = torch.zeros(len(images), device=images.device), outcomes[-1].attacked.clone()
     for one in outcomes:
         low[one.worst] = one.eps
+    for one in reversed(outcomes):
+        attacked[~one.worst] = one.attacked[~one.worst]
     options = subject.options.attacks.pgd or PgdOptions()
 
     def again(network: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
@@ -130,7 +131,7 @@ def _smallest(subject: Subject, images: Tensor, labels: Tensor, outcomes: Sequen
         subject.network,
         images,
         labels,
-        outcomes[-1].attacked,
+        attacked,
         again,
         norm=subject.options.norm,
         halvings=subject.options.smallest,

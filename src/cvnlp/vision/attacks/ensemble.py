@@ -1,6 +1,6 @@
 """All attacks of a run on one batch of images, at every eps: which images each attack leaves standing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -33,18 +33,24 @@ class Cost:
 
 @dataclass
 class Outcome:
-    """Of a batch at one eps: the images that stand after each attack, (B,) bool, and the cost of each attack.
+    """Of a batch at one eps: which images stand, bool (B,), after each attack (`standing`) and after all (`worst`).
 
-    An attack that is made on all images has its own result here; each other one, that after it and all before it.
-    `worst`: images that no attack has broken, at this eps or a smaller one; `attacked` (B, C, H, W): for the others the
-    perturbed image that is misclassified, for these the last one tried; for clean mistakes the image itself.
+    An attack that is made on all images has its own result in `standing`; each other one, that after it and all before
+    it. `attacked` (B, C, H, W): for broken images a perturbed one that is misclassified, for others the last one tried;
+    for clean mistakes the image itself. `costs`: those of each attack.
     """
 
     eps: float
+    worst: Tensor
+    attacked: Tensor
     standing: dict[str, Tensor] = field(default_factory=dict)
     costs: dict[str, Cost] = field(default_factory=dict)
-    attacked: Tensor = field(default_factory=lambda: torch.empty(0))
-    worst: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def update(self, rows: Tensor, made: Tensor, broken: Tensor) -> None:
+        """Enter the images `made` of those `rows` that stood, and which of them are broken."""
+        stood = self.worst[rows]
+        self.attacked[rows[stood]] = made[stood]
+        self.worst[rows[broken]] = False
 
 
 def choose_attacks(options: VisionAttack, *, gradients: bool) -> dict[str, Strict]:
@@ -73,25 +79,37 @@ def attack_batch(
     norm: Norm,
     strengths: Sequence[float],
     generator: torch.Generator,
-) -> Iterator[Outcome]:
-    """The outcome at each of the `strengths`, in ascending order."""
+) -> list[Outcome]:
+    """The outcome at each of the `strengths`, which ascend.
+
+    First come the attacks that are made on all images: an image that they break at one eps is broken at all larger
+    ones. The others follow from the largest eps to the smallest, on images that no attack has broken; one that stands
+    at a larger eps is not attacked again at a smaller one, whose ball is a part of the larger ball.
+    """
+
+    def attack(name: str, rows: Tensor, eps: float) -> tuple[Tensor, Tensor, Cost]:
+        made, cost = _make(network, name, images[rows], labels[rows], Ball(norm, eps), attacks[name], generator)
+        return made, ~is_correct(network, made, labels[rows]), cost
+
     correct = is_correct(network, images, labels)
-    attacked, worst = images.clone(), correct.clone()
+    outcomes, before = [], Outcome(0.0, correct, images)
     for eps in strengths:
-        outcome = Outcome(eps)
-        for name, options in attacks.items():
-            alone = ATTACKS[name].alone
-            rows = (correct if alone else worst).nonzero()[:, 0]
-            made, cost = _make(network, name, images[rows], labels[rows], Ball(norm, eps), options, generator)
-            broken = ~is_correct(network, made, labels[rows])
-            new = rows[broken & worst[rows]]
-            attacked[rows[worst[rows]]] = made[worst[rows]]
-            worst[new] = False
-            standing = correct.clone()
-            standing[rows[broken]] = False
-            outcome.standing[name], outcome.costs[name] = (standing if alone else worst.clone()), cost
-        outcome.attacked, outcome.worst = attacked.clone(), worst.clone()
-        yield outcome
+        before = Outcome(eps, before.worst.clone(), before.attacked.clone())
+        outcomes.append(before)
+        for name in (name for name in attacks if ATTACKS[name].alone):
+            rows = correct.nonzero()[:, 0]
+            made, broken, before.costs[name] = attack(name, rows, eps)
+            before.standing[name] = correct.index_fill(0, rows[broken], False)
+            before.update(rows, made, broken)
+    stands_at_larger = torch.zeros_like(correct)
+    for outcome in reversed(outcomes):
+        for name in (name for name in attacks if not ATTACKS[name].alone):
+            rows = (outcome.worst & ~stands_at_larger).nonzero()[:, 0]
+            made, broken, outcome.costs[name] = attack(name, rows, outcome.eps)
+            outcome.update(rows, made, broken)
+            outcome.standing[name] = outcome.worst.clone()
+        stands_at_larger = outcome.worst
+    return outcomes
 
 
 def _make(

@@ -24,10 +24,12 @@ def attack_otherwise(subject: Subject, classes: list[str]) -> Scores:
     if options.targeted and subject.gradients:
         scores |= _targeted(subject, images, labels, options.targeted, classes)
     if options.spatial:
-        robust, _ = spatial_accuracy(subject.network, images, labels, options.spatial)
+        chosen = _chosen(images, options.spatial.images)
+        robust, _ = spatial_accuracy(subject.network, images[chosen], labels[chosen], options.spatial)
         scores["accuracy_spatial"] = float(robust.float().mean())
     if options.corruptions:
-        table = corruption_accuracies(subject.network, images, labels, options.corruptions)
+        chosen = _chosen(images, options.corruptions.images)
+        table = corruption_accuracies(subject.network, images[chosen], labels[chosen], options.corruptions.names)
         files.write_table(subject.folder / "corruptions.csv", table)
         scores["accuracy_corrupted"] = float(table["accuracy"].mean())
     if options.certificate:
@@ -35,8 +37,13 @@ def attack_otherwise(subject: Subject, classes: list[str]) -> Scores:
     return scores
 
 
+def _chosen(images: Tensor, count: int) -> Tensor:
+    """Row numbers of at most `count` evenly spaced images."""
+    return torch.from_numpy(evenly_spaced(len(images), count)).to(images.device)
+
+
 def _targeted(subject: Subject, images: Tensor, labels: Tensor, options: Targeted, classes: list[str]) -> Scores:
-    chosen = torch.from_numpy(evenly_spaced(len(images), options.images))
+    chosen = _chosen(images, options.images)
     images, labels, norm = images[chosen], labels[chosen], subject.options.norm
     table = success_by_pair(subject.network, images, labels, options, norm=norm, classes=classes)
     files.write_table(subject.folder / "targeted.csv", table)
@@ -46,7 +53,7 @@ def _targeted(subject: Subject, images: Tensor, labels: Tensor, options: Targete
 
 
 def _certified(subject: Subject, images: Tensor, labels: Tensor, options: Certificate) -> Scores:
-    chosen = torch.from_numpy(evenly_spaced(len(images), options.images))
+    chosen = _chosen(images, options.images)
     of_images = certify(subject.network, images[chosen], labels[chosen], options)
     table = certified_accuracy(of_images, options.radii)
     files.write_table(subject.folder / "certificates.csv", of_images)

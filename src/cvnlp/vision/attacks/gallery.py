@@ -52,7 +52,7 @@ def _table(subject: Subject, clean: Tensor, attacked: Tensor, ball: Ball, classe
     """Predictions before and after, eps, and the size of each perturbation in the norm."""
     before = _predictions(subject.network, clean, "before", classes)
     after = _predictions(subject.network, attacked, "after", classes)
-    return before.join(after).assign(eps=ball.eps, norm=ball.norm, size=ball.sizes(clean, attacked).numpy())
+    return before.join(after).assign(eps=float(ball.eps), norm=ball.norm, size=ball.sizes(clean, attacked).numpy())
 
 
 def _predictions(network: nn.Module, images: Tensor, when: str, classes: Sequence[str]) -> pd.DataFrame:
