@@ -57,7 +57,14 @@ def test_results_and_lock_file_are_those_of_dvc_repro(lanes: Clone, tmp_path: Pa
     (other.folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
     other.repro(*(f"{stage}@first" for stage in ("evaluate", "attack", "insight")))  # by DVC itself, without a server
     other.server = lanes.server
-    assert sorted(other.repro()) == ["attack@second", "evaluate@second", "insight@second", "report", "train@second"]
+    assert sorted(other.repro()) == [
+        "attack@second",
+        "evaluate@second",
+        "insight@second",
+        "report",
+        "train@second",
+        "transfer",
+    ]
     assert lanes.digests() == other.digests()
     assert sorted((lanes.folder / "dvc.lock").read_text().splitlines()) == sorted(
         (other.folder / "dvc.lock").read_text().splitlines()
