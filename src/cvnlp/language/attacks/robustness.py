@@ -55,13 +55,13 @@ def attack(network: Network, data: Path, facts: LanguageFacts, options: Language
         if share == _median(shares):
             texts |= attacked
     clean = [_nats(network, inputs, targets) for _ in range(2)]
-    table = pd.DataFrame(_rows(results))
+    rows = list(_rows(results))
     shown = number_key(min(shares, key=lambda share: abs(share - METRIC_SHARE)))
     examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
     return AttackResult(
-        _scores(table, clean[0]) | _flags(results, clean),
+        _scores(rows, clean[0]) | _flags(results, clean),
         [f"perplexity_{method}_{shown}" for method in (*_applicable(network), WORST_CASE)],
-        table,
+        pd.DataFrame(rows),
         examples | {"share": np.array(_median(shares))},
     )
 
@@ -81,23 +81,19 @@ def _rows(results: dict[float, dict[str, _Attacked]]) -> Iterator[dict[str, Any]
     for share, methods in results.items():
         for method, (changed, nats) in methods.items():
             low, high = perplexity_interval(nats.double().mean(1).numpy())
-            yield {
-                "method": method,
-                "share": number_key(share),
-                "changed": float(changed.double().mean()),
-                "perplexity": _perplexity(nats),
-                "low": low,
-                "high": high,
-            }
+            row = {"method": method, "share": number_key(share), "changed": float(changed.double().mean())}
+            yield row | {"perplexity": _perplexity(nats), "low": low, "high": high}
 
 
-def _scores(table: pd.DataFrame, clean: Tensor) -> dict[str, float]:
+def _scores(rows: list[dict[str, Any]], clean: Tensor) -> dict[str, float]:
     """Perplexities, and the interval of the worst case."""
-    scores = {f"perplexity_{row.method}_{row.share}": float(row.perplexity) for row in table.itertuples()}
-    for row in table[table["method"] == WORST_CASE].itertuples():
-        scores[f"perplexity_{WORST_CASE}_{row.share}_low"] = float(row.low)
-        scores[f"perplexity_{WORST_CASE}_{row.share}_high"] = float(row.high)
-    return scores | {"perplexity_clean": _perplexity(clean), "tokens": clean.numel()}
+    scores = {"perplexity_clean": _perplexity(clean), "tokens": clean.numel()}
+    for row in rows:
+        name = f"perplexity_{row['method']}_{row['share']}"
+        scores[name] = row["perplexity"]
+        if row["method"] == WORST_CASE:
+            scores |= {f"{name}_{end}": row[end] for end in ("low", "high")}
+    return scores
 
 
 def _flags(results: dict[float, dict[str, _Attacked]], clean: list[Tensor]) -> dict[str, float]:

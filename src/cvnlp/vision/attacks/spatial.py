@@ -4,6 +4,7 @@ import pandas as pd
 from torch import Tensor, nn
 
 from cvnlp.params.attacks import Spatial
+from cvnlp.vision.inference.predict import device_of
 from cvnlp.vision.inference.spatial import first_failures, rotation_shift_grid
 
 
@@ -20,4 +21,6 @@ def spatial_accuracy(
     points = rotation_shift_grid(
         rotation=options.rotation, rotations=options.rotations, shift=options.shift, shifts=options.shifts
     )
-    return first_failures(network, images, labels, points[::-1])
+    place = device_of(network)
+    robust, table = first_failures(network, images.to(place), labels.to(place), points[::-1])
+    return robust.cpu(), table
