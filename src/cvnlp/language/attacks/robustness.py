@@ -58,9 +58,10 @@ def attack(network: Network, data: Path, facts: LanguageFacts, options: Language
     rows = list(_rows(results))
     shown = number_key(min(shares, key=lambda share: abs(share - METRIC_SHARE)))
     examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
+    flags = _flags(results, clean)
     return AttackResult(
-        _scores(rows, clean[0]) | _flags(results, clean),
-        [f"perplexity_{method}_{shown}" for method in (*_applicable(network), WORST_CASE)],
+        _scores(rows, clean[0]) | flags | {"flags_raised": sum(flags.values())},
+        [*(f"perplexity_{method}_{shown}" for method in (*_applicable(network), WORST_CASE)), "flags_raised"],
         pd.DataFrame(rows),
         examples | {"share": np.array(_median(shares))},
     )
