@@ -36,6 +36,10 @@ NO_DEP = {
     "evaluate": {"catalogue": "as for train"},
     "attack": {"catalogue": "as for train"},
     "insight": {"catalogue": "as for train"},
+    "transfer": {
+        "catalogue": "as for train",
+        "language": "builds no language model: only classifiers leave attacked images",
+    },
     "report": {
         "catalogue": "as for train",
         "registry": "decides what MLflow's registry offers, which is no output",
@@ -200,11 +204,15 @@ def expected_files(name: str) -> tuple[set[Path], set[Path]]:
         return {PROJECT.params_valid}, {PROJECT.prepared(key)}
     if kind == "prepare_own":
         return {PROJECT.params_valid, Path(OWN[key]["path"])}, {PROJECT.prepared(key)}
+    if kind == "transfer":
+        run = PROJECT.run("cnn", "mnist_sample")
+        return {run.model.parent, run.attack_examples.parent}, {PROJECT.transfer, PROJECT.transfer_gains}
     if kind == "report":
         runs = [PROJECT.run(run, block["dataset"]) for run, block in PARAMS["runs"].items()]
         read = {getattr(run, name).parent for run in runs for _, written in RUN.values() for name in written}
         prepared = {PROJECT.prepared(dataset).parent for dataset in PARAMS["datasets"]}
-        return read | prepared, {PROJECT.figures, PROJECT.report, PROJECT.tracked}
+        transferred = {PROJECT.transfer, PROJECT.transfer_gains}
+        return read | prepared | transferred, {PROJECT.figures, PROJECT.report, PROJECT.tracked}
     run = PROJECT.run(key, PARAMS["runs"][key]["dataset"])
     read, written = ({getattr(run, name) for name in names} for names in RUN[kind])
     return read | ({PROJECT.params_valid} if kind == "train" else set()), written

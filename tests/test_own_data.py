@@ -157,7 +157,7 @@ def test_attack_that_changes_no_answer_has_nothing_to_show(pictures: Clone) -> N
 def test_coloured_pictures_go_through_the_rest_of_the_pipeline(pictures: Clone) -> None:
     pictures.change("runs", "flowers_cnn", "attack", "eps", value=[0.5])
     pictures.change("runs", "flowers_cnn", "insight", value={"gradient_images": 2, "attribution_images": 4})
-    assert sorted(pictures.repro()) == ["attack@flowers_cnn", "check", "insight@flowers_cnn", "report"]
+    assert sorted(pictures.repro()) == ["attack@flowers_cnn", "check", "insight@flowers_cnn", "report", "transfer"]
     report = (pictures.folder / "reports/report.md").read_text(encoding="utf-8")
     drawn = [link for link in re.findall(r"\]\((.+?\.png)\)", report) if "/flowers_cnn/" in link]
     colourful = {Path(link).stem for link in drawn if is_colourful(pictures.folder / "reports" / link)}

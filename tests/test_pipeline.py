@@ -104,7 +104,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, make_wheel: Callable[..., Pa
 
 
 def test_every_stage_ran_once(clone: Clone) -> None:
-    assert sorted(clone.ran) == sorted(STAGES["vision"] | STAGES["language"] | {"check", "report"})
+    assert sorted(clone.ran) == sorted(STAGES["vision"] | STAGES["language"] | {"check", "transfer", "report"})
 
 
 def test_the_report_has_every_run_and_its_links_lead_to_files(clone: Clone) -> None:
@@ -299,7 +299,7 @@ def locked(clone: Clone, name: str, kind: str) -> list[str]:
     "name",
     ["prepare@digits", "prepare@plays_words"]
     + [f"{stage}@{run}" for stage in RUN_STAGES for run in ("cnn", "lstm")]
-    + ["report"],
+    + ["transfer", "report"],
 )
 def test_a_stage_repeats_its_outputs_from_its_declared_inputs_alone(clone: Clone, repeat: Repeat, name: str) -> None:
     folder, _ = repeat(name)
@@ -338,7 +338,7 @@ def edited(clone: Clone) -> Iterator[Callable[..., set[str]]]:
 def test_a_change_of_one_half_reruns_no_stage_of_the_other(
     clone: Clone, edited: Callable[..., set[str]], half: str
 ) -> None:
-    assert edited(half) == STAGES[half] | {"report"}
+    assert edited(half) == STAGES[half] | {"report"} | ({"transfer"} if half == "vision" else set())
 
 
 def test_a_change_of_report_code_reruns_the_report_alone(edited: Callable[..., set[str]]) -> None:
@@ -350,15 +350,16 @@ def test_a_change_of_report_code_reruns_the_report_alone(edited: Callable[..., s
     [
         ("vision/training", {"train"}),
         ("vision/evaluation", {"evaluate"}),
-        ("vision/attacks", {"attack"}),
+        ("vision/attacks", {"attack", "transfer"}),
         ("vision/insight", {"insight"}),
-        ("vision/models", {"train", "evaluate", "attack", "insight"}),
+        ("vision/models", {"train", "evaluate", "attack", "insight", "transfer"}),
     ],
 )
 def test_a_change_of_a_package_reruns_the_stages_that_use_it(
     edited: Callable[..., set[str]], package: str, stages: set[str]
 ) -> None:
-    assert edited(package) == {f"{stage}@{run}" for stage in stages for run in RUNS["vision"]}
+    expected = {f"{stage}@{run}" for stage in stages - {"transfer"} for run in RUNS["vision"]}
+    assert edited(package) == expected | (stages & {"transfer"})
 
 
 @pytest.mark.parametrize("package", ["cli", "benchmark"])
@@ -385,7 +386,15 @@ def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone: Clone)
     client, experiment = clone.mlflow()
     before = len(client.search_runs([experiment]))
     clone.change("runs", "cnn", "train", "lr", value=0.02)
-    assert sorted(clone.repro()) == ["attack@cnn", "check", "evaluate@cnn", "insight@cnn", "report", "train@cnn"]
+    assert sorted(clone.repro()) == [
+        "attack@cnn",
+        "check",
+        "evaluate@cnn",
+        "insight@cnn",
+        "report",
+        "train@cnn",
+        "transfer",
+    ]
     client, experiment = clone.mlflow()
     newest = client.search_runs([experiment], "attributes.run_name = 'cnn'", order_by=["attributes.start_time DESC"])[0]
     assert len(client.search_runs([experiment])) == before + 1
@@ -394,10 +403,10 @@ def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone: Clone)
     assert "runs.cnn.train.lr" in clone("dvc", "params", "diff")
 
 
-def test_a_changed_attack_reruns_the_attack_and_the_report_alone(clone: Clone) -> None:
+def test_a_changed_attack_reruns_the_attack_and_what_reads_it_alone(clone: Clone) -> None:
     clone.change("runs", "cnn", "attack", "eps", value=[0.2])
     assert sorted(clone.repro(*(f"{stage}@cnn" for stage in RUN_STAGES))) == ["attack@cnn", "check"]
-    assert clone.repro("--dry") == ["report"]
+    assert clone.repro("--dry") == ["transfer", "report"]
 
 
 def test_a_mistake_in_params_stops_the_pipeline_before_any_work(clone: Clone) -> None:

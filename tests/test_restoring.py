@@ -85,7 +85,7 @@ def test_another_branch_and_back(clone: Clone) -> None:
     digests = clone.digests()
     clone("git", "checkout", "--quiet", "-b", "other")
     clone.change("runs", "mlp", "attack", "eps", value=[0.2])
-    assert sorted(clone.repro()) == ["attack@mlp", "check", "report"]
+    assert sorted(clone.repro()) == ["attack@mlp", "check", "report", "transfer"]
     clone.commit()
     clone("git", "checkout", "--quiet", "main")
     clone("dvc", "checkout")

@@ -41,6 +41,16 @@ class ProjectPaths:
         return self.root / "data/resume"
 
     @property
+    def transfer(self) -> Path:
+        """Accuracy of each classifier on the images attacked for every other one."""
+        return self.root / "reports/transfer.csv"
+
+    @property
+    def transfer_gains(self) -> Path:
+        """Share of images that only the attacks on other classifiers break."""
+        return self.root / "reports/transfer_gains.csv"
+
+    @property
     def figures(self) -> Path:
         return self.root / "reports/figures"
 

@@ -58,6 +58,7 @@ def test_dvc_accepts_the_project(pictures: Path, tmp_path: Path) -> None:
         "check",
         "prepare_own@pets",
         *(f"{stage}@pets_cnn" for stage in ("train", "evaluate", "attack", "insight")),
+        "transfer",
         "report",
     ]
     assert not list(project.rglob("__pycache__"))

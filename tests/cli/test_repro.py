@@ -13,7 +13,7 @@ import pytest
 
 from cloning import Clone, clone_project
 from cvnlp import files
-from cvnlp.cli.repro import _lanes
+from cvnlp.cli.repro import _lanes, _needs_torch
 from cvnlp.hand_over import SOCKET
 from cvnlp.paths import ProjectPaths
 from fork_server import ForkServer
@@ -57,7 +57,14 @@ def test_results_and_lock_file_are_those_of_dvc_repro(lanes: Clone, tmp_path: Pa
     (other.folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
     other.repro(*(f"{stage}@first" for stage in ("evaluate", "attack", "insight")))  # by DVC itself, without a server
     other.server = lanes.server
-    assert sorted(other.repro()) == ["attack@second", "evaluate@second", "insight@second", "report", "train@second"]
+    assert sorted(other.repro()) == [
+        "attack@second",
+        "evaluate@second",
+        "insight@second",
+        "report",
+        "train@second",
+        "transfer",
+    ]
     assert lanes.digests() == other.digests()
     assert sorted((lanes.folder / "dvc.lock").read_text().splitlines()) == sorted(
         (other.folder / "dvc.lock").read_text().splitlines()
@@ -87,6 +94,12 @@ def test_a_lane_has_the_stages_of_a_run_in_order() -> None:
         ["train@a", "evaluate@a", "attack@a", "insight@a"],
     ]
     assert _lanes(["train@a"], ["evaluate@a"]) == [["train@a", "evaluate@a"]]
+
+
+def test_stages_of_all_runs_together_are_in_no_lane_and_need_no_server() -> None:
+    assert _lanes(["transfer", "report"], []) == []
+    assert not _needs_torch(["check", "transfer", "report"])
+    assert _needs_torch(["attack@a", "transfer", "report"])
 
 
 def test_the_longest_training_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

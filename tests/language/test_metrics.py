@@ -87,3 +87,21 @@ def test_tokens_are_grouped_by_decades_of_frequency_and_the_unknown_is_separate(
     assert table["nats"].tolist() == [0, 3, 2.5, 4]  # tokens that training text lacks are in the first decade
     assert table["share"].sum() == pytest.approx(1)
     assert table["share"][1] == pytest.approx(240 / 600)
+
+
+def test_interval_of_the_perplexity_is_close_to_that_of_the_normal_distribution() -> None:
+    nats = np.random.default_rng(3).normal(2.0, 0.5, 400)
+    low, high = metrics.perplexity_interval(nats)
+    half = 1.96 * nats.std() / math.sqrt(400)
+    assert low == pytest.approx(math.exp(nats.mean() - half), rel=0.01)
+    assert high == pytest.approx(math.exp(nats.mean() + half), rel=0.01)
+    assert metrics.perplexity_interval(nats) == (low, high)
+
+
+def test_interval_of_one_text_or_equal_texts_is_a_point() -> None:
+    for count in (1, 5):
+        assert metrics.perplexity_interval(np.full(count, 2.0)) == pytest.approx((math.exp(2.0),) * 2)
+
+
+def test_interval_of_a_diverged_network_is_finite() -> None:
+    assert all(math.isfinite(end) for end in metrics.perplexity_interval(np.full(5, 1e6)))

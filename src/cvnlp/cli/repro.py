@@ -22,6 +22,7 @@ from cvnlp.paths import ProjectPaths
 PROJECT = ProjectPaths()
 STAGES = ("train", "evaluate", "attack", "insight")  # of a run, in the order of their dependencies
 FIRST = ("check", "prepare", "prepare_own")
+LAST = ("transfer", "report")  # of all runs together: run by DVC itself, after all of them
 NOISE = (">", "\t", "Updating lock file", "Use `dvc push`", "To track", "To enable")  # of DVC, repeated by every lane
 
 
@@ -60,7 +61,7 @@ def repro(
 
 def _needs_torch(pending: Sequence[str]) -> bool:
     """Whether a stage of a run will run: prepared data that changes makes runs pending."""
-    return any(_kind(stage) not in ("check", "report") for stage in pending)
+    return any(_kind(stage) not in ("check", *LAST) for stage in pending)
 
 
 def _kind(stage: str) -> str:

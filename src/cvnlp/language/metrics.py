@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MAX_NLL = 700.0  # nats per token of a diverged model; the exponential of more is infinite
 DIVERGED_NLL = 30.0  # nats per token, as of guessing among 10^13 tokens
+BOOTSTRAP_SAMPLES, BOOTSTRAP_SEED = 2000, 1
 MIN_TOKENS = 30  # of a mean loss by position or frequency
 # Methods by which a model adapts to the text that it is scored on; their scores have names of their own.
 ADAPTED = {"dynamic": "dynamic evaluation", "cache": "continuous cache"}
@@ -45,6 +46,17 @@ def summary(nats: np.ndarray, *, unknown: int, token_kind: str) -> dict[str, flo
         "unknown_share": unknown / len(nats),
     }
     return scores | ({"bits_per_character": mean / math.log(2)} if token_kind == "characters" else {})
+
+
+def perplexity_interval(nats: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the perplexity of texts of equal length, from the mean nats of each one (N,).
+
+    By a bootstrap over the texts, with percentiles: tokens of one text are not independent.
+    """
+    nats = np.asarray(nats, dtype=np.float64)
+    drawn = np.random.default_rng(BOOTSTRAP_SEED).integers(len(nats), size=(BOOTSTRAP_SAMPLES, len(nats)))
+    low, high = np.quantile(nats[drawn].mean(1), [0.025, 0.975])
+    return math.exp(min(low, MAX_NLL)), math.exp(min(high, MAX_NLL))
 
 
 def diverged(scores: Mapping[str, float]) -> bool:

@@ -9,12 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.domains import AttackResult
 from cvnlp.language.attacks import attack as attack_network
-from cvnlp.language.attacks.table import ATTACKS
-from cvnlp.language.batches import Windows
+from cvnlp.language.attacks import hotflip, robustness
+from cvnlp.language.attacks.table import ATTACKS, Attack
+from cvnlp.language.batches import Windows, evenly_spaced_excerpts
 from cvnlp.language.inference import scoring
 from cvnlp.language.models import Network
 from cvnlp.language.models.recurrent import Lstm
@@ -39,6 +41,7 @@ def trained(language_data: Path) -> Lstm:
     return network.eval()
 
 
+METHODS = (*ATTACKS, "worst_case")
 OPTIONS = LanguageAttack(shares=[0.3, 0.1], excerpts=12, length=30)
 
 
@@ -56,14 +59,14 @@ def test_hotflip_is_stronger_than_random_replacement(trained: Lstm, language_dat
 
 def test_larger_shares_raise_the_perplexity(trained: Lstm, language_data: Path) -> None:
     scores = attack(trained, language_data).scores
-    for method in ATTACKS:
+    for method in METHODS:
         assert scores["perplexity_clean"] < scores[f"perplexity_{method}_0.1"] < scores[f"perplexity_{method}_0.3"]
 
 
 def test_every_attack_is_made_at_every_share(trained: Lstm, language_data: Path) -> None:
     result = attack(trained, language_data)
     rows = [*result.table.itertuples()]
-    assert [(row.share, row.method) for row in rows] == [(share, name) for share in ("0.1", "0.3") for name in ATTACKS]
+    assert [(row.share, row.method) for row in rows] == [(share, name) for share in ("0.1", "0.3") for name in METHODS]
     assert result.scores["tokens"] == 12 * 30
     assert all(result.scores[f"perplexity_{row.method}_{row.share}"] == row.perplexity for row in rows)
 
@@ -84,12 +87,13 @@ def test_examples_are_one_text_before_and_after_each_attack(trained: Lstm, langu
 def test_table_states_the_share_that_changed(trained: Lstm, language_data: Path) -> None:
     for row in attack(trained, language_data).table.itertuples():
         allowed = int(float(row.share) * 30 + 1e-9) / 30
-        assert row.changed == pytest.approx(allowed) if ATTACKS[row.method].exact else 0 < row.changed <= allowed
+        exact = row.method in ATTACKS and ATTACKS[row.method].exact
+        assert row.changed == pytest.approx(allowed) if exact else 0 < row.changed <= allowed + 1e-9
 
 
 def test_share_of_zero_leaves_the_perplexity_of_the_clean_text(trained: Lstm, language_data: Path) -> None:
     scores = attack(trained, language_data, shares=[0.0]).scores
-    assert {scores[f"perplexity_{method}_0"] for method in ATTACKS} == {scores["perplexity_clean"]}
+    assert {scores[f"perplexity_{method}_0"] for method in METHODS} == {scores["perplexity_clean"]}
 
 
 def test_shares_that_differ_in_the_eighth_digit_have_scores_of_their_own(trained: Lstm, language_data: Path) -> None:
@@ -122,7 +126,7 @@ def test_diverged_network_has_finite_scores(trained: Lstm, language_data: Path, 
 def test_network_without_an_embedding_is_attacked_by_all_others(language_data: Path) -> None:
     network = language_model("ngram", prepared.read_facts(language_data, LanguageFacts).vocabulary_size, order=3)
     result = attack(network, language_data)
-    assert set(result.table["method"]) == set(ATTACKS) - {"hotflip"}
+    assert set(result.table["method"]) == set(METHODS) - {"hotflip"}
     assert "hotflip" not in result.examples and not any("hotflip" in name for name in result.scores)
 
 
@@ -158,3 +162,77 @@ def test_excerpts_longer_than_the_test_text_are_refused(trained: Lstm, language_
         ValueError, match=rf"attack\.length: {length + 1} is more than the {length} tokens of the test text"
     ):
         attack(trained, language_data, length=length + 1)
+
+
+def excerpt_nats(network: Network, data: Path, method: str, share: float) -> torch.Tensor:
+    """Mean nats of each excerpt under an attack."""
+    facts, vocabulary = prepared.read_facts(data, LanguageFacts), files.read_json(data / "vocabulary.json")
+    inputs, targets = evenly_spaced_excerpts(data, "test", facts.start, count=12, length=30, key="attack.length")
+    generator = torch.Generator().manual_seed(1)
+    attacked = ATTACKS[method].function(
+        network, inputs, targets, share=share, generator=generator, vocabulary=vocabulary
+    )
+    return scoring.token_nats(network, attacked, targets).double().mean(1)
+
+
+def test_worst_case_is_that_of_every_excerpt(trained: Lstm, language_data: Path) -> None:
+    network = trained.cpu()
+    scores = attack(trained, language_data).scores
+    for share in (0.1, 0.3):
+        nats = torch.stack([excerpt_nats(network.to(device()), language_data, name, share) for name in ATTACKS])
+        expected = nats.amax(0).mean().exp().item()
+        assert scores[f"perplexity_worst_case_{share}"] == pytest.approx(expected, rel=1e-4)
+        assert all(scores[f"perplexity_worst_case_{share}"] >= scores[f"perplexity_{name}_{share}"] for name in ATTACKS)
+
+
+def test_interval_of_the_worst_case_contains_it(trained: Lstm, language_data: Path) -> None:
+    result = attack(trained, language_data)
+    for share in (0.1, 0.3):
+        name = f"perplexity_worst_case_{share}"
+        assert result.scores[f"{name}_low"] < result.scores[name] < result.scores[f"{name}_high"]
+    assert (result.table["low"] < result.table["perplexity"]).all()
+    assert (result.table["perplexity"] < result.table["high"]).all()
+
+
+def test_no_flag_is_raised_for_a_trained_network(trained: Lstm, language_data: Path) -> None:
+    scores = attack(trained, language_data).scores
+    flags = {name: value for name, value in scores.items() if name.startswith("flag_")}
+    names = ("worst_below_random", "larger_share_weaker", "randomised_output")
+    assert flags == {f"flag_{name}": 0.0 for name in names}
+
+
+def test_flag_of_gradients_does_not_apply_without_an_embedding(language_data: Path) -> None:
+    network = language_model("ngram", prepared.read_facts(language_data, LanguageFacts).vocabulary_size, order=3)
+    scores = attack(network, language_data).scores
+    assert "flag_worst_below_random" not in scores and scores["flag_randomised_output"] == 0.0
+
+
+def test_dropout_left_on_raises_a_flag(language_data: Path) -> None:
+    facts = prepared.read_facts(language_data, LanguageFacts)
+    torch.manual_seed(0)
+    network = language_model("lstm", facts.vocabulary_size, embedding_size=8, hidden_size=16, dropout=0.5)
+    assert attack(network.eval(), language_data).scores["flag_randomised_output"] == 0.0
+    result = attack(network.train(), language_data)
+    assert result.scores["flag_randomised_output"] == 1.0
+    assert result.scores["flags_raised"] >= 1.0 and "flags_raised" in result.metrics
+
+
+def test_reversed_gradients_raise_a_flag(trained: Lstm, language_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    correct = hotflip._input_gradient
+    monkeypatch.setattr(hotflip, "_input_gradient", lambda *arguments: -correct(*arguments))
+    assert attack(trained, language_data).scores["flag_worst_below_random"] == 1.0
+
+
+def test_an_attack_that_fails_at_a_larger_share_raises_a_flag(
+    trained: Lstm, language_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(
+        network: Network, inputs: torch.Tensor, *others: object, share: float, **options: object
+    ) -> torch.Tensor:
+        return inputs if share > 0.2 else hotflip.hotflip(network, inputs, *others, share=share, **options)
+
+    monkeypatch.setitem(robustness.ATTACKS, "hotflip", Attack(broken, exact=False, needs_embedding=True))
+    for name in ("random", "swap", "typo"):
+        monkeypatch.delitem(robustness.ATTACKS, name)
+    monkeypatch.setitem(robustness.ATTACKS, "random", Attack(lambda network, inputs, *_, **__: inputs, exact=False))
+    assert attack(trained, language_data).scores["flag_larger_share_weaker"] == 1.0

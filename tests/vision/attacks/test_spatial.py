@@ -18,6 +18,12 @@ def test_robust_images_are_classified_correctly_at_every_point(network: Cnn, pic
     assert torch.equal(robust, right.all(0))
     assert set(table["row"]) == set((right[0] & ~robust).nonzero()[:, 0].tolist())
     assert 0 < robust.sum() < right[0].sum()
+    for row in table.itertuples():
+        assert points[int((~right[:, row.row]).nonzero()[-1, 0])] == {
+            "rotation": row.rotation,
+            "right": row.right,
+            "down": row.down,
+        }
 
 
 def test_images_that_are_misclassified_untransformed_are_not_robust(

@@ -1,7 +1,8 @@
 """Robustness of a language model: its perplexity when a share of the tokens that it reads is changed."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,12 @@ from cvnlp import files
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.domains import AttackResult
 from cvnlp.language.attacks.checks import check_attack
+from cvnlp.language.attacks.flags import WORST_CASE, raised_flags
 from cvnlp.language.attacks.table import ATTACKS
 from cvnlp.language.batches import evenly_spaced_excerpts
 from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.inference.scoring import texts_per_batch, token_nats
+from cvnlp.language.metrics import perplexity_interval
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.networks import device
 from cvnlp.params.attacks import LanguageAttack
@@ -24,33 +27,82 @@ from cvnlp.params.option_types import number_key
 METRIC_SHARE = 0.1  # the perplexities at the nearest share are metrics of DVC and MLflow
 
 
-def attack(network: Network, data: Path, facts: LanguageFacts, options: LanguageAttack) -> AttackResult:
-    """Perplexity of excerpts of the test text for every attack and share.
+class _Attacked(NamedTuple):
+    """What one attack has made of the excerpts: whether each token differs (N, T), and the nats of each one (N, T)."""
 
-    The table has the columns method, share (as exact text), changed (share of tokens that differ) and perplexity; the
-    examples are the first excerpt before and after the attacks with the median share.
+    changed: Tensor
+    nats: Tensor
+
+
+def attack(network: Network, data: Path, facts: LanguageFacts, options: LanguageAttack) -> AttackResult:
+    """Perplexity of excerpts of the test text for every attack and share, and in the worst case.
+
+    In the worst case each excerpt is changed by the attack that raises its own loss most. The table has the columns
+    method, share (as exact text), changed (share of tokens that differ), perplexity, and low and high, its 95 %
+    interval over excerpts; the examples are the first excerpt before and after the attacks with the median share.
     """
     excerpts = evenly_spaced_excerpts(
         data, "test", facts.start, count=options.excerpts, length=options.length, key="attack.length"
     )
     inputs, targets = (side.to(device()) for side in excerpts)
-    vocabulary = files.read_json(data / "vocabulary.json")
-    shares = sorted(options.shares)
-    rows: list[dict[str, Any]] = []
-    texts = {"clean": inputs}
+    vocabulary, shares = files.read_json(data / "vocabulary.json"), sorted(options.shares)
+    texts, results = {"clean": inputs}, {}
     for share in shares:
-        for method in _applicable(network):
-            attacked = _attacked(method, network, inputs, targets, share, vocabulary)
-            row = {"method": method, "share": number_key(share), "changed": float((attacked != inputs).double().mean())}
-            rows.append(row | {"perplexity": _perplexity(network, attacked, targets)})
-            if share == _median(shares):
-                texts[method] = attacked
-    scores = {f"perplexity_{row['method']}_{row['share']}": row["perplexity"] for row in rows}
-    scores |= {"perplexity_clean": _perplexity(network, inputs, targets), "tokens": targets.numel()}
-    examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
+        attacked = {
+            method: _attacked(method, network, inputs, targets, share, vocabulary) for method in _applicable(network)
+        }
+        results[share] = _evaluate(network, inputs, targets, attacked)
+        if share == _median(shares):
+            texts |= attacked
+    clean = [_nats(network, inputs, targets) for _ in range(2)]
+    rows = list(_rows(results))
     shown = number_key(min(shares, key=lambda share: abs(share - METRIC_SHARE)))
-    metrics = [f"perplexity_{method}_{shown}" for method in _applicable(network)]
-    return AttackResult(scores, metrics, pd.DataFrame(rows), examples | {"share": np.array(_median(shares))})
+    examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
+    flags = _flags(results, clean)
+    return AttackResult(
+        _scores(rows, clean[0]) | flags | {"flags_raised": sum(flags.values())},
+        [*(f"perplexity_{method}_{shown}" for method in (*_applicable(network), WORST_CASE)), "flags_raised"],
+        pd.DataFrame(rows),
+        examples | {"share": np.array(_median(shares))},
+    )
+
+
+def _evaluate(network: Network, inputs: Tensor, targets: Tensor, attacked: dict[str, Tensor]) -> dict[str, _Attacked]:
+    """The result of every attack, and last that of the worst case."""
+    found = {
+        method: _Attacked((tokens != inputs).cpu(), _nats(network, tokens, targets))
+        for method, tokens in attacked.items()
+    }
+    changed, nats = (torch.stack(parts) for parts in zip(*found.values(), strict=True))
+    worst, excerpts = nats.double().mean(2).argmax(0), torch.arange(len(inputs))
+    return found | {WORST_CASE: _Attacked(changed[worst, excerpts], nats[worst, excerpts])}
+
+
+def _rows(results: dict[float, dict[str, _Attacked]]) -> Iterator[dict[str, Any]]:
+    for share, methods in results.items():
+        for method, (changed, nats) in methods.items():
+            low, high = perplexity_interval(nats.double().mean(1).numpy())
+            row = {"method": method, "share": number_key(share), "changed": float(changed.double().mean())}
+            yield row | {"perplexity": _perplexity(nats), "low": low, "high": high}
+
+
+def _scores(rows: list[dict[str, Any]], clean: Tensor) -> dict[str, float]:
+    """Perplexities, and the interval of the worst case."""
+    scores = {"perplexity_clean": _perplexity(clean), "tokens": clean.numel()}
+    for row in rows:
+        name = f"perplexity_{row['method']}_{row['share']}"
+        scores[name] = row["perplexity"]
+        if row["method"] == WORST_CASE:
+            scores |= {f"{name}_{end}": row[end] for end in ("low", "high")}
+    return scores
+
+
+def _flags(results: dict[float, dict[str, _Attacked]], clean: list[Tensor]) -> dict[str, float]:
+    losses = {
+        share: {method: nats.double().mean(1) for method, (_, nats) in methods.items()}
+        for share, methods in results.items()
+    }
+    return raised_flags(losses, clean)
 
 
 def _applicable(network: Network) -> list[str]:
@@ -71,6 +123,9 @@ def _median(shares: list[float]) -> float:
     return shares[len(shares) // 2]
 
 
-def _perplexity(network: Network, inputs: Tensor, targets: Tensor) -> float:
-    nats = token_nats(network, inputs, targets, batch_size=texts_per_batch(network, inputs.shape[1]))
+def _nats(network: Network, inputs: Tensor, targets: Tensor) -> Tensor:
+    return token_nats(network, inputs, targets, batch_size=texts_per_batch(network, inputs.shape[1]))
+
+
+def _perplexity(nats: Tensor) -> float:
     return float(nats.double().mean().exp())

@@ -38,11 +38,12 @@ ROBUSTNESS = Robustness(
         "swap": ("swap of neighbours", "#0072B2"),
         "typo": ("misspelling", "#009E73"),
         "hotflip": ("HotFlip", "#D55E00"),
+        "worst_case": ("worst case per excerpt", "#000000"),
     },
     title="Perplexity under attack",
     caption="Perplexity of a test text when a share of the input tokens is replaced at random, swapped with a "
-    "neighbour, misspelled (two letters of a word swapped), or replaced by the gradient-based attack HotFlip. The "
-    "targets stay unchanged.",
+    "neighbour, misspelled (two letters of a word swapped), or replaced by the gradient-based attack HotFlip. In "
+    "the worst case each excerpt is changed by the attack that raises its own loss most. The targets stay unchanged.",
 )
 
 

@@ -1,6 +1,6 @@
-"""Corruptions of images at five strengths, in the style of MNIST-C and ImageNet-C.
+"""Corruptions of images at five strengths, in the style of MNIST-C and ImageNet-C: noise, blur, geometry and light.
 
-After Mu and Gilmer 2019, and Hendrycks and Dietterich 2019: no attacks, but noise, blur, geometry and light. Lengths are fractions of the side of the image, so that a
+After Mu and Gilmer 2019, and Hendrycks and Dietterich 2019. Lengths are fractions of the side of the image, so that a
 strength means the same for images of any size.
 """
 
