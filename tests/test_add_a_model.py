@@ -62,11 +62,13 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> I
     insert(package / "vision/models/__init__.py", '    "rules": Rules,\n', textwrap.indent(line, "    "))
     imported = "from cvnlp.vision.models.quadratic import Quadratic\n"
     insert(package / "vision/models/__init__.py", "from cvnlp.vision.models.rules import Rules\n", imported)
-    attack, line, curve = blocks("Add an attack")
+    options, field, attack, line, curve = blocks("Add an attack")
+    insert(package / "params/attacks.py", "class AttackTable(Strict):", f"{options}\n\n")
+    insert(package / "params/attacks.py", "    random: RandomOptions | None", textwrap.indent(field, "    "))
     (package / "vision/attacks/darken.py").write_text(attack, encoding="utf-8")
     imported = "from cvnlp.vision.attacks.darken import darken\n"
     insert(package / "vision/attacks/table.py", "from cvnlp.vision.attacks.gradient", imported)
-    insert(package / "vision/attacks/table.py", '"random": random_noise', line.rstrip() + " ")
+    insert(package / "vision/attacks/table.py", '    "random": AttackEntry', textwrap.indent(line, "    "))
     insert(package / "vision/report/run.py", '"random": ("', curve.rstrip() + " ")
     function, call = blocks("Add a figure")
     insert(package / "vision/report/run.py", "def read_classes(", f"{function}\n\n")

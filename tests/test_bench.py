@@ -34,9 +34,9 @@ from bench.setting import ROOT, NotMeasuredError, Setting
 from cvnlp.data import prepared
 from cvnlp.domains import DOMAINS, HALVES
 from cvnlp.params import read_params
+from cvnlp.params.attacks import PgdOptions
 from cvnlp.params.runs import VisionRun
 from cvnlp.paths import ProjectPaths
-from cvnlp.vision.attacks.config import AttackConfig
 from make_bench_setting import make_setting
 
 IMAGES = 300  # of the training split
@@ -288,7 +288,7 @@ def test_ours_is_trained_by_the_pipeline(setting: Setting, vision_data: Path) ->
 
 
 def test_both_attack_the_same_digits(setting: Setting) -> None:
-    found = attacks.measure(setting, count=10, config=AttackConfig(eps=0.1, steps=2))
+    found = attacks.measure(setting, count=10, options=PgdOptions(steps=2))
     assert found.ratio > 0
     assert {*found.details} == {"accuracy", "accuracy_of_library"}
 

@@ -1,6 +1,7 @@
 """Projected gradient descent on 1,000 digits, against that of the Adversarial Robustness Toolbox (ART).
 
-Both attack the default run `cnn` with 40 steps within 0.1 on the same training digits, in batches of 500.
+Both attack the default run `cnn` with 40 steps within 0.1 from a random point, on the same training digits, in batches
+of 500.
 """
 
 from pathlib import Path
@@ -15,13 +16,13 @@ from bench.rounds import alternate, seconds
 from bench.setting import NotMeasuredError, Setting
 from cvnlp import networks
 from cvnlp.data import prepared
-from cvnlp.vision.attacks.config import AttackConfig
-from cvnlp.vision.attacks.table import ATTACKS
+from cvnlp.params.attacks import PgdOptions
+from cvnlp.vision.attacks.gradient import STEP_SIZE, pgd
+from cvnlp.vision.ball import Ball
 from cvnlp.vision.batches import evenly_spaced, to_tensor
 
 IMAGES, BATCH = 1_000, 500
-CONFIG = AttackConfig(eps=0.1, steps=40)
-STEP = 2.5  # of ART, in units of eps / steps, as in the publication of the attack (Madry et al. 2018)
+EPS, OPTIONS = 0.1, PgdOptions(steps=40)
 
 
 def digits(data: Path, count: int) -> tuple[Tensor, Tensor]:
@@ -30,12 +31,13 @@ def digits(data: Path, count: int) -> tuple[Tensor, Tensor]:
     return to_tensor(prepared.load_array(data, "train_images")[rows]), torch.from_numpy(labels[rows].astype(np.int64))
 
 
-def attack(network: nn.Module, images: Tensor, labels: Tensor, config: AttackConfig = CONFIG) -> Tensor:
+def attack(network: nn.Module, images: Tensor, labels: Tensor, options: PgdOptions = OPTIONS) -> Tensor:
     parts = zip(images.split(BATCH), labels.split(BATCH), strict=True)
-    return torch.cat([ATTACKS["pgd"](network, part, of, config) for part, of in parts])
+    ball, generator = Ball("linf", EPS), torch.Generator().manual_seed(1)
+    return torch.cat([pgd(network, part, of, ball, options, generator=generator) for part, of in parts])
 
 
-def attack_with_library(network: nn.Module, images: Tensor, labels: Tensor, config: AttackConfig = CONFIG) -> Tensor:
+def attack_with_library(network: nn.Module, images: Tensor, labels: Tensor, options: PgdOptions = OPTIONS) -> Tensor:
     from art.attacks.evasion import ProjectedGradientDescent
     from art.estimators.classification import PyTorchClassifier
 
@@ -49,9 +51,10 @@ def attack_with_library(network: nn.Module, images: Tensor, labels: Tensor, conf
     )
     method = ProjectedGradientDescent(
         classifier,
-        eps=config.eps,
-        eps_step=STEP * config.eps / config.steps,
-        max_iter=config.steps,
+        eps=EPS,
+        eps_step=STEP_SIZE * EPS / options.steps,
+        max_iter=options.steps,
+        num_random_init=options.restarts,
         batch_size=BATCH,
         verbose=False,
     )
@@ -63,7 +66,7 @@ def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     return float((network(images).argmax(1) == labels).float().mean())
 
 
-def measure(setting: Setting, *, count: int = IMAGES, config: AttackConfig = CONFIG) -> Pairs:
+def measure(setting: Setting, *, count: int = IMAGES, options: PgdOptions = OPTIONS) -> Pairs:
     """Seconds of both; the accuracies under attack are in the details."""
     network, _ = networks.load(setting.model("cnn"))
     network.to("cpu")
@@ -71,15 +74,15 @@ def measure(setting: Setting, *, count: int = IMAGES, config: AttackConfig = CON
     networks.use_threads(setting.run("cnn").attack.threads)
     try:
         attacked = {
-            "accuracy": attack(network, images, labels, config),
-            "accuracy_of_library": attack_with_library(network, images, labels, config),
+            "accuracy": attack(network, images, labels, options),
+            "accuracy_of_library": attack_with_library(network, images, labels, options),
         }
     except ImportError as error:
         raise NotMeasuredError(f"{error}: install adversarial-robustness-toolbox") from None
     scores = {name: accuracy(network, found, labels) for name, found in attacked.items()}
     return alternate(
-        lambda: seconds(lambda: attack(network, images, labels, config)),
-        lambda: seconds(lambda: attack_with_library(network, images, labels, config)),
+        lambda: seconds(lambda: attack(network, images, labels, options)),
+        lambda: seconds(lambda: attack_with_library(network, images, labels, options)),
         setting.rounds,
         **scores,
     )

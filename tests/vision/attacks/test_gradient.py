@@ -1,65 +1,102 @@
-"""FGSM and PGD: on a linear network, on made landscapes, and compared with another implementation."""
+"""FGSM and PGD: on a linear network, on made landscapes, and with logits of all scales."""
 
 import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.vision.attacks import AttackConfig
+from cvnlp.params.attacks import AttackTable, PgdOptions
 from cvnlp.vision.attacks.checks import check_attacked
-from cvnlp.vision.attacks.gradient import pgd
+from cvnlp.vision.attacks.evaluations import CountingNetwork, correct_rows
+from cvnlp.vision.attacks.gradient import targeted_pgd
+from cvnlp.vision.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
-from run_attacks import EPS, STEPS, accuracy, run
+from run_attacks import accuracy, run
 
 
-def test_every_image_misclassified_after_fgsm_is_so_after_pgd(network: Cnn, pictures: tuple[Tensor, Tensor]) -> None:
-    images, labels = pictures
-    attacked = {method: run(method, network, images, labels, 0.1) for method in ("fgsm", "pgd")}
-    with torch.no_grad():
-        fooled = {method: network(attacked[method]).argmax(1) != labels for method in attacked}
-    assert (fooled["pgd"] >= fooled["fgsm"]).all()
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3])
-def test_pgd_returns_the_worst_point_and_not_the_last(steps: int) -> None:
-    class Ridge(nn.Module):
-        """Misclassifies on a narrow ridge of brightness: FGSM ends on it, and the next step leaves it."""
-
-        def forward(self, images: Tensor) -> Tensor:
-            ridge = 0.05 - (images.mean((1, 2, 3)) - 0.58).abs()
-            return torch.stack([torch.zeros_like(ridge), ridge], dim=1)
-
-    images, labels = torch.full((2, 1, 3, 3), 0.5), torch.zeros(2, dtype=torch.long)
-    attacked = pgd(Ridge(), images, labels, AttackConfig(0.1, steps))
-    assert accuracy(Ridge(), images, labels) == 1.0
-    assert accuracy(Ridge(), attacked, labels) == 0.0
-    check_attacked(images, attacked, AttackConfig(0.1))
+def table(**options: object) -> AttackTable:
+    return AttackTable.model_validate({"pgd": options, "fgsm": {}})
 
 
 def make_linear(seed: int = 0) -> tuple[nn.Module, Tensor, Tensor]:
-    """A linear network of two classes, and images far from the limits of the range."""
+    """A linear network of two classes, images far from the limits of the range, and the predicted classes."""
     torch.manual_seed(seed)
-    linear = nn.Linear(16, 2)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
     images = torch.rand(8, 1, 4, 4) * 0.4 + 0.3
-    return nn.Sequential(nn.Flatten(), linear), images, torch.arange(8) % 2
+    return network, images, network(images).argmax(1)
 
 
+@pytest.mark.parametrize("ball", [Ball("linf", 0.02), Ball("l2", 0.05)], ids=str)
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
-def test_attack_on_a_linear_network_is_the_optimum(method: str) -> None:
+def test_attack_on_a_linear_network_is_the_optimum(method: str, ball: Ball) -> None:
     """The gradient of the loss has the direction of the other class's weights minus those of the own class."""
     network, images, labels = make_linear()
     weights = network[1].weight.detach()
-    direction = (weights[1 - labels] - weights[labels]).sign().view(images.shape)
-    attacked = run(method, network, images, labels, 0.2)
-    assert torch.allclose(attacked, images + 0.2 * direction, atol=1e-6)
+    difference = (weights[1 - labels] - weights[labels]).view(images.shape)
+    length = difference.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    best = images + ball.eps * (difference.sign() if ball.norm == "linf" else difference / length)
+    firm = correct_rows(network, best, labels)  # an image stops as soon as it is misclassified
+    assert len(firm) >= 3
+    options = table(steps=10, random_start=False)
+    attacked = run(method, network, images, labels, ball, table=options)
+    assert torch.allclose(attacked[firm], best[firm], atol=1e-6)
 
 
 def test_fgsm_stays_within_the_range_of_pixels() -> None:
-    network, images, labels = make_linear()
-    attacked = run("fgsm", network, images.round(), labels, 0.2)
+    network, images, _ = make_linear()
+    images = images.round()
+    attacked = run("fgsm", network, images, network(images).argmax(1), 0.2)
     assert attacked.unique().tolist() == pytest.approx([0.0, 0.2, 0.8, 1.0])
+
+
+class Ridge(nn.Module):
+    """Misclassifies on a ridge of brightness that is narrower than a step."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        ridge = 0.01 - (images.mean((1, 2, 3)) - 0.58).abs()
+        return torch.stack([torch.zeros_like(ridge), ridge], dim=1)
+
+
+def test_pgd_stops_as_soon_as_an_image_is_misclassified() -> None:
+    images, labels = torch.full((2, 1, 3, 3), 0.5), torch.zeros(2, dtype=torch.long)
+    options = table(steps=5, step_size=0.8, random_start=False)
+    counting = CountingNetwork(Ridge())
+    attacked = run("pgd", counting, images, labels, 0.1, table=options)
+    assert accuracy(Ridge(), attacked, labels) == 0.0
+    assert torch.allclose(attacked, torch.full_like(attacked, 0.58))
+    assert counting.gradients == 4  # at the image, and at the ridge
+
+
+@pytest.mark.parametrize("restarts", [1, 3])
+def test_pgd_moves_by_equal_steps_and_restarts(restarts: int) -> None:
+    class Slope(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.stack([torch.ones(len(images)), images.mean((1, 2, 3))], dim=1)
+
+    images, labels = torch.full((2, 1, 3, 3), 0.5), torch.zeros(2, dtype=torch.long)
+    options = table(steps=4, step_size=0.2, random_start=False, restarts=restarts)
+    counting = CountingNetwork(Slope())
+    attacked = run("pgd", counting, images, labels, 0.1, table=options)
+    assert torch.allclose(attacked, torch.full_like(attacked, 0.58))
+    assert counting.gradients == 2 * 4 * restarts
+
+
+def test_restarts_break_images_that_one_start_does_not(network: Cnn, pictures: tuple[Tensor, Tensor]) -> None:
+    images, labels = pictures
+    one, many = (run("pgd", network, images, labels, 0.15, table=table(steps=3, restarts=n)) for n in (1, 10))
+    survivors = [set(correct_rows(network, attacked, labels).tolist()) for attacked in (one, many)]
+    assert survivors[1] < survivors[0]
+
+
+def test_image_without_a_gradient_stays_where_it_is() -> None:
+    class Flat(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.stack([images.mean((1, 2, 3)).round(), torch.zeros(len(images))], dim=1)
+
+    images, labels = torch.full((2, 1, 3, 3), 0.7), torch.zeros(2, dtype=torch.long)
+    assert torch.equal(run("fgsm", Flat(), images, labels, 0.1), images)
+    assert torch.equal(run("pgd", Flat(), images, labels, 0.1, table=table(random_start=False)), images)
 
 
 class Scaled(nn.Module):
@@ -77,23 +114,11 @@ FACTORS = [1e-3, 1.0, 200.0, 1e4]
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_accuracy_under_pgd_does_not_depend_on_the_scale_of_the_logits(
-    factor: float, network: Cnn, pictures: tuple[Tensor, Tensor]
-) -> None:
-    for eps in EPS:
-        expected, found = (
-            accuracy(network, run("pgd", attacked, *pictures, eps), pictures[1])
-            for attacked in (network, Scaled(network, factor))
-        )
-        assert found == pytest.approx(expected, abs=0.011), eps  # of a hundred images one may end beside the border
-
-
-@pytest.mark.parametrize("factor", FACTORS)
 def test_fgsm_follows_the_exact_gradient_of_the_cross_entropy_however_certain_the_network_is(
     factor: float, network: Cnn, pictures: tuple[Tensor, Tensor]
 ) -> None:
     """In float64, and for larger logits still in logarithms: sum of softmax(z)_k (z_k - z_label) / (1 - p_label)."""
-    images, labels = pictures
+    images, labels = (tensor[correct_rows(network, *pictures)] for tensor in pictures)
     exact = images.double().requires_grad_()
     logits = factor * copy.deepcopy(network).double()(exact)
     others = logits.detach().scatter(1, labels[:, None], -torch.inf).softmax(1)
@@ -104,73 +129,23 @@ def test_fgsm_follows_the_exact_gradient_of_the_cross_entropy_however_certain_th
     assert differs < 1e-3  # a sign near zero may fall either way
 
 
-def test_pgd_searches_at_random_where_there_is_no_gradient() -> None:
-    class Flat(nn.Module):
-        """Misclassifies images with a contrast between their first pixels, which it sees in steps."""
-
-        def forward(self, images: Tensor) -> Tensor:
-            contrast = (images[:, 0, 0, 0] - images[:, 0, 0, 1] > 0.1).float() + 0 * images.sum((1, 2, 3))
-            return torch.stack([torch.full_like(contrast, 0.5), contrast], dim=1)
-
-    images, labels = torch.full((5, 1, 3, 3), 0.5), torch.zeros(5, dtype=torch.long)
-    attacked = run("pgd", Flat(), images, labels, 0.1)
-    assert accuracy(Flat(), images, labels) == 1.0
-    assert accuracy(Flat(), attacked, labels) == 0.0
-    check_attacked(images, attacked, AttackConfig(0.1))
-    assert torch.equal(attacked[:1], run("pgd", Flat(), images[:1], labels[:1], 0.1))
-
-
-@pytest.mark.parametrize("method", ["fgsm", "pgd"])
-def test_network_that_overflows_leaves_finite_images(method: str, pictures: tuple[Tensor, Tensor]) -> None:
-    class Overflowing(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return torch.stack([images.sum((1, 2, 3)) * 1e38, images.mean((1, 2, 3)) * 1e38 * 1e38], dim=1)
-
+@pytest.mark.parametrize("factor", [200.0, 1e4])
+def test_pgd_is_not_stopped_by_large_logits(factor: float, network: Cnn, pictures: tuple[Tensor, Tensor]) -> None:
+    """The gradient of the cross entropy vanishes, that of the log-odds does not."""
     images, labels = pictures
-    check_attacked(images, run(method, Overflowing(), images, labels % 2, 0.1), AttackConfig(0.1))
+    attacked = run("pgd", Scaled(network, factor), images, labels, 0.3)
+    assert accuracy(network, attacked, labels) <= 0.1
 
 
-def uncertain(network: Cnn, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The images of whose label the network is at most 99.999 % sure."""
-    with torch.no_grad():
-        chosen = network(images).softmax(1).gather(1, labels[:, None])[:, 0] < 0.99999
-    assert chosen.sum() >= 10
-    return images[chosen], labels[chosen]
-
-
-@pytest.fixture(scope="module")
-def toolbox(network: Cnn):
-    """The same network in the Adversarial Robustness Toolbox, and its module of attacks."""
-    evasion = pytest.importorskip("art.attacks.evasion")
-    estimators = pytest.importorskip("art.estimators.classification")
-    classifier = estimators.PyTorchClassifier(
-        copy.deepcopy(network),
-        nn.CrossEntropyLoss(),
-        input_shape=(1, 12, 12),
-        nb_classes=10,
-        clip_values=(0, 1),
-        device_type="cpu",
-    )
-    return evasion, classifier
-
-
-@pytest.mark.parametrize("eps", EPS)
-def test_fgsm_equals_that_of_the_toolbox(toolbox, eps: float, network: Cnn, pictures: tuple[Tensor, Tensor]) -> None:
-    """Where the network is not nearly certain: there the toolbox's gradient, in float32, has few correct digits."""
-    evasion, classifier = toolbox
-    images, labels = uncertain(network, *pictures)
-    expected = evasion.FastGradientMethod(classifier, eps=eps).generate(images.numpy(), F.one_hot(labels, 10).numpy())
-    assert run("fgsm", network, images, labels, eps).numpy() == pytest.approx(expected, abs=1e-5)
-
-
-@pytest.mark.parametrize("eps", EPS)
-def test_pgd_is_no_weaker_than_that_of_the_toolbox(
-    toolbox, eps: float, network: Cnn, pictures: tuple[Tensor, Tensor]
-) -> None:
-    evasion, classifier = toolbox
+@pytest.mark.parametrize("ball", [Ball("linf", 0.3), Ball("l2", 3.0)], ids=str)
+def test_targeted_pgd_reaches_its_targets(ball: Ball, network: Cnn, pictures: tuple[Tensor, Tensor]) -> None:
     images, labels = pictures
-    theirs = evasion.ProjectedGradientDescent(
-        classifier, eps=eps, eps_step=2.5 * eps / STEPS, max_iter=STEPS, verbose=False
-    ).generate(images.numpy(), F.one_hot(labels, 10).numpy())
-    ours = run("pgd", network, images, labels, eps)
-    assert accuracy(network, ours, labels) <= accuracy(network, torch.from_numpy(theirs), labels) + 0.02
+    targets = (labels + 3) % 10
+    generator = torch.Generator().manual_seed(1)
+    attacked = targeted_pgd(network, images, targets, ball, PgdOptions(), generator=generator)
+    check_attacked(images, attacked, ball)
+    assert accuracy(network, attacked, targets) > 0.85
+    assert accuracy(network, images, targets) < 0.05
+    again = targeted_pgd(network, images, labels, ball, PgdOptions(), generator=generator)
+    right = correct_rows(network, images, labels)
+    assert torch.equal(again[right], images[right])  # classified as their targets from the start

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from cvnlp.params.attacks import PgdOptions
 from cvnlp.params.network_config import VisionConfig
 from cvnlp.params.processing import Decoding, PictureProcessing
-from cvnlp.vision.attacks.config import AttackConfig
 from cvnlp.vision.attacks.gradient import targeted_pgd
+from cvnlp.vision.ball import Ball
 from cvnlp.vision.serving import ImageClassifier
 from cvnlp.vision.serving.adversarial import find_flip, save_flip
 from cvnlp.vision.serving.explanation import save_explanation
@@ -78,7 +79,10 @@ def test_a_target_that_cannot_be_reached_is_refused(target: str, reason: str) ->
 def test_targeted_pgd_stays_within_eps_and_stops_at_the_target() -> None:
     images = torch.full((2, 1, SIZE, SIZE), 0.5)
     images[1] = 0.65
-    attacked = targeted_pgd(network([0.6, 0.8]), images, torch.tensor([1, 1]), AttackConfig(0.2, 20))
+    generator = torch.Generator().manual_seed(1)
+    attacked = targeted_pgd(
+        network([0.6, 0.8]), images, torch.tensor([1, 1]), Ball("linf", 0.2), PgdOptions(), generator=generator
+    )
     assert float((attacked - images).abs().max()) <= 0.2 + 1e-6
     assert network([0.6, 0.8])(attacked).argmax(1).tolist() == [1, 1]
     assert torch.equal(attacked[1], images[1])  # it was classified as its target from the start

@@ -16,7 +16,7 @@ def check_attacked(images: Tensor, attacked: Tensor, ball: Ball) -> None:
     if outside.any():
         change, eps = ball.sizes(images, attacked)[outside][0], ball.of(outside).eps
         size = float(eps.flatten()[0]) if isinstance(eps, Tensor) else eps
-        what = "a pixel" if ball.norm == "linf" else "an image by the length"
+        what = "a pixel" if ball.norm == "linf" else "the pixels of an image, in the norm l2,"
         raise RuntimeError(f"an attack changed {what} by {float(change):g}, more than eps {size:g}")
     low, high = float(attacked.min()), float(attacked.max())
     if low < 0 or high > 1:

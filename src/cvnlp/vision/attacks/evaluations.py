@@ -25,9 +25,10 @@ def evaluate(network: nn.Module, images: Tensor, loss: Loss) -> Evaluation:
     with torch.enable_grad():
         outputs = network(images)
         losses = loss(outputs)
+        total = losses.sum()
     gradient = torch.zeros_like(images)
-    if losses.requires_grad:
-        (gradient,) = torch.autograd.grad(losses.sum(), images, materialize_grads=True)
+    if total.requires_grad:
+        (gradient,) = torch.autograd.grad(total, images, materialize_grads=True)
     return Evaluation(most_probable(outputs.detach()), losses.detach(), gradient.nan_to_num(0.0))
 
 

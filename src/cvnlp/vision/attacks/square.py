@@ -105,11 +105,14 @@ def _stripes(images: Tensor, ball: Ball, generator: torch.Generator) -> Tensor:
 
 
 def _add_square(images: Tensor, points: Tensor, ball: Ball, side: int, generator: torch.Generator) -> Tensor:
-    """Points whose pixels in a square have the largest or the smallest possible value."""
+    """Points with eps added or subtracted in a square; an image that has that square already gets the opposite one."""
     rows, columns = _place(images, side, generator)
-    signs = _signs((1, images.shape[1], 1, 1), images, generator)
-    inside, proposed = images[:, :, rows, columns], points.clone()
-    proposed[:, :, rows, columns] = ball.project(inside, inside + ball.eps * signs)
+    change = ball.eps * _signs((1, images.shape[1], 1, 1), images, generator)
+    inside, current = images[:, :, rows, columns], points[:, :, rows, columns]
+    square, opposite = ball.project(inside, inside + change), ball.project(inside, inside - change)
+    known = (square == current).flatten(1).all(1).view(-1, 1, 1, 1)
+    proposed = points.clone()
+    proposed[:, :, rows, columns] = torch.where(known, opposite, square)
     return proposed
 
 
