@@ -16,7 +16,7 @@ from cvnlp.params.attacks import (
 )
 from cvnlp.vision.attacks import ATTACKS
 from cvnlp.vision.attacks.evaluations import is_correct
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 EPS: dict[Norm, list[float]] = {"linf": [0.05, 0.15, 0.3], "l2": [0.5, 1.0, 2.0]}
 STEPS = 8

@@ -206,7 +206,7 @@ def expected_files(name: str) -> tuple[set[Path], set[Path]]:
         return {PROJECT.params_valid, Path(OWN[key]["path"])}, {PROJECT.prepared(key)}
     if kind == "transfer":
         run = PROJECT.run("cnn", "mnist_sample")
-        return {run.model.parent, run.attack_examples.parent}, {PROJECT.transfer, PROJECT.transfer_gains}
+        return {run.model.parent, run.attacked.parent}, {PROJECT.transfer, PROJECT.transfer_gains}
     if kind == "report":
         runs = [PROJECT.run(run, block["dataset"]) for run, block in PARAMS["runs"].items()]
         read = {getattr(run, name).parent for run in runs for _, written in RUN.values() for name in written}

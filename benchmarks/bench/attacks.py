@@ -18,7 +18,7 @@ from cvnlp import networks
 from cvnlp.data import prepared
 from cvnlp.params.attacks import PgdOptions
 from cvnlp.vision.attacks.gradient import STEP_SIZE, pgd
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.batches import evenly_spaced, to_tensor
 
 IMAGES, BATCH = 1_000, 500

@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> ProjectPaths:
         torch.manual_seed(seed)
         networks.save(paths.run(name, "made").model, networks.build(config), config)
         if name != "third":
-            folder = paths.run(name, "made").attack_examples
+            folder = paths.run(name, "made").attacked
             prepared.save_array(folder, "attacked", generator.random((2, 20, *SHAPE), dtype=np.float32))
             prepared.save_array(folder, "rows", np.arange(20))
             prepared.save_array(folder, "labels", np.arange(20) % 10)
@@ -51,9 +51,7 @@ def test_tables_have_the_classifiers_with_attacked_images(project: ProjectPaths)
     assert len(pairs) == 2 * 2 * 2
     assert set(pairs["source"]) == set(pairs["target"]) == {"first", "second"}
     network, _ = networks.load(project.run("second", "made").model)
-    images = torch.from_numpy(
-        np.array(prepared.load_array(project.run("first", "made").attack_examples, "attacked")[1])
-    )
+    images = torch.from_numpy(np.array(prepared.load_array(project.run("first", "made").attacked, "attacked")[1]))
     expected = (network(images.permute(0, 3, 1, 2)).argmax(1).numpy() == np.arange(20) % 10).mean()
     row = pairs[(pairs["eps"] == 0.2) & (pairs["source"] == "first") & (pairs["target"] == "second")]
     assert row["accuracy"].tolist() == [pytest.approx(expected)]
@@ -61,7 +59,7 @@ def test_tables_have_the_classifiers_with_attacked_images(project: ProjectPaths)
 
 
 def test_without_two_such_runs_the_tables_have_a_header_only(project: ProjectPaths) -> None:
-    (project.run("first", "made").attack_examples / "eps.npy").unlink()
+    (project.run("first", "made").attacked / "eps.npy").unlink()
     transfer(project.root)
     assert project.transfer.read_text() == "dataset,norm,eps,source,target,accuracy\n"
     assert project.transfer_gains.read_text() == (

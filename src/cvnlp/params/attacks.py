@@ -129,8 +129,8 @@ class Targeted(Strict):
 
 
 class Spatial(Strict):
-    """On `images` test images the worst of a grid of `rotations` angles up to `rotation` degrees and `shifts` shifts up to `shift` pixels in
-    each direction (Engstrom et al. 2019).
+    """The worst of a grid of `rotations` angles up to `rotation` degrees and `shifts` shifts up to `shift` pixels in
+    each direction, on `images` test images (Engstrom et al. 2019).
     """
 
     rotation: Annotated[float, Field(ge=0, le=180)] = 30.0

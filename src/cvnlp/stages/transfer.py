@@ -21,7 +21,7 @@ def transfer(root: Path = Path()) -> None:
     blocks = {run: block for run, block in settings.runs.items() if isinstance(block, VisionRun)}
     paths = {run: project.run(run, block.dataset) for run, block in blocks.items()}
     found = {
-        run: read_attacked(paths[run].attack_examples, dataset=block.dataset, norm=block.attack.norm)
+        run: read_attacked(paths[run].attacked, dataset=block.dataset, norm=block.attack.norm)
         for run, block in blocks.items()
     }
     attacked = {run: one for run, one in found.items() if one}

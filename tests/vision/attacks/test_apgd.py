@@ -8,7 +8,7 @@ from cvnlp.params.attacks import ApgdOptions, AttackTable, TargetedApgdOptions
 from cvnlp.vision.attacks.apgd import _checkpoints
 from cvnlp.vision.attacks.evaluations import CountingNetwork
 from cvnlp.vision.attacks.targets import targets_of
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
 from run_attacks import accuracy, run
 

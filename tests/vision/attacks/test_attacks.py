@@ -10,8 +10,8 @@ from cvnlp.params.attacks import AttackTable, Norm, RandomOptions
 from cvnlp.vision.attacks import ATTACKS
 from cvnlp.vision.attacks.checks import check_attacked
 from cvnlp.vision.attacks.evaluations import correct_rows, is_correct
-from cvnlp.vision.ball import Ball
 from cvnlp.vision.models import MODELS
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
 from make_networks import classifier
 from run_attacks import EPS, OPTIONS, accuracy, run

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cvnlp.vision.attacks.checks import check_attacked
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 
 @pytest.mark.parametrize(

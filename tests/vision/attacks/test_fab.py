@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from cvnlp.params.attacks import AttackTable, Norm
 from cvnlp.vision.attacks.evaluations import is_correct
 from cvnlp.vision.attacks.fab import to_plane
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
 from run_attacks import accuracy, run
 

@@ -10,7 +10,7 @@ from cvnlp.params.attacks import AttackTable, PgdOptions
 from cvnlp.vision.attacks.checks import check_attacked
 from cvnlp.vision.attacks.evaluations import CountingNetwork, correct_rows
 from cvnlp.vision.attacks.gradient import targeted_pgd
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
 from run_attacks import accuracy, run
 

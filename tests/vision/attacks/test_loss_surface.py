@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cvnlp.vision.attacks.loss_surface import loss_surface, surface_axis
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
 
 BALLS = [Ball("linf", 0.1), Ball("l2", 1.5)]

@@ -9,7 +9,7 @@ from cvnlp.vision.attacks.checks import check_attacked
 from cvnlp.vision.attacks.evaluations import CountingNetwork, is_correct
 from cvnlp.vision.attacks.gradient import pgd, targeted_pgd
 from cvnlp.vision.attacks.smallest import smallest_eps
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
 
 OPTIONS = PgdOptions(steps=10, random_start=False)

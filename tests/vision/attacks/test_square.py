@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from cvnlp.params.attacks import AttackTable, SquareOptions
 from cvnlp.vision.attacks.evaluations import CountingNetwork, is_correct
 from cvnlp.vision.attacks.square import _bump, _side
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
 from run_attacks import accuracy, run
 

@@ -15,7 +15,7 @@ from cvnlp.params.attacks import AttackTable, Norm, TargetedApgdOptions
 from cvnlp.vision.attacks.apgd import apgd_t
 from cvnlp.vision.attacks.evaluations import correct_rows
 from cvnlp.vision.attacks.smallest import smallest_eps
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.cnn import Cnn
 from run_attacks import EPS, accuracy, run
 

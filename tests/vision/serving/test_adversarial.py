@@ -11,7 +11,7 @@ from cvnlp.params.attacks import PgdOptions
 from cvnlp.params.network_config import VisionConfig
 from cvnlp.params.processing import Decoding, PictureProcessing
 from cvnlp.vision.attacks.gradient import targeted_pgd
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.serving import ImageClassifier
 from cvnlp.vision.serving.adversarial import find_flip, save_flip
 from cvnlp.vision.serving.explanation import save_explanation

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cvnlp.params.adversarial_training import Adversarial
 from cvnlp.params.runs import VisionTrain
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.training import adversarial
 from cvnlp.vision.training.task import ROBUST_ACCURACY
 from make_networks import classifier

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cvnlp import files
+from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.domains import AttackResult
 from cvnlp.language.attacks.checks import check_attack
@@ -34,23 +36,25 @@ class _Attacked(NamedTuple):
     nats: Tensor
 
 
-def attack(network: Network, data: Path, facts: LanguageFacts, options: LanguageAttack) -> AttackResult:
+def attack(network: Network, data: Path, facts: LanguageFacts, options: LanguageAttack, folder: Path) -> AttackResult:
     """Perplexity of excerpts of the test text for every attack and share, and in the worst case.
 
     In the worst case each excerpt is changed by the attack that raises its own loss most. The table has the columns
     method, share (as exact text), changed (share of tokens that differ), perplexity, and low and high, its 95 %
-    interval over excerpts; the examples are the first excerpt before and after the attacks with the median share.
+    interval over excerpts. Into `folder` goes the first excerpt before and after the attacks with the median share.
     """
     excerpts = evenly_spaced_excerpts(
         data, "test", facts.start, count=options.excerpts, length=options.length, key="attack.length"
     )
     inputs, targets = (side.to(device()) for side in excerpts)
     vocabulary, shares = files.read_json(data / "vocabulary.json"), sorted(options.shares)
-    texts, results = {"clean": inputs}, {}
+    texts, results, seconds = {"clean": inputs}, {}, dict.fromkeys(_applicable(network), 0.0)
     for share in shares:
-        attacked = {
-            method: _attacked(method, network, inputs, targets, share, vocabulary) for method in _applicable(network)
-        }
+        attacked = {}
+        for method in seconds:
+            started = perf_counter()
+            attacked[method] = _attacked(method, network, inputs, targets, share, vocabulary)
+            seconds[method] += perf_counter() - started
         results[share] = _evaluate(network, inputs, targets, attacked)
         if share == _median(shares):
             texts |= attacked
@@ -58,12 +62,14 @@ def attack(network: Network, data: Path, facts: LanguageFacts, options: Language
     rows = list(_rows(results))
     shown = number_key(min(shares, key=lambda share: abs(share - METRIC_SHARE)))
     examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
+    for name, array in (examples | {"share": np.array(_median(shares))}).items():
+        prepared.save_array(folder, name, array)
     flags = _flags(results, clean)
     return AttackResult(
         _scores(rows, clean[0]) | flags | {"flags_raised": sum(flags.values())},
         [*(f"perplexity_{method}_{shown}" for method in (*_applicable(network), WORST_CASE)), "flags_raised"],
         pd.DataFrame(rows),
-        examples | {"share": np.array(_median(shares))},
+        seconds,
     )
 
 

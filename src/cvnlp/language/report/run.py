@@ -44,16 +44,19 @@ ROBUSTNESS = Robustness(
     caption="Perplexity of a test text when a share of the input tokens is replaced at random, swapped with a "
     "neighbour, misspelled (two letters of a word swapped), or replaced by the gradient-based attack HotFlip. In "
     "the worst case each excerpt is changed by the attack that raises its own loss most. The targets stay unchanged.",
+    worst_title="Worst case of all runs",
+    worst_caption="Perplexity when each excerpt is changed by the attack that raises its own loss most, for all runs of a "
+    "data set. Perplexities per character and per word cannot be compared.",
 )
 
 
-def run_section(details: Path, examples: Path, folder: Path) -> list[Element]:
+def run_section(details: Path, attacked: Path, folder: Path) -> list[Element]:
     """The elements of one run; its figures go into `folder`."""
     return [
         _excerpt(details / "excerpt.json", folder / "excerpt.png"),
         *_adaptation(details / "adapted.json", folder / "adaptation.png"),
         *_generated(details / "samples.json"),
-        *_attacked(examples),
+        *_attacked(attacked),
     ]
 
 

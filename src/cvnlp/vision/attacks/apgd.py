@@ -10,7 +10,7 @@ from cvnlp.params.attacks import ApgdOptions, Norm, TargetedApgdOptions
 from cvnlp.vision.attacks.evaluations import Evaluation, correct_rows, evaluate, is_correct
 from cvnlp.vision.attacks.losses import dlr, log_odds, targeted_dlr
 from cvnlp.vision.attacks.targets import targets_of
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 FIRST_STEP = 2.0  # in units of eps
 MOMENTUM = 0.75  # weight of the new step, against that of the last one

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 TOLERANCE = 1e-6  # of pixels in [0, 1], and of lengths relative to eps, in float32
 

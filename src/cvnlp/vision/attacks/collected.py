@@ -16,8 +16,8 @@ from cvnlp.vision.attacks.evaluations import is_correct
 from cvnlp.vision.attacks.gradient import pgd
 from cvnlp.vision.attacks.smallest import smallest_eps
 from cvnlp.vision.attacks.square import square
-from cvnlp.vision.ball import Ball
 from cvnlp.vision.batches import Batches
+from cvnlp.vision.models.ball import Ball
 
 PICTURES = "attacked"  # float32 (N, eps, H, W, C): images under the attack that broke them, or the last one made
 WORST = "worst_case"

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 
 class Attack(Protocol):

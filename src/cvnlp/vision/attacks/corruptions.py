@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.transforms.v2 import functional
 
 from cvnlp.params.attacks import Corruption
 from cvnlp.vision.inference import predict_classes
@@ -101,8 +100,12 @@ def _gaussian_blur(images: Tensor, share: float, generator: torch.Generator) -> 
 
 
 def _blur(images: Tensor, deviation: float) -> Tensor:
-    radius = min(math.ceil(3 * deviation), min(images.shape[2:]) - 1)  # torchvision reflects fewer pixels than the side
-    return functional.gaussian_blur(images, [2 * radius + 1] * 2, [deviation] * 2)
+    radius = min(math.ceil(3 * deviation), min(images.shape[2:]) - 1)  # fewer pixels than the side are reflected
+    weights = torch.exp(-((torch.arange(-radius, radius + 1) / deviation) ** 2) / 2).to(images)
+    kernel = (weights / weights.sum()).expand(images.shape[1], 1, 1, -1)
+    padded = F.pad(images, [radius] * 4, mode="reflect")
+    rows = F.conv2d(padded, kernel, groups=images.shape[1])
+    return F.conv2d(rows, kernel.mT, groups=images.shape[1])
 
 
 def _motion_blur(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -180,7 +183,7 @@ def _brightness(images: Tensor, amount: float, generator: torch.Generator) -> Te
 
 
 def _contrast(images: Tensor, factor: float, generator: torch.Generator) -> Tensor:
-    return functional.adjust_contrast(images, factor)
+    return images.mean((1, 2, 3), keepdim=True).lerp(images, factor)
 
 
 def _fog(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from cvnlp.vision.attacks.checks import check_attacked
 from cvnlp.vision.attacks.evaluations import CountingNetwork, evaluate, is_correct
 from cvnlp.vision.attacks.losses import log_odds
 from cvnlp.vision.attacks.table import ATTACKS
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 WITHOUT_GRADIENT = AttackTable(random=RandomOptions(), square=SquareOptions(queries=500))
 

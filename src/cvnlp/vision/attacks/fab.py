@@ -9,7 +9,7 @@ from cvnlp.params.attacks import FabOptions
 from cvnlp.vision.attacks.evaluations import correct_rows, evaluate, is_correct
 from cvnlp.vision.attacks.losses import targeted_margin
 from cvnlp.vision.attacks.targets import targets_of
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 OVERSHOOT = 1.05  # of each projection, to end beyond the boundary
 BACK = 0.9  # towards which fraction of a perturbation that succeeded the search returns

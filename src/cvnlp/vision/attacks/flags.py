@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cvnlp.params.attacks import Norm, PgdOptions
 from cvnlp.vision.attacks.evaluations import evaluate, is_correct, outputs_of
 from cvnlp.vision.attacks.gradient import pgd
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 TOLERANCE = 0.01  # of accuracies: a difference of more is a sign
 MINIMUM = 2  # images, of which a difference must consist

@@ -13,8 +13,8 @@ from cvnlp.networks import device
 from cvnlp.vision.attacks.collected import Collected, Subject
 from cvnlp.vision.attacks.evaluations import outputs_of
 from cvnlp.vision.attacks.loss_surface import loss_surface
-from cvnlp.vision.ball import Ball
 from cvnlp.vision.batches import evenly_spaced, to_tensor
+from cvnlp.vision.models.ball import Ball
 
 CLEAN, ATTACKED, TABLE, SURFACE = "example_clean", "example_attacked", "examples.csv", "loss_surface"
 

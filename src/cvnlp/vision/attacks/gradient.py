@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cvnlp.params.attacks import FgsmOptions, PgdOptions
 from cvnlp.vision.attacks.evaluations import evaluate, is_correct
 from cvnlp.vision.attacks.losses import log_odds
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 STEP_SIZE = 2.5  # of PGD in units of eps / steps (Madry et al. 2018)
 

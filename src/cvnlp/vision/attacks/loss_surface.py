@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvnlp.vision.ball import Ball
 from cvnlp.vision.inference import predict_outputs
+from cvnlp.vision.models.ball import Ball
 
 POINTS = 21  # along each axis: an odd number, so that the image itself is one of them
 BATCH = 128

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from cvnlp.params.attacks import RandomOptions
 from cvnlp.vision.attacks.evaluations import correct_rows, is_correct
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 
 def random_noise(

@@ -20,8 +20,8 @@ from cvnlp.vision.attacks.ensemble import has_gradients
 from cvnlp.vision.attacks.evaluations import correct_rows
 from cvnlp.vision.attacks.further import attack_otherwise
 from cvnlp.vision.attacks.table import ATTACKS
-from cvnlp.vision.ball import Ball
 from cvnlp.vision.batches import Batches, evenly_spaced, object_rows
+from cvnlp.vision.models.ball import Ball
 
 BATCH = 512  # images attacked at a time
 SAMPLE = 64  # images from which flags are computed

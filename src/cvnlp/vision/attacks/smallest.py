@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cvnlp.params.attacks import Norm
 from cvnlp.vision.attacks.evaluations import is_correct
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 BallAttack = Callable[[nn.Module, Tensor, Tensor, Ball], Tensor]  # network, images, classes, balls -> attacked images
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from cvnlp.params.attacks import SquareOptions
 from cvnlp.vision.attacks.evaluations import correct_rows, is_correct, outputs_of
 from cvnlp.vision.attacks.losses import margin
-from cvnlp.vision.ball import Ball
 from cvnlp.vision.inference import most_probable
+from cvnlp.vision.models.ball import Ball
 
 # The queries, of 10,000, after which the share of the pixels in a square is halved
 HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)

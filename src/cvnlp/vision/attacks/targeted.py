@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from cvnlp.params.attacks import Norm, PgdOptions, Targeted
 from cvnlp.vision.attacks.evaluations import correct_rows, outputs_of
 from cvnlp.vision.attacks.gradient import targeted_pgd
-from cvnlp.vision.ball import Ball
 from cvnlp.vision.inference import most_probable
+from cvnlp.vision.models.ball import Ball
 
 MOST_CLASSES = 20  # towards which images are turned; of more classes only the least likely one is a target
 

@@ -24,9 +24,9 @@ GAINS = [*SETTING, "target", "own_accuracy", "transferred_accuracy", "broken_by_
 
 @dataclass(frozen=True)
 class AttackedRun:
-    """The stored result of an attack: `images` float32 (eps, N, H, W, C) in [0, 1] with `labels` (N,).
+    """The stored result of an attack: `images` float32 (N, eps, H, W, C) in [0, 1] with `labels` (N,).
 
-    `rows` (N,): their row numbers in the test split; `eps`: the strengths, one per first index of `images`.
+    `rows` (N,): their row numbers in the test split; `eps`: the strengths, one per second index of `images`.
     """
 
     dataset: str
@@ -38,12 +38,12 @@ class AttackedRun:
 
     def at(self, eps: float) -> Tensor:
         """The images (N, C, H, W) attacked at one of the strengths."""
-        return torch.from_numpy(np.array(self.images[self.eps.index(eps)])).permute(0, 3, 1, 2)
+        return torch.from_numpy(np.array(self.images[:, self.eps.index(eps)])).permute(0, 3, 1, 2)
 
     def comparable(self, other: "AttackedRun") -> bool:
         """Whether both attack the same images in the same norm."""
         same = (self.dataset, self.norm) == (other.dataset, other.norm) and np.array_equal(self.rows, other.rows)
-        return same and np.array_equal(self.labels, other.labels) and self.images.shape[1:] == other.images.shape[1:]
+        return same and np.array_equal(self.labels, other.labels) and self.images.shape[2:] == other.images.shape[2:]
 
 
 def read_attacked(folder: Path, *, dataset: str, norm: str) -> AttackedRun | None:

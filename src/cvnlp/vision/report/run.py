@@ -41,7 +41,8 @@ ROBUSTNESS = Robustness(
     title="Accuracy under attack",
     caption="Accuracy on perturbed test images by eps, the largest change of a pixel (range 0 to 1) or, in the norm "
     "l2, the length of the perturbation. Random, FGSM and PGD are made on all images; each attack with a + only on "
-    "those that no attack before it has broken. Worst case: no attack has broken the image, at this eps or a smaller one.",
+    "those that no attack before it has broken. Worst case: no attack has broken the image, at this eps or a smaller "
+    "one.",
     worst_title="Worst case of all runs",
     worst_caption="The share of test images that no attack has broken, by eps, for all runs of a data set.",
 )

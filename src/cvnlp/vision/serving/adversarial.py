@@ -12,8 +12,8 @@ from cvnlp.report import plots
 from cvnlp.report.labels import short_label
 from cvnlp.vision.attacks.gradient import pgd, targeted_pgd
 from cvnlp.vision.attacks.smallest import smallest_eps
-from cvnlp.vision.ball import Ball
 from cvnlp.vision.batches import to_tensor
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.serving.classifier import ImageClassifier, Prediction
 
 OPTIONS = PgdOptions(steps=40)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.params.adversarial_training import SPAN, Adversarial
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 Loss = Callable[[Tensor], Tensor]  # logits (B, classes) -> a number, the sum over the images
 TRADES_START = 0.001  # standard deviation of the noise from which its ascent begins (Zhang et al. 2019)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cvnlp.params.attacks import Norm
-from cvnlp.vision.ball import Ball
+from cvnlp.vision.models.ball import Ball
 
 BALLS = pytest.mark.parametrize(
     "ball", [Ball("linf", 0.1), Ball("l2", 0.7), Ball("l2", torch.linspace(0.1, 1, 20).view(20, 1, 1, 1))], ids=str
