@@ -109,8 +109,7 @@ DEFAULT = AttackTable(
     fgsm=FgsmOptions(),
     pgd=PgdOptions(steps=10),
     apgd_ce=ApgdOptions(steps=20),
-    apgd_t=TargetedApgdOptions(steps=20, targets=2),
-    square=SquareOptions(queries=100),
+    square=SquareOptions(queries=50),
 )
 AUTOATTACK = {
     "apgd_ce": ApgdOptions(),
@@ -120,12 +119,19 @@ AUTOATTACK = {
 }
 
 
+class SmallestEps(Strict):
+    """The smallest eps of `images` test images, by so many `halvings` of the interval between two of `eps`."""
+
+    images: PositiveInt = 100
+    halvings: PositiveInt = 3
+
+
 class Targeted(Strict):
     """Targeted PGD at `eps` towards every other class, and towards the least likely one, on `images` test images."""
 
     eps: Positive = 0.2
     steps: PositiveInt = 10
-    images: PositiveInt = 100
+    images: PositiveInt = 50
 
 
 class Spatial(Strict):
@@ -146,7 +152,7 @@ class Corruptions(Strict):
     names: Annotated[list[Corruption], Field(min_length=1, max_length=len(CORRUPTIONS))] = Field(
         default=list(CORRUPTIONS)
     )
-    images: PositiveInt = 200
+    images: PositiveInt = 100
 
 
 class Certificate(Strict):
@@ -168,10 +174,10 @@ class VisionAttack(Computation):
     """Attacks on `images` test images.
 
     `eps`, their strengths: the largest change of a pixel as a fraction of the full range (`norm: linf`), or the largest
-    Euclidean length of a perturbation (`l2`). `attacks`: by default random, fgsm, pgd, and short forms of apgd_ce,
-    apgd_t and square; `autoattack: true` adds the four of AutoAttack with their published settings, which take a
-    hundred times as long. `smallest`: the smallest eps of every image, by so many bisections; 0 skips it. `targeted`,
-    `spatial`, `corruptions` and `certificate` are further tests; null skips them. `examples`:
+    Euclidean length of a perturbation (`l2`). `attacks`: by default random, fgsm, and short forms of pgd,
+    apgd_ce and square; `autoattack: true` adds the four of AutoAttack with their published settings, which take a
+    hundred times as long. `smallest`, `targeted`, `spatial`, `corruptions` and `certificate` are further tests; null
+    skips them. `examples`:
     perturbed images shown.
     """
 
@@ -180,7 +186,7 @@ class VisionAttack(Computation):
     images: PositiveInt = 500
     attacks: AttackTable = DEFAULT
     autoattack: bool = False
-    smallest: int = Field(default=3, ge=0)
+    smallest: SmallestEps | None = SmallestEps()
     targeted: Targeted | None = Targeted()
     spatial: Spatial | None = Spatial()
     corruptions: Corruptions | None = Corruptions()

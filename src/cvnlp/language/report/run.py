@@ -45,7 +45,7 @@ ROBUSTNESS = Robustness(
     "neighbour, misspelled (two letters of a word swapped), or replaced by the gradient-based attack HotFlip. In "
     "the worst case each excerpt is changed by the attack that raises its own loss most. The targets stay unchanged.",
     worst_title="Worst case of all runs",
-    worst_caption="Perplexity when each excerpt is changed by the attack that raises its own loss most, for all runs of "
+    worst_caption="Perplexity when each excerpt is changed by the attack that raises its own loss most, of all runs of "
     "a data set. Perplexities per character and per word cannot be compared.",
 )
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,13 +12,13 @@ from torch import Tensor, nn
 
 from cvnlp.data import prepared
 from cvnlp.networks import device
-from cvnlp.params.attacks import PgdOptions, SquareOptions, VisionAttack
+from cvnlp.params.attacks import PgdOptions, SmallestEps, SquareOptions, VisionAttack
 from cvnlp.vision.attacks.ensemble import Cost, Outcome, attack_batch, choose_attacks
 from cvnlp.vision.attacks.evaluations import is_correct
 from cvnlp.vision.attacks.gradient import pgd
 from cvnlp.vision.attacks.smallest import smallest_eps
 from cvnlp.vision.attacks.square import square
-from cvnlp.vision.batches import Batches
+from cvnlp.vision.batches import Batches, evenly_spaced
 from cvnlp.vision.models.ball import Ball
 
 PICTURES = "attacked"  # float32 (N, eps, H, W, C): images under the attack that broke them, or the last one made
@@ -56,10 +58,12 @@ class Subject:
 class Collected:
     """Results of all batches, in the order of the images.
 
-    `standing`: (eps, attack) -> bool (N,), WORST among the attacks; `costs`: the same -> cost of all images;
-    `smallest` float (N,): 0 for images that are misclassified without an attack, inf for those that no eps breaks.
+    `clean` bool (N,): images that are classified correctly without an attack. `standing`: (eps, attack) -> bool (N,),
+    WORST among the attacks; `costs`: the same -> cost of all images. `smallest` float (n,): of some of the images the
+    smallest eps; 0 for those misclassified without an attack, inf for those that no eps breaks.
     """
 
+    clean: np.ndarray
     standing: dict[tuple[float, str], np.ndarray]
     costs: dict[tuple[float, str], Cost]
     smallest: np.ndarray
@@ -67,12 +71,6 @@ class Collected:
     @property
     def worst(self) -> dict[float, np.ndarray]:
         return {eps: stands for (eps, name), stands in self.standing.items() if name == WORST}
-
-    @property
-    def clean(self) -> np.ndarray:
-        """Bool (N,): images that are classified correctly without an attack."""
-        correct: np.ndarray = self.smallest > 0
-        return correct
 
     def seconds(self) -> dict[str, float]:
         """Attack -> its time over all eps."""
@@ -82,21 +80,39 @@ class Collected:
 
 def attack_all(subject: Subject) -> Collected:
     """Attack all batches; the attacked pictures are written as they are made."""
-    generator, parts = torch.Generator().manual_seed(1), []
-    attacks = choose_attacks(subject.options, gradients=subject.gradients)
+    parts, generator = [], torch.Generator().manual_seed(1)
     shape = (len(subject.strengths), *subject.batches.images.shape[1:])
     with prepared.open_array_writer(subject.folder, PICTURES, np.float32, shape) as append:
         for batch in subject.batches:
-            images, labels = batch.images.to(device()), batch.labels.to(device())
-            norm, strengths = subject.options.norm, subject.strengths
-            outcomes = attack_batch(
-                subject.network, images, labels, attacks, norm=norm, strengths=strengths, generator=generator
-            )
-            append(torch.stack([one.attacked for one in outcomes], 1).permute(0, 1, 3, 4, 2).cpu().numpy())
-            parts.append((outcomes, _smallest(subject, images, labels, outcomes)))
-            for one in outcomes:
+            part = _attack(subject, batch.images.to(device()), batch.labels.to(device()), generator)
+            pictures = torch.stack([one.attacked for one in part.outcomes], 1)
+            append(pictures.permute(0, 1, 3, 4, 2).cpu().numpy())
+            for one in part.outcomes:
                 one.attacked = torch.empty(0)  # they are on disk
+            parts.append(part)
     return _collect(parts)
+
+
+class _Part(NamedTuple):
+    """Results of one batch."""
+
+    clean: Tensor
+    outcomes: list[Outcome]
+    smallest: Tensor
+
+
+def _attack(subject: Subject, images: Tensor, labels: Tensor, generator: torch.Generator) -> _Part:
+    outcomes = attack_batch(
+        subject.network,
+        images,
+        labels,
+        choose_attacks(subject.options, gradients=subject.gradients),
+        norm=subject.options.norm,
+        strengths=subject.strengths,
+        generator=generator,
+    )
+    smallest = _smallest(subject, images, labels, outcomes) if subject.options.smallest else images.new_empty(0)
+    return _Part(is_correct(subject.network, images, labels), outcomes, smallest)
 
 
 def count_differing(subject: Subject, found: Collected) -> int:
@@ -113,40 +129,51 @@ def count_differing(subject: Subject, found: Collected) -> int:
 
 
 def _smallest(subject: Subject, images: Tensor, labels: Tensor, outcomes: Sequence[Outcome]) -> Tensor:
-    """The smallest eps (B,) that breaks each image, between the largest eps that does not and the next one."""
-    low, attacked = torch.zeros(len(images), device=images.device), outcomes[-1].attacked.clone()
+    """The smallest eps (n,) of evenly spaced images, each between the largest eps at which it stands and the next."""
+    options, total = subject.options.smallest or SmallestEps(), len(subject.batches.order)
+    rows = torch.from_numpy(evenly_spaced(len(images), max(1, options.images * len(images) // total)))
+    low, attacked = torch.zeros(len(rows), device=images.device), images[rows].clone()
     for one in outcomes:
-        low[one.worst] = one.eps
+        low[one.worst[rows]] = one.eps
     for one in reversed(outcomes):
-        attacked[~one.worst] = one.attacked[~one.worst]
-    options = subject.options.attacks.pgd or PgdOptions()
-
-    def again(network: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
-        generator = torch.Generator().manual_seed(1)
-        if subject.gradients:
-            return pgd(network, images, labels, ball, options, generator=generator)
-        return square(network, images, labels, ball, SquareOptions(queries=BISECTION_QUERIES), generator=generator)
-
+        broken = ~one.worst[rows]
+        attacked[broken] = one.attacked[rows[broken]]
     return smallest_eps(
         subject.network,
-        images,
-        labels,
+        images[rows],
+        labels[rows],
         attacked,
-        again,
+        partial(_attack_again, subject),
         norm=subject.options.norm,
-        halvings=subject.options.smallest,
+        halvings=options.halvings,
         low=low,
     ).eps
 
 
-def _collect(parts: Sequence[tuple[list[Outcome], Tensor]]) -> Collected:
+def _attack_again(subject: Subject, network: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
+    """PGD, or for networks without gradients Square."""
+    generator = torch.Generator().manual_seed(1)
+    if not subject.gradients:
+        return square(network, images, labels, ball, SquareOptions(queries=BISECTION_QUERIES), generator=generator)
+    return pgd(network, images, labels, ball, subject.options.attacks.pgd or PgdOptions(), generator=generator)
+
+
+def _collect(parts: Sequence[_Part]) -> Collected:
     standing: dict[tuple[float, str], list[Tensor]] = {}
     costs: dict[tuple[float, str], Cost] = {}
-    for outcomes, _ in parts:
-        for one in outcomes:
-            for name, stands in {**one.standing, WORST: one.worst}.items():
-                standing.setdefault((one.eps, name), []).append(stands)
-            for name, cost in one.costs.items():
-                costs[one.eps, name] = costs.get((one.eps, name), Cost()) + cost
-    masks = {key: torch.cat(masks).cpu().numpy() for key, masks in standing.items()}
-    return Collected(masks, costs, torch.cat([smallest for _, smallest in parts]).double().cpu().numpy())
+    for one in (outcome for part in parts for outcome in part.outcomes):
+        for name, stands in {**one.standing, WORST: one.worst}.items():
+            standing.setdefault((one.eps, name), []).append(stands)
+        for name, cost in one.costs.items():
+            costs[one.eps, name] = costs.get((one.eps, name), Cost()) + cost
+    return Collected(
+        _joined([part.clean for part in parts]),
+        {key: _joined(masks) for key, masks in standing.items()},
+        costs,
+        _joined([part.smallest for part in parts]).astype(np.float64),
+    )
+
+
+def _joined(tensors: Sequence[Tensor]) -> np.ndarray:
+    array: np.ndarray = torch.cat(list(tensors)).cpu().numpy()
+    return array

@@ -16,7 +16,7 @@ COLUMNS = ["method", "eps", "accuracy", "low", "high", "gradients", "forwards"]
 
 def accuracy_table(found: Collected) -> pd.DataFrame:
     """A row per eps and attack: accuracy with its 95 % interval; gradients and classifications per image."""
-    rows, count = [], len(found.smallest)
+    rows, count = [], len(found.clean)
     for (eps, name), stands in found.standing.items():
         low, high = wilson_interval(int(stands.sum()), count)
         cost = found.costs.get((eps, name), Cost())

@@ -66,19 +66,18 @@ def _scores(found: Collected, table: pd.DataFrame, strengths: list[float]) -> di
             ends = {f"interval_{WORST}_{row['eps']}_{end}": float(row[end]) for end in ("low", "high")}
             scores |= ends
     clean, worst = float(found.clean.mean()), [float(found.worst[eps].mean()) for eps in strengths]
-    return scores | {
-        "accuracy_clean": clean,
-        "images": len(found.smallest),
-        "area_under_worst_case": measures.area_under_curve(clean, worst, strengths),
-        "median_smallest_eps": float(np.median(np.minimum(found.smallest, strengths[-1]))),  # at most the largest eps
-    }
+    if len(found.smallest):  # at most the largest eps: those that it does not break are known no better
+        scores["median_smallest_eps"] = float(np.median(np.minimum(found.smallest, strengths[-1])))
+    area = measures.area_under_curve(clean, worst, strengths)
+    return scores | {"accuracy_clean": clean, "images": len(found.clean), "area_under_worst_case": area}
 
 
 def _metrics(scores: dict[str, float], options: VisionAttack) -> list[str]:
     """One accuracy per attack, and the numbers that summarise all."""
     ending = f"_{number_key(_metric_eps(options))}"
     of_attacks = [name for name in scores if name.startswith("accuracy_") and name.endswith(ending)]
-    return [*of_attacks, "area_under_worst_case", "median_smallest_eps", "flags_raised"]
+    summary = ("area_under_worst_case", "median_smallest_eps", "flags_raised")
+    return [*of_attacks, *(name for name in summary if name in scores)]
 
 
 def _metric_eps(options: VisionAttack) -> float:
@@ -92,9 +91,9 @@ def _flags(subject: Subject, found: Collected) -> list[flags.Flag]:
     raised = flags.flags_of_network(network, images[rows], labels[rows], norm=options.norm) if len(rows) else []
     pgd_accuracies = [float(stands.mean()) for (_, name), stands in found.standing.items() if name == "pgd"]
     gain = measures.black_box_gain(found, {name: entry.gradient for name, entry in ATTACKS.items()})
-    raised += flags.flags_of_attacks(pgd_accuracies, black_box_gain=gain, images=len(found.smallest))
+    raised += flags.flags_of_attacks(pgd_accuracies, black_box_gain=gain, images=len(found.clean))
     eps, steps = _metric_eps(options), (options.attacks.pgd or PgdOptions()).steps
-    left = torch.from_numpy(np.flatnonzero(found.worst[eps][: len(images)])[: 2 * SAMPLE]).to(images.device)
+    left = torch.from_numpy(np.flatnonzero(found.worst[eps][: len(images)])[:SAMPLE]).to(images.device)
     ball = Ball(options.norm, eps)
     raised.append(flags.flag_of_effort(network, images[left], labels[left], ball, steps=steps, total=len(images)))
     return [*raised, flags.flag_of_storage(count_differing(subject, found))]
