@@ -1,6 +1,7 @@
 """`make bench` on tiny inputs: both sides of a measure do the same work, with today's options of the pipeline."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ from bench.setting import ROOT, NotMeasuredError, Setting
 from cvnlp.data import prepared
 from cvnlp.domains import DOMAINS, HALVES
 from cvnlp.params import read_params
-from cvnlp.params.attacks import PgdOptions
 from cvnlp.params.runs import VisionRun
 from cvnlp.paths import ProjectPaths
 from make_bench_setting import make_setting
@@ -287,8 +287,12 @@ def test_ours_is_trained_by_the_pipeline(setting: Setting, vision_data: Path) ->
 # Attacks, start of stages, memory, no-op ------------------------------------------------------------------------------
 
 
-def test_both_attack_the_same_digits(setting: Setting) -> None:
-    found = attacks.measure(setting, count=10, options=PgdOptions(steps=2))
+@pytest.mark.parametrize("name", attacks.METHODS)
+def test_both_attack_the_same_digits(setting: Setting, name: str) -> None:
+    method = attacks.METHODS[name]
+    short = {"steps": 2} if hasattr(method.options, "steps") else {"queries": 2}
+    options = method.options.model_copy(update=short)
+    found = attacks.measure(setting, method=replace(method, options=options), count=10)
     assert found.ratio > 0
     assert {*found.details} == {"accuracy", "accuracy_of_library"}
 

@@ -57,7 +57,17 @@ MEASURES = (
         )
         for size, bound in ((64, 0.95), (512, 0.98))
     ),
-    Measure("pgd_40_steps", "s", "lower", "Adversarial Robustness Toolbox", attacks.measure, quick_rounds=1),
+    *(
+        Measure(
+            name,
+            "s",
+            "lower",
+            "Adversarial Robustness Toolbox",
+            partial(attacks.measure, method=method),
+            quick_rounds=1,
+        )
+        for name, method in attacks.METHODS.items()
+    ),
     *(
         Measure(
             f"start_up_{stage}",
