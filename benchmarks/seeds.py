@@ -58,7 +58,7 @@ def score(name: str, seed: int, root: Path) -> float:
     paths = ProjectPaths(root)
     block = read_params(paths.params).runs[name]
     run = paths.run(name, block.dataset)
-    metric = next(iter(domains.DOMAINS[block.domain].metrics.HEADLINE))
+    metric = domains.DOMAINS[block.domain].main_score.name
     if seed == block.seed and run.scores.is_file():
         return float(files.read_scores(run.scores)[metric])
     facts = prepared.read_facts(run.prepared)

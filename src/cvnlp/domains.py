@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,6 +129,14 @@ class Report(Protocol):
     ) -> "list[Element]": ...
 
 
+class MainScore(NamedTuple):
+    """A score of the test split: its name in the files of scores, and its title."""
+
+    name: str
+    title: str
+    higher_is_better: bool
+
+
 @dataclass(frozen=True)
 class Domain:
     """One half, by the name that params.yaml gives it."""
@@ -192,6 +200,12 @@ class Domain:
     def report(self) -> Report:
         room: Report = self._room("report")
         return room
+
+    @property
+    def main_score(self) -> MainScore:
+        """The first of the half's headline scores, by which its runs are compared."""
+        name, (title, higher_is_better) = next(iter(self.metrics.HEADLINE.items()))
+        return MainScore(name, title, higher_is_better)
 
 
 DOMAINS = {name: Domain(name) for name in HALVES}

@@ -56,7 +56,7 @@ def _compare(run: str, settings: Params, paths: ProjectPaths, spread: Mapping[st
     current = path.read_text(encoding="utf-8")
     if current == committed:
         return "to the byte"
-    metric = next(iter(domains.DOMAINS[block.domain].metrics.HEADLINE))
+    metric = domains.DOMAINS[block.domain].main_score.name
     before, score = (json.loads(text).get(metric, math.nan) for text in (committed, current))
     mean = spread.get("mean", before)
     room = max(DEVIATIONS * spread.get("standard_deviation", 0.0), ROUNDING * abs(mean))

@@ -64,7 +64,7 @@ def _states(project: ProjectPaths) -> Iterator[RunState]:
         state, date = _training(block, paths)
         metric, score = None, None
         if paths.scores.is_file():
-            metric = next(iter(domains.DOMAINS[block.domain].metrics.HEADLINE))
+            metric = domains.DOMAINS[block.domain].main_score.name
             score = files.read_scores(paths.scores).get(metric)
         yield RunState(name, block.model.name, block.dataset, state, metric, score, date)
 

@@ -39,9 +39,9 @@ def register_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
 
 def _rank(settings: Params, run: RunPaths) -> float:
     """The main score on the test split, lower for better runs."""
-    name, (_, higher) = next(iter(domains.DOMAINS[settings.runs[run.name].domain].metrics.HEADLINE.items()))
-    score = float(files.read_scores(run.scores)[name])
-    return -score if higher else score
+    main = domains.DOMAINS[settings.runs[run.name].domain].main_score
+    score = float(files.read_scores(run.scores)[main.name])
+    return -score if main.higher_is_better else score
 
 
 def _register(settings: Params, run: RunPaths, store: Store) -> None:

@@ -17,9 +17,9 @@ completed with the same params.yaml.
 def run_description(settings: Params, run: RunPaths, digest: str) -> str:
     """Markdown: network and data, main score, sizes, and where the report and the commit are."""
     block, record = settings.runs[run.name], training_record.read(run, digest)
-    name, (title, _) = next(iter(domains.DOMAINS[block.domain].metrics.HEADLINE.items()))
-    score, training = files.read_scores(run.scores).get(name), files.read_scores(run.training)
-    shown = "not scored" if score is None else f"**{title} {score:.4g}** on the test split"
+    main = domains.DOMAINS[block.domain].main_score
+    score, training = files.read_scores(run.scores).get(main.name), files.read_scores(run.training)
+    shown = "not scored" if score is None else f"**{main.title} {score:.4g}** on the test split"
     sizes = ", ".join(f"{training[key]:,} {key}" for key in ("parameters", "epochs") if key in training)
     commit = record.tags.get("git.commit") if record else None
     origin = f"Trained at commit `{commit[:10]}`" if commit else "Trained outside of git, or elsewhere"
