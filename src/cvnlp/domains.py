@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cvnlp.export.portable import Description, Portable
     from cvnlp.language.serving import LanguageModel
     from cvnlp.params.network_config import ImageFormat, TextFormat
+    from cvnlp.paths import RunPaths
     from cvnlp.report.comparison import Robustness
     from cvnlp.report.elements import Element
     from cvnlp.report.learning import LearningCurves
@@ -124,6 +125,9 @@ class Report(Protocol):
     def data_section(self, data: Path, facts: Any, folder: Path) -> "list[Element]": ...
     def run_section(self, details: Path, attacked: Path, folder: Path) -> "list[Element]": ...
     def insight_section(self, details: Path, folder: Path) -> "list[Element]": ...
+    def robustness_section(
+        self, runs: "Mapping[str, RunPaths]", blocks: Mapping[str, Any], folder: Path
+    ) -> "list[Element]": ...
     def comparison_section(
         self, learned: Mapping[str, Path], groups: Mapping[str, str], folder: Path
     ) -> "list[Element]": ...

@@ -110,11 +110,13 @@ def _overview(half: str, runs: list[str], settings: Params, paths: ProjectPaths)
     """The table of all runs of a half, and the figures that compare them."""
     groups = {run: settings.runs[run].dataset for run in runs}
     folder = paths.figures / f"all-{half}"  # no run has a name with a hyphen
-    elements = [overview_table(half, runs, settings, paths), *_comparison(half, groups, paths, folder)]
+    elements = [overview_table(half, runs, settings, paths), *_comparison(half, groups, settings, paths, folder)]
     return Section(domains.DOMAINS[half].report.TITLE, tuple(elements), id=half)
 
 
-def _comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: Path) -> list[Element]:
+def _comparison(
+    half: str, groups: dict[str, str], settings: Params, paths: ProjectPaths, folder: Path
+) -> list[Element]:
     """`groups`: run -> data set."""
     room, runs = domains.DOMAINS[half].report, {run: paths.run(run, dataset) for run, dataset in groups.items()}
     trainings = {name: _training(run, groups[name]) for name, run in runs.items()}
@@ -124,6 +126,7 @@ def _comparison(half: str, groups: dict[str, str], paths: ProjectPaths, folder: 
         *learning.learning_curves(room.LEARNING, trainings, folder / "learning.png"),
         *comparison.robustness(room.ROBUSTNESS, tables, scores, folder / "attacks.png"),
         *comparison.worst_cases(room.ROBUSTNESS, tables, scores, groups, folder / "worst_cases.png"),
+        *room.robustness_section(runs, settings.runs, folder),
         *room.comparison_section({name: run.insight for name, run in runs.items()}, groups, folder),
     ]
 

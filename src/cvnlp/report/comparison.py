@@ -10,6 +10,7 @@ from cvnlp.report import plots
 from cvnlp.report.elements import Figure, single_figure
 from cvnlp.report.labels import short_label
 
+PANEL, LEGEND_PER_INCH = 3.4, 0.7  # width in inches; entries of the legend in an inch
 WORST = "worst_case"  # method in the tables: the worst over all attacks, for each image or text
 
 
@@ -35,7 +36,7 @@ def robustness(
     shown: Robustness, tables: Mapping[str, pd.DataFrame], scores: Mapping[str, dict[str, float]], path: Path
 ) -> list[Figure]:
     """The metric against the strength of each attack, a plot per run."""
-    drawing, axes = plots.panels(len(tables), title=shown.title, width=3.4, sharey=shown.metric == "accuracy")
+    drawing, axes = plots.panels(len(tables), title=shown.title, width=PANEL, sharey=shown.metric == "accuracy")
     for axis, (run, table) in zip(axes, tables.items(), strict=True):
         for method, rows in table.groupby("method", sort=False):
             label, colour = shown.attacks[str(method)]
@@ -44,7 +45,9 @@ def robustness(
             axis.plot(strengths, values, color=colour, marker="o", markersize=4, label=label)
         axis.set(title=short_label(run), xlabel=shown.strength_label)
     axes[0].set_ylabel(shown.metric_label)
-    max(axes, key=lambda axis: len(axis.lines)).legend()  # some attacks do not apply to every network
+    fullest = max(axes, key=lambda axis: len(axis.lines))  # some attacks do not apply to every network
+    columns = max(1, int(LEGEND_PER_INCH * PANEL * len(tables)))
+    drawing.legend(*fullest.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     plots.save(drawing, path)
     alternative = f"Line plots of the {shown.metric_label}, by strength of each attack, for {', '.join(tables)}"
     return [single_figure(shown.title, shown.caption, path, alternative)]

@@ -1,8 +1,17 @@
 """The report's sections on language models. Imports no torch."""
 
-from cvnlp.language.report.comparison import comparison_section
+from cvnlp.language.report.comparison import comparison_section, robustness_section
 from cvnlp.language.report.data_card import data_section
 from cvnlp.language.report.insight import insight_section
 from cvnlp.language.report.run import LEARNING, ROBUSTNESS, TITLE, run_section
 
-__all__ = ["LEARNING", "ROBUSTNESS", "TITLE", "comparison_section", "data_section", "insight_section", "run_section"]
+__all__ = [
+    "LEARNING",
+    "ROBUSTNESS",
+    "TITLE",
+    "comparison_section",
+    "data_section",
+    "insight_section",
+    "robustness_section",
+    "run_section",
+]

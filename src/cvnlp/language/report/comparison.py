@@ -5,10 +5,12 @@ Imports no torch.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from cvnlp.language.report.context import context_figure, read_column
+from cvnlp.paths import RunPaths
 from cvnlp.report import plots
 from cvnlp.report.elements import Element, Figure, single_figure
 from cvnlp.report.labels import short_label
@@ -23,6 +25,11 @@ def comparison_section(learned: Mapping[str, Path], groups: Mapping[str, str], f
     ]
     tables = {run: pd.read_csv(path) for run in groups if (path := learned[run] / "recall.csv").is_file()}
     return found + ([_recall(tables, styles, folder / "recall.png")] if tables else [])
+
+
+def robustness_section(runs: Mapping[str, RunPaths], blocks: Mapping[str, Any], folder: Path) -> list[Element]:
+    """Nothing more: texts attacked for one model are not shown to others, and none is trained on attacked ones."""
+    return []
 
 
 def _context(dataset: str, runs: Mapping[str, Path], styles: plots.Styles, folder: Path) -> Figure:

@@ -12,10 +12,11 @@ from cvnlp.data import prepared
 from cvnlp.networks import device
 from cvnlp.vision.attacks.collected import Collected, Subject
 from cvnlp.vision.attacks.evaluations import outputs_of
-from cvnlp.vision.attacks.loss_surface import loss_surface
+from cvnlp.vision.attacks.loss_surface import loss_surface, surface_axis
 from cvnlp.vision.batches import evenly_spaced, to_tensor
 from cvnlp.vision.models.ball import Ball
 
+SURROUNDINGS = 2.0  # the loss is shown up to so many times eps
 CLEAN, ATTACKED, TABLE, SURFACE = "example_clean", "example_attacked", "examples.csv", "loss_surface"
 
 
@@ -38,8 +39,9 @@ def save(subject: Subject, found: Collected, classes: Sequence[str]) -> None:
     table = _table(subject, clean, attacked, ball, classes)
     files.write_table(subject.folder / TABLE, table.assign(actual=np.array(classes)[labels]))
     first = (clean[:1].to(device()), attacked[:1].to(device()), labels[:1].to(device()))
-    surface = loss_surface(subject.network, *first, ball)
-    for name, array in ((CLEAN, _rows(clean)), (ATTACKED, _rows(attacked)), (SURFACE, surface)):
+    around = Ball(ball.norm, SURROUNDINGS * float(ball.eps))
+    arrays = {CLEAN: _rows(clean), ATTACKED: _rows(attacked), SURFACE: loss_surface(subject.network, *first, around)}
+    for name, array in (arrays | {f"{SURFACE}_axis": surface_axis(around)}).items():
         prepared.save_array(subject.folder, name, array)
 
 

@@ -25,6 +25,14 @@ def accuracy_table(found: Collected) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def cost_table(found: Collected) -> pd.DataFrame:
+    """Columns attack, gradients and forwards: per image, over all eps together."""
+    count, names = len(found.clean), list(dict.fromkeys(name for _, name in found.costs))
+    totals = [sum((cost for (_, of), cost in found.costs.items() if of == name), Cost()) for name in names]
+    rows = [(name, cost.gradients / count, cost.forwards / count) for name, cost in zip(names, totals, strict=True)]
+    return pd.DataFrame(rows, columns=["attack", "gradients", "forwards"])
+
+
 def area_under_curve(clean: float, accuracies: Sequence[float], strengths: Sequence[float]) -> float:
     """The mean accuracy over all eps from 0 to the largest, by the trapezoidal rule."""
     return float(np.trapezoid([clean, *accuracies], [0.0, *strengths]) / strengths[-1])

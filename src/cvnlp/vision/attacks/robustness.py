@@ -107,5 +107,6 @@ def _save(subject: Subject, found: Collected, raised: list[flags.Flag], classes:
         prepared.save_array(folder, name, array)
     table = pd.DataFrame([(one.name, int(one.raised), one.value, one.limit, one.meaning) for one in raised])
     files.write_table(folder / "flags.csv", table.set_axis(["flag", "raised", "value", "limit", "meaning"], axis=1))
+    files.write_table(folder / "costs.csv", measures.cost_table(found))
     files.write_table(folder / "classes.csv", measures.accuracy_by_class(subject.labels, found.worst, classes))
     gallery.save(subject, found, classes)

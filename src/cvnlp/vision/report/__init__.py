@@ -3,6 +3,16 @@
 from cvnlp.vision.report.comparison import comparison_section
 from cvnlp.vision.report.data_card import data_section
 from cvnlp.vision.report.insight import insight_section
+from cvnlp.vision.report.robust_comparison import robustness_section
 from cvnlp.vision.report.run import LEARNING, ROBUSTNESS, TITLE, run_section
 
-__all__ = ["LEARNING", "ROBUSTNESS", "TITLE", "comparison_section", "data_section", "insight_section", "run_section"]
+__all__ = [
+    "LEARNING",
+    "ROBUSTNESS",
+    "TITLE",
+    "comparison_section",
+    "data_section",
+    "insight_section",
+    "robustness_section",
+    "run_section",
+]

@@ -13,6 +13,12 @@ from cvnlp.report.labels import label_room, short_label
 FLAGS = {"flag": ("flag", None), "value": ("measured", ".3g"), "limit": ("limit", ".3g"), "meaning": ("meaning", None)}
 NORMS = {"linf": "largest change of a pixel", "l2": "Euclidean length"}
 CERTIFIED = {"radius": ("L2 radius", "g"), "accuracy": ("certified accuracy", ".3f")}
+COSTS = {
+    "attack": ("attack", None),
+    "gradients": ("gradients per image", ",.1f"),
+    "forwards": ("classifications per image", ",.1f"),
+}
+SHOWN_CLASSES = 20
 CLASS_COLUMNS = {"class": str, "actual": str, "target": str, "before": str, "after": str}
 
 
@@ -22,6 +28,7 @@ def robustness_elements(attacked: Path, folder: Path) -> list[Element]:
     if (attacked / "targeted.csv").is_file():
         found += _targeted(_read(attacked / "targeted.csv"), folder / "targeted.png")
     found += _loss_surface(attacked, folder / "loss_surface.png")
+    found += [_by_class(_read(attacked / "classes.csv")), _costs(pd.read_csv(attacked / "costs.csv"))]
     if (attacked / "corruptions.csv").is_file():
         found.append(_corruptions(pd.read_csv(attacked / "corruptions.csv"), folder / "corruptions.png"))
     if (attacked / "certified.csv").is_file():
@@ -109,10 +116,9 @@ def _loss_surface(attacked: Path, path: Path) -> list[Figure]:
     if not (attacked / "loss_surface.npy").is_file():
         return []
     margins = prepared.load_array(attacked, "loss_surface").T  # from now on columns are steps along the attack
-    eps = float(_read(attacked / "examples.csv")["eps"].iloc[0])
+    steps = prepared.load_array(attacked, "loss_surface_axis")
     title = "Margin around an image"
     drawing, (axis,) = plots.panels(1, title=title, width=5.2, height=4.2)
-    steps = np.linspace(-eps, eps, len(margins))
     limit = max(float(np.abs(margins).max()), 1e-12)
     shown = axis.contourf(steps, steps, margins, levels=20, cmap="RdBu", vmin=-limit, vmax=limit)
     if margins.min() < 0 < margins.max():
@@ -121,10 +127,28 @@ def _loss_surface(attacked: Path, path: Path) -> list[Figure]:
     axis.set(xlabel="along the attack", ylabel="along a random direction")
     plots.save(drawing, path)
     caption = (
-        "The margin of the first image above, moved along the perturbation that breaks it and along a random one of "
-        "the same size. Below 0, beyond the black line, it is misclassified."
+        "The margin of the first image above, which is at (0, 0), moved along the perturbation that breaks it and "
+        "along a random one. Below 0, beyond the black line, it is misclassified."
     )
     return [single_figure(title, caption, path, "Contour plot of the margin in two directions")]
+
+
+def _by_class(table: pd.DataFrame) -> Table:
+    """The worst case of the classes that are broken most often, a column per eps."""
+    columns = dict.fromkeys(table["eps"])
+    matrix = table.pivot_table(index="class", columns="eps", values="accuracy", sort=False)[list(columns)]
+    worst = matrix.loc[matrix.mean(axis=1).sort_values(kind="stable").index].head(SHOWN_CLASSES).reset_index()
+    titles = {"class": ("class", None)} | {eps: (f"eps {eps:g}", ".3f") for eps in columns}
+    caption = "Share of the test images of each class that no attack has broken; the classes broken most come first."
+    return Table("Worst case by class", columns_of(worst, titles), caption)
+
+
+def _costs(table: pd.DataFrame) -> Table:
+    caption = (
+        "Gradients computed and images classified, per test image and for all eps together. Attacks after the first "
+        "three are made on fewer images."
+    )
+    return Table("Cost of the attacks", columns_of(table, COSTS), caption)
 
 
 def _corruptions(table: pd.DataFrame, path: Path) -> Figure:
