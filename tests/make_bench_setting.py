@@ -13,7 +13,7 @@ from cvnlp.paths import ProjectPaths
 SHORT: dict[str, dict[str, Any]] = {
     "cnn": {
         "train": {"epochs": 1},
-        "attack": {"eps": [0.1], "images": 4, "steps": 1, "examples": 1},
+        "attack": {"eps": [0.1], "images": 4, "examples": 1, "corruptions": None, "targeted": None},
         "insight": {"validation_images": 10, "filters": 2},
     },
     "lstm": {"train": {"epochs": 1, "epoch_tokens": 1024}},

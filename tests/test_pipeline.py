@@ -42,7 +42,7 @@ runs:
     model: {name: rules}
     train: {epochs: 0}
     evaluate: {}
-    attack: {eps: [0.1], images: 50, steps: 2}
+    attack: {eps: [0.1], images: 50}
     insight: {}
   cnn:
     domain: vision
@@ -51,7 +51,8 @@ runs:
     model: {name: cnn, blocks: [{filters: 4}], hidden: [8], dropout: 0.1}
     train: {epochs: 2, batch_size: 50, lr: 0.01, augment: {shift: 1}}
     evaluate: {}
-    attack: {eps: [0.1, 0.3], images: 50, steps: 2}
+    attack: {eps: [0.1, 0.3], images: 50, attacks: {pgd: {steps: 2}},
+             smallest: null, targeted: null, spatial: null, corruptions: null}
     insight: {}
     gates: {minimum_accuracy: 0.01, maximum_size: 10}
   lstm:
@@ -124,7 +125,7 @@ def test_mlflow_has_one_complete_run_per_model(clone: Clone) -> None:
     assert cnn.params["data.source"] == "mnist_sample"
     scores = files.read_json(clone.folder / "reports/scores/cnn.json")
     assert cnn.metrics["test/accuracy"] == scores["accuracy"]
-    assert "attack/accuracy_pgd_0.1" in cnn.metrics
+    assert {"attack/accuracy_pgd_0.1", "attack/accuracy_worst_case_0.1"} <= set(cnn.metrics)
     assert len(client.get_metric_history(runs["cnn"].info.run_id, "validation_nll")) == 2
     assert {"git.commit", "git.dirty", "dvc.stage", "model.sha256"} <= set(cnn.tags)
     assert runs["cnn"].inputs.dataset_inputs[0].dataset.name == "digits"

@@ -21,7 +21,8 @@ runs:
     model: {name: mlp, hidden: [8]}
     train: {epochs: 1, batch_size: 50, lr: 0.01}
     evaluate: {}
-    attack: {eps: [0.1], images: 20, steps: 2}
+    attack: {eps: [0.1], images: 20, attacks: {pgd: {steps: 2}},
+             smallest: null, targeted: null, spatial: null, corruptions: null}
     insight: {}
 """
 REPORT = ["report"]  # logs to MLflow, and is therefore not restored but run

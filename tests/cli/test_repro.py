@@ -26,7 +26,8 @@ RUN = """
     model: {{name: mlp, hidden: [8]}}
     train: {{epochs: 1, batch_size: 50, lr: {lr}}}
     evaluate: {{}}
-    attack: {{eps: [0.1], images: 20, steps: 2}}
+    attack: {{eps: [0.1], images: 20, attacks: {{pgd: {{steps: 2}}}},
+             smallest: null, targeted: null, spatial: null, corruptions: null}}
     insight: {{}}
 """
 PARAMS = (

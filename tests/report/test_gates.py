@@ -26,8 +26,8 @@ ATTACKS = {
     "accuracy_clean": 0.9,
     "accuracy_random_0.1": 0.9,
     "accuracy_fgsm_0.1": 0.6,
-    "accuracy_pgd_0.1": 0.5,
-    "accuracy_pgd_0.2": 0.1,
+    "accuracy_worst_case_0.1": 0.5,
+    "accuracy_worst_case_0.2": 0.1,
 }
 
 

@@ -21,7 +21,7 @@ runs:
     model: {name: cnn, blocks: [{filters: 4}], hidden: [8]}
     train: {epochs: 1}
     evaluate: {}
-    attack: {eps: [0.1], images: 20, steps: 2}
+    attack: {eps: [0.1], images: 20}
     insight: {attribution_images: 3, attribution_steps: 4, worst_case_images: 5, rotations: [0.0], scales: [1.0]}
   lstm:
     domain: language

@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> ProjectPaths:
         networks.save(paths.run(name, "made").model, networks.build(config), config)
         if name != "third":
             folder = paths.run(name, "made").attacked
-            prepared.save_array(folder, "attacked", generator.random((2, 20, *SHAPE), dtype=np.float32))
+            prepared.save_array(folder, "attacked", generator.random((20, 2, *SHAPE), dtype=np.float32))
             prepared.save_array(folder, "rows", np.arange(20))
             prepared.save_array(folder, "labels", np.arange(20) % 10)
             prepared.save_array(folder, "eps", np.array([0.1, 0.2]))
@@ -51,7 +51,7 @@ def test_tables_have_the_classifiers_with_attacked_images(project: ProjectPaths)
     assert len(pairs) == 2 * 2 * 2
     assert set(pairs["source"]) == set(pairs["target"]) == {"first", "second"}
     network, _ = networks.load(project.run("second", "made").model)
-    images = torch.from_numpy(np.array(prepared.load_array(project.run("first", "made").attacked, "attacked")[1]))
+    images = torch.from_numpy(np.array(prepared.load_array(project.run("first", "made").attacked, "attacked")[:, 1]))
     expected = (network(images.permute(0, 3, 1, 2)).argmax(1).numpy() == np.arange(20) % 10).mean()
     row = pairs[(pairs["eps"] == 0.2) & (pairs["source"] == "first") & (pairs["target"] == "second")]
     assert row["accuracy"].tolist() == [pytest.approx(expected)]

@@ -23,7 +23,8 @@ datasets:
 runs:
   first:
     {domain: vision, dataset: made, seed: 1, model: {name: mlp, hidden: [16]}, train: {epochs: 4, batch_size: 64},
-     evaluate: {}, attack: {eps: [0.1], images: 20, steps: 2}, insight: {}}
+     evaluate: {}, insight: {}, attack: {eps: [0.1], images: 20, attacks: {pgd: {steps: 2}},
+              smallest: null, targeted: null, spatial: null, corruptions: null}}
 """
 PASSWORD = "geheim/wort?"
 ADDRESS = "http://someone:geheim%2Fwort%3F@{host}"

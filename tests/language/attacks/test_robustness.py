@@ -2,6 +2,7 @@
 
 import copy
 import math
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,15 @@ OPTIONS = LanguageAttack(shares=[0.3, 0.1], excerpts=12, length=30)
 
 
 def attack(network: Network, data: Path, **changes: int) -> AttackResult:
+    return attack_with_examples(network, data, **changes)[0]
+
+
+def attack_with_examples(network: Network, data: Path, **changes: int) -> tuple[AttackResult, dict[str, np.ndarray]]:
+    """The result, and the arrays that are written for the report."""
     facts, options = prepared.read_facts(data, LanguageFacts), OPTIONS.model_copy(update=changes)
-    return attack_network(network.to(device()), data, facts, options)
+    with tempfile.TemporaryDirectory() as folder:
+        result = attack_network(network.to(device()), data, facts, options, Path(folder))
+        return result, {path.stem: np.load(path) for path in Path(folder).iterdir()}
 
 
 def test_hotflip_is_stronger_than_random_replacement(trained: Lstm, language_data: Path) -> None:
@@ -72,7 +80,7 @@ def test_every_attack_is_made_at_every_share(trained: Lstm, language_data: Path)
 
 
 def test_examples_are_one_text_before_and_after_each_attack(trained: Lstm, language_data: Path) -> None:
-    examples = attack(trained, language_data).examples
+    _, examples = attack_with_examples(trained, language_data)
     share = float(examples["share"])
     assert share in OPTIONS.shares
     clean = str(examples["clean"])
@@ -125,9 +133,9 @@ def test_diverged_network_has_finite_scores(trained: Lstm, language_data: Path, 
 
 def test_network_without_an_embedding_is_attacked_by_all_others(language_data: Path) -> None:
     network = language_model("ngram", prepared.read_facts(language_data, LanguageFacts).vocabulary_size, order=3)
-    result = attack(network, language_data)
+    result, examples = attack_with_examples(network, language_data)
     assert set(result.table["method"]) == set(METHODS) - {"hotflip"}
-    assert "hotflip" not in result.examples and not any("hotflip" in name for name in result.scores)
+    assert "hotflip" not in examples and not any("hotflip" in name for name in result.scores)
 
 
 def test_size_of_the_batches_does_not_change_the_scores(
@@ -139,9 +147,9 @@ def test_size_of_the_batches_does_not_change_the_scores(
 
 
 def test_attacks_are_deterministic(trained: Lstm, language_data: Path) -> None:
-    first, again = attack(trained, language_data), attack(trained, language_data)
+    (first, examples), (again, same) = (attack_with_examples(trained, language_data) for _ in range(2))
     assert first.scores == again.scores and first.table.equals(again.table)
-    assert all(np.array_equal(first.examples[name], again.examples[name]) for name in first.examples)
+    assert examples.keys() == same.keys() and all(np.array_equal(examples[name], same[name]) for name in examples)
 
 
 def test_clean_perplexity_is_the_one_of_the_excerpts(trained: Lstm, language_data: Path) -> None:
