@@ -91,7 +91,7 @@ class AttackTable(Strict):
     """The attacks of a run, by name; null leaves one out. They are made in this order.
 
     The first three are made on all images that are classified correctly, the others only on those that no attack before
-    them has broken. A network without useful gradients gets `random` and `square`.
+    them has broken. A network without useful gradients gets `random`, and `square` with at least 2,000 queries.
     """
 
     random: RandomOptions | None = None

@@ -183,7 +183,7 @@ def test_further_tests_have_tables_and_scores(network: Cnn, run: Any) -> None:
 
 def test_autoattack_makes_all_four_with_their_published_settings() -> None:
     options = VisionAttack(eps=[0.1], autoattack=True, attacks=AttackTable(pgd=PgdOptions(steps=3)))
-    chosen = choose_attacks(options, gradients=True)
+    chosen = choose_attacks(options, with_gradient=1.0)
     assert list(chosen) == ["pgd", "apgd_ce", "apgd_t", "fab_t", "square"]
     assert all(chosen[name] == AUTOATTACK[name] for name in AUTOATTACK)
 
@@ -192,7 +192,8 @@ def test_a_network_without_gradients_gets_random_noise_and_square(run: Any) -> N
     methods = set(run(Nothing()).result.table["method"])
     assert methods == {"random", "square", "worst_case"}
     own = VisionAttack(eps=[0.1], attacks=AttackTable(square=SquareOptions(queries=7)))
-    assert choose_attacks(own, gradients=False)["square"] == SquareOptions(queries=7)
+    for with_gradient, queries in ((1.0, 7), (0.5, 2000), (0.0, 2000)):
+        assert choose_attacks(own, with_gradient=with_gradient)["square"] == SquareOptions(queries=queries)
 
 
 def test_attack_that_breaks_its_limits_stops_the_evaluation(

@@ -28,12 +28,12 @@ BISECTION_QUERIES = 100  # of Square, for networks without gradients
 
 @dataclass(frozen=True)
 class Subject:
-    """A network and the images on which it is attacked; `gradients`: whether it has any."""
+    """A network and the images on which it is attacked; `with_gradient`: the share of images at which it has one."""
 
     network: nn.Module
     batches: Batches
     options: VisionAttack
-    gradients: bool
+    with_gradient: float
     folder: Path
 
     @property
@@ -106,7 +106,7 @@ def _attack(subject: Subject, images: Tensor, labels: Tensor, generator: torch.G
         subject.network,
         images,
         labels,
-        choose_attacks(subject.options, gradients=subject.gradients),
+        choose_attacks(subject.options, with_gradient=subject.with_gradient),
         norm=subject.options.norm,
         strengths=subject.strengths,
         generator=generator,
@@ -153,7 +153,7 @@ def _smallest(subject: Subject, images: Tensor, labels: Tensor, outcomes: Sequen
 def _attack_again(subject: Subject, network: nn.Module, images: Tensor, labels: Tensor, ball: Ball) -> Tensor:
     """PGD, or for networks without gradients Square."""
     generator = torch.Generator().manual_seed(1)
-    if not subject.gradients:
+    if not subject.with_gradient:
         return square(network, images, labels, ball, SquareOptions(queries=BISECTION_QUERIES), generator=generator)
     return pgd(network, images, labels, ball, subject.options.attacks.pgd or PgdOptions(), generator=generator)
 

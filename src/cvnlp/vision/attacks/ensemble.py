@@ -7,7 +7,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from cvnlp.params.attacks import AttackTable, Norm, RandomOptions, SquareOptions, VisionAttack
+from cvnlp.params.attacks import Norm, RandomOptions, SquareOptions, VisionAttack
 from cvnlp.params.base import Strict
 from cvnlp.vision.attacks.checks import check_attacked
 from cvnlp.vision.attacks.evaluations import CountingNetwork, evaluate, is_correct
@@ -15,7 +15,8 @@ from cvnlp.vision.attacks.losses import log_odds
 from cvnlp.vision.attacks.table import ATTACKS
 from cvnlp.vision.models.ball import Ball
 
-WITHOUT_GRADIENT = AttackTable(random=RandomOptions(), square=SquareOptions(queries=500))
+USEFUL = 0.9  # share of images with a gradient, up to which Square takes at least so many queries:
+BLACK_BOX_QUERIES = 2000
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,25 @@ class Outcome:
         self.worst[rows[broken]] = False
 
 
-def choose_attacks(options: VisionAttack, *, gradients: bool) -> dict[str, Strict]:
-    """The attacks of a run and their options, in order; those without gradients for a network that has none."""
+def choose_attacks(options: VisionAttack, *, with_gradient: float) -> dict[str, Strict]:
+    """The attacks of a run and their options, in order. `with_gradient`: the share of images that have a gradient.
+
+    Where there is none, attacks that need one are left out. Where many images have none, Square takes more queries,
+    since it alone can break them.
+    """
     chosen = {name: block for name, block in options.table if block is not None}
-    if gradients:
+    if with_gradient > USEFUL:
         return chosen
-    black_box = {name: block for name, block in chosen.items() if not ATTACKS[name].gradient}
-    return {name: black_box.get(name, block) for name, block in WITHOUT_GRADIENT if block is not None} | (
-        black_box if options.autoattack else {}
-    )
+    given = options.table.square or SquareOptions(queries=BLACK_BOX_QUERIES)
+    square = given.model_copy(update={"queries": max(given.queries, BLACK_BOX_QUERIES)})
+    kept = {name: block for name, block in chosen.items() if with_gradient or not ATTACKS[name].gradient}
+    return {"random": RandomOptions()} | kept | {"square": square}
 
 
-def has_gradients(network: nn.Module, images: Tensor, labels: Tensor) -> bool:
-    """Whether the log-odds of any image have a gradient with respect to its pixels."""
+def share_with_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """The share of the images at which the log-odds have a gradient with respect to the pixels."""
     found = evaluate(network, images, lambda outputs: log_odds(outputs, labels))
-    return bool(found.gradient.any())
+    return float(found.gradient.flatten(1).any(1).float().mean())
 
 
 def attack_batch(

@@ -21,7 +21,7 @@ def attack_otherwise(subject: Subject, classes: list[str]) -> Scores:
     """The scores of the tests that the options ask for, on the first batch; their tables go into the folder."""
     options, (images, labels) = subject.options, subject.first()
     scores: Scores = {}
-    if options.targeted and subject.gradients:
+    if options.targeted and subject.with_gradient:
         scores |= _targeted(subject, images, labels, options.targeted, classes)
     if options.spatial:
         chosen = _chosen(images, options.spatial.images)

@@ -16,7 +16,7 @@ from cvnlp.params.attacks import PgdOptions, VisionAttack
 from cvnlp.params.option_types import number_key
 from cvnlp.vision.attacks import flags, gallery, measures
 from cvnlp.vision.attacks.collected import WORST, Collected, Subject, attack_all, count_differing
-from cvnlp.vision.attacks.ensemble import has_gradients
+from cvnlp.vision.attacks.ensemble import share_with_gradient
 from cvnlp.vision.attacks.evaluations import correct_rows
 from cvnlp.vision.attacks.further import attack_otherwise
 from cvnlp.vision.attacks.table import ATTACKS
@@ -46,8 +46,8 @@ def attack(
     rows = object_rows(data, "test", facts)
     batches = Batches(data, "test", rows[evenly_spaced(len(rows), options.images)], batch_size)
     first = next(iter(batches))
-    gradients = has_gradients(network, first.images[:SAMPLE].to(device()), first.labels[:SAMPLE].to(device()))
-    subject = Subject(network, batches, options, gradients, folder)
+    sample = first.images[:SAMPLE].to(device()), first.labels[:SAMPLE].to(device())
+    subject = Subject(network, batches, options, share_with_gradient(network, *sample), folder)
     found = attack_all(subject)
     table = measures.accuracy_table(found)
     raised = _flags(subject, found)
