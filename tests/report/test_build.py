@@ -18,6 +18,7 @@ from cvnlp.params.processing import Decoding
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.report import build, plots
 from cvnlp.report.elements import Element, Section, Text, single_figure
+from make_attacked import write_attacked
 from report_contents import columns, numbers, samples, tables, texts, walk, words
 
 PARAMS = """\
@@ -116,12 +117,9 @@ def write_vision(run: RunPaths, *, mistakes: bool, attacked: bool) -> None:
     table = pd.DataFrame({"index": [2], "actual": ["3"], "predicted": ["8"], "confidence": [0.9]})
     table.head(int(mistakes)).to_csv(run.evaluation / "mistakes.csv", index=False)
     prepared.save_array(run.evaluation, "mistakes", np.full((int(mistakes), 6, 6, 1), 99, np.uint8))
-    if attacked:
-        pictures = {"clean": np.full((2, 6, 6, 1), 0.5), "attacked": np.full((2, 6, 6, 1), 0.6)}
-        names = {"before": np.array(["1", "2"]), "after": np.array(["7", "3"]), "eps": np.array(0.1)}
-        for name, array in (pictures | names).items():
-            prepared.save_array(run.attacked, name, array)
-    write_csv(run.attack_table, [{"method": name, "eps": 0.1, "accuracy": 0.25} for name in ("random", "fgsm", "pgd")])
+    write_attacked(run.attacked, examples=2 if attacked else 0)
+    methods = ("random", "fgsm", "pgd", "worst_case")
+    write_csv(run.attack_table, [{"method": name, "eps": 0.1, "accuracy": 0.25} for name in methods])
     files.write_json(run.attacks, {"accuracy_clean": 0.75, "images": 4})
 
 
@@ -131,7 +129,9 @@ def write_language(run: RunPaths) -> None:
     files.write_json(run.evaluation / "excerpt.json", excerpt)
     for name, text in {"clean": "to be", "random": "tx be", "hotflip": "to bx", "share": np.array(0.1)}.items():
         prepared.save_array(run.attacked, name, np.array(text))
-    write_csv(run.attack_table, [{"method": name, "share": 0.1, "perplexity": 9.0} for name in ("random", "hotflip")])
+    write_csv(
+        run.attack_table, [{"method": name, "share": 0.1, "perplexity": 9.0} for name in ("random", "worst_case")]
+    )
     files.write_json(run.attacks, {"perplexity_clean": 4.0, "tokens": 9})
 
 

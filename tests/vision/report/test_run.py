@@ -15,6 +15,7 @@ from cvnlp.data import prepared
 from cvnlp.report import markdown
 from cvnlp.report.elements import Section
 from cvnlp.vision.report import run_section
+from make_attacked import write_attacked
 from report_contents import columns, figure_names, figure_paths, is_cut_off, tables, title, words
 
 CURVE = {"recall": [0.0, 0.5, 0.5, 1.0], "precision": [1.0, 1.0, 0.5, 0.25]}
@@ -40,10 +41,7 @@ def write_mistakes(folder: Path, examples: Path) -> None:
     rows = {"index": range(7), "actual": "NA", "predicted": "a|b", "confidence": 0.875}
     files.write_table(folder / "mistakes.csv", pd.DataFrame(rows))
     prepared.save_array(folder, "mistakes", np.zeros((7, 6, 6, 1), np.uint8))
-    pictures = {"clean": np.full((2, 6, 6, 1), 0.5), "attacked": np.full((2, 6, 6, 1), 0.55)}
-    names = {"before": np.array(["1", "2"]), "after": np.array(["7", "3"]), "eps": np.array(0.1)}
-    for name, array in (pictures | names).items():
-        prepared.save_array(examples, name, array)
+    write_attacked(examples, examples=2)
 
 
 @pytest.mark.parametrize(("classes", "named"), [(2, 2), (10, 10), (11, 8), (59, 8)])
@@ -51,7 +49,7 @@ def test_curves_of_the_worst_classes_are_named(
     tmp_path: Path, drawn: dict[str, Figure], classes: int, named: int
 ) -> None:
     write_details(tmp_path, list(np.linspace(0.5, 0.9, classes)))
-    run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    run_section(tmp_path, write_attacked(tmp_path / "none"), tmp_path / "out")
     (axis,) = drawn["curves.png"].axes
     assert len(axis.lines) == classes
     shown = [text.get_text() for text in axis.get_legend().get_texts()]
@@ -61,7 +59,7 @@ def test_curves_of_the_worst_classes_are_named(
 
 def test_class_without_images_has_an_empty_cell(tmp_path: Path, drawn: dict[str, Figure]) -> None:
     write_details(tmp_path, [0.5, 0.7])
-    found = run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    found = run_section(tmp_path, write_attacked(tmp_path / "none"), tmp_path / "out")
     table = columns(tables(found)["Scores by class on the test split"])
     assert table["class"] == ["class 0", "class 1", "NA"]
     assert table["F1"] == ["0.500"] * 3
@@ -74,14 +72,14 @@ def test_axes_show_the_corner_in_which_the_curves_are(
     tmp_path: Path, drawn: dict[str, Figure], average: list[float], lowest: float
 ) -> None:
     write_details(tmp_path, average)
-    run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    run_section(tmp_path, write_attacked(tmp_path / "none"), tmp_path / "out")
     (axis,) = drawn["curves.png"].axes
     assert axis.get_xlim()[0] == axis.get_ylim()[0] == pytest.approx(lowest)
 
 
 def test_run_without_mistakes_and_attacks_has_no_figures_of_them(tmp_path: Path, drawn: dict[str, Figure]) -> None:
     write_details(tmp_path, [0.5, 0.7])
-    found = run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    found = run_section(tmp_path, write_attacked(tmp_path / "none"), tmp_path / "out")
     assert figure_names(found) == list(drawn) == ["confusion.png", "calibration.png", "curves.png"]
 
 
@@ -91,14 +89,14 @@ def test_mistakes_and_adversarial_examples_are_titled_with_their_classes(
     write_details(tmp_path, [0.5, 0.7])
     write_mistakes(tmp_path, tmp_path / "examples")
     found = run_section(tmp_path, tmp_path / "examples", tmp_path / "out")
-    assert figure_names(found)[-2:] == ["mistakes.png", "adversarial_examples.png"]
+    assert figure_names(found)[-3:] == ["mistakes.png", "adversarial_examples.png", "loss_surface.png"]
     assert drawn["mistakes.png"].axes[0].get_title() == "NA → a|b (88%)"
     axes = drawn["adversarial_examples.png"].axes
-    assert (axes[0].get_title(), axes[4].get_title()) == ("predicted: 1", "predicted: 7")
+    assert (axes[0].get_title(), axes[4].get_title()) == ("predicted: 1,\n99%", "predicted: 7,\n51%")
     original, perturbation, perturbed = (axes[row].images[0].get_array() for row in (0, 2, 4))
     assert np.allclose(original, 0.5) and np.allclose(perturbed, 0.55)
-    assert np.allclose(perturbation, 0.75)  # half of eps, on a scale from -eps to eps
-    assert "eps 0.1" in words(found)
+    assert np.allclose(perturbation, 1.0)  # the largest change, on a scale from -0.05 to 0.05
+    assert "eps 0.1" in words(found) and "white +0.05" in words(found)
 
 
 def test_figures_have_titles_and_axis_labels_and_nothing_is_cut_off(tmp_path: Path, drawn: dict[str, Figure]) -> None:
@@ -134,9 +132,10 @@ AWKWARD = [
 
 def test_names_of_classes_are_shown_as_they_are(tmp_path: Path, drawn: dict[str, Figure]) -> None:
     write_details(tmp_path, [0.5] * len(AWKWARD), AWKWARD)
-    found = run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    found = run_section(tmp_path, write_attacked(tmp_path / "none"), tmp_path / "out")
     assert columns(tables(found)["Scores by class on the test split"])["class"] == [*AWKWARD, "NA"]
-    written = markdown.render(Section("Top", tuple(found)), tmp_path)
+    scores = [element for element in found if getattr(element, "title", "").startswith("Scores by class")]
+    written = markdown.render(Section("Top", tuple(scores)), tmp_path)
     parsed = MarkdownIt("commonmark").enable("table").parse(written)
     cells = [cell.children or [] for cell, end in pairwise(parsed) if end.type == "td_close"]
     shown = ["".join(part.content for part in cell) for cell in cells]
@@ -146,7 +145,7 @@ def test_names_of_classes_are_shown_as_they_are(tmp_path: Path, drawn: dict[str,
 @pytest.mark.parametrize("names", [AWKWARD, ["W" * 200, "M" * 199]])
 def test_long_names_leave_room_for_the_figure(tmp_path: Path, drawn: dict[str, Figure], names: list[str]) -> None:
     write_details(tmp_path, [0.5] * len(names), names)
-    run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    run_section(tmp_path, write_attacked(tmp_path / "none"), tmp_path / "out")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not is_cut_off(drawn["confusion.png"])
@@ -158,7 +157,7 @@ def test_confusion_matrix_of_many_classes_is_a_sentence_and_the_table_is_cut(
     tmp_path: Path, drawn: dict[str, Figure]
 ) -> None:
     write_details(tmp_path, [0.5] * 150)
-    found = run_section(tmp_path, tmp_path / "none", tmp_path / "out")
+    found = run_section(tmp_path, write_attacked(tmp_path / "none"), tmp_path / "out")
     assert "confusion.png" not in {*drawn, *figure_names(found)}
     assert "The confusion matrix of 151 classes is not drawn" in words(found)
     table = tables(found)["Scores by class on the test split"]
