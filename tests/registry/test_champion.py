@@ -44,7 +44,7 @@ class Project:
         for path in (run.training, run.insights):
             files.write_scores(path, {"epochs": 1}, metrics=["epochs"])
         files.write_scores(run.scores, {"accuracy": correct / IMAGES, "images": IMAGES}, metrics=["accuracy"])
-        files.write_scores(run.attacks, {"accuracy_pgd_0.1": 0.4}, metrics=[])
+        files.write_scores(run.attacks, {"accuracy_worst_case_0.1": 0.4}, metrics=[])
         rows = [["7", "7" if number < correct else "1"] for number in range(IMAGES)]
         files.write_rows(run.evaluation / "predictions.csv", ["actual", "predicted"], rows)
         prepared.save_test_set(run.evaluation, IMAGES, [test_set.encode()])
