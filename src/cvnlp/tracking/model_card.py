@@ -14,6 +14,7 @@ from cvnlp.paths import RunPaths
 from cvnlp.report import markdown
 from cvnlp.report.elements import Cell, Code, Column, Element, Number, Numbers, Section, Table, Text
 from cvnlp.tracking import training_record
+from cvnlp.tracking.robustness_card import robustness
 from cvnlp.tracking.signature import interface
 
 SHOWN_CLASSES = 20
@@ -28,7 +29,7 @@ def model_card(settings: Params, run: RunPaths, digest: str) -> str:
         Section("Use", tuple(use(run))),
         Section("Data", tuple(data(facts, run.dataset))),
         *scores(block.domain, run),
-        *robustness(run),
+        *robustness(block.attack, run),
         Section("Limits", (Text(limits(facts)),)),
         Section("Origin", (origin(run, digest),)),
     ]
@@ -53,33 +54,6 @@ def scores(half: str, run: RunPaths) -> Iterator[Element]:
     found = files.read_scores(run.scores)
     rows = [(metrics.HEADLINE[name][0], found[name]) for name in metrics.METRICS if name in found]
     yield Section("Scores on the test split", (_table("Scores", ("score", "value"), rows),))
-
-
-def robustness(run: RunPaths) -> Iterator[Element]:
-    """The scores under attack, and without any."""
-    if not run.attacks.is_file():
-        return
-    found = files.read_scores(run.attacks)
-    metric = next((name.removesuffix("_clean") for name in found if name.endswith("_clean")), "")
-    names = [name for name in found if name.startswith(f"{metric}_")]
-    rows = [(_attack(name.removeprefix(f"{metric}_")), found[name]) for name in sorted(names, key=_strength)]
-    if rows:
-        table = _table("Robustness", ("attack", metric), rows)
-        yield Section("Robustness", (Text("The same score under attacks of growing strength."), table))
-
-
-def _attack(name: str) -> str:
-    method, _, strength = name.rpartition("_")
-    return f"{method}, {strength}" if method else "none" if name == "clean" else name
-
-
-def _strength(name: str) -> tuple[str, float]:
-    """Sorts by method, then by strength; the score without an attack is first."""
-    method, _, strength = name.rpartition("_")
-    try:
-        return method, float(strength)
-    except ValueError:
-        return "", 0.0
 
 
 def _table(title: str, head: tuple[str, str], rows: list[tuple[str, Any]]) -> Table:
