@@ -71,7 +71,8 @@ def worst_cases(
                 [0.0, *rows[shown.strength]], values, **styles[run], marker="o", markersize=4, label=short_label(run)
             )
         axis.set(title=short_label(name), xlabel=shown.strength_label, ylabel=shown.metric_label)
-        axis.legend()
+    handles, labels = zip(*(pair for axis in axes for pair in zip(*axis.get_legend_handles_labels())), strict=True)
+    drawing.legend(handles, labels, loc="outside lower center", ncols=max(2, int(LEGEND_PER_INCH * 4.2 * len(names))))
     plots.save(drawing, path)
     alternative = f"Line plots of the {shown.metric_label} in the worst case, for {', '.join(tables)}"
     return [single_figure(shown.worst_title, shown.worst_caption, path, alternative)]

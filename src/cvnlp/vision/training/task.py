@@ -160,10 +160,15 @@ class Task(ClassifierTask):
             self.tally_accuracy(name, predicted, labels)
 
     def derived_metrics(self, means: dict[str, float]) -> dict[str, float]:
-        """Of the fast method, whether its network resists FGSM alone: catastrophic overfitting (Wong et al. 2020)."""
-        if FGSM_ACCURACY not in means:
+        """Of the fast method, whether its network resists FGSM alone: catastrophic overfitting (Wong et al. 2020).
+
+        While eps warms up, the difference says nothing: the validation attacks have the full eps.
+        """
+        defence = self.options.adversarial
+        if defence is None or FGSM_ACCURACY not in means:
             return {}
-        overfitted = means[FGSM_ACCURACY] - means[ROBUST_ACCURACY] > OVERFITTING_GAP
+        gap = means[FGSM_ACCURACY] - means[ROBUST_ACCURACY]
+        overfitted = gap > OVERFITTING_GAP and self._eps_scale(defence) == 1.0
         if overfitted and self.trainer.is_global_zero:
             tqdm.write(
                 f"catastrophic overfitting: accuracy {means[FGSM_ACCURACY]:.1%} under FGSM but "
