@@ -62,7 +62,7 @@ def worst_cases(
 ) -> list[Figure]:
     """The worst case over all attacks by strength, a line per run, a plot per data set. `groups`: run -> data set."""
     names, styles = list(dict.fromkeys(groups.values())), plots.line_styles(tables)
-    drawing, axes = plots.panels(len(names), title=shown.worst_title)
+    drawing, axes = plots.panels(len(names), title=shown.worst_title, width=PANEL + 0.6)
     for axis, name in zip(axes, names, strict=True):
         for run in (run for run in tables if groups[run] == name):
             rows = tables[run][tables[run]["method"] == WORST]
@@ -71,8 +71,9 @@ def worst_cases(
                 [0.0, *rows[shown.strength]], values, **styles[run], marker="o", markersize=4, label=short_label(run)
             )
         axis.set(title=short_label(name), xlabel=shown.strength_label, ylabel=shown.metric_label)
-    handles, labels = zip(*(pair for axis in axes for pair in zip(*axis.get_legend_handles_labels())), strict=True)
-    drawing.legend(handles, labels, loc="outside lower center", ncols=max(2, int(LEGEND_PER_INCH * 4.2 * len(names))))
+    lines = [line for axis in axes for line in axis.lines]
+    columns = max(2, int(LEGEND_PER_INCH * PANEL * len(names)))
+    drawing.legend(lines, [str(line.get_label()) for line in lines], loc="outside lower center", ncols=columns)
     plots.save(drawing, path)
     alternative = f"Line plots of the {shown.metric_label} in the worst case, for {', '.join(tables)}"
     return [single_figure(shown.worst_title, shown.worst_caption, path, alternative)]
