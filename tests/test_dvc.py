@@ -189,6 +189,7 @@ RUN = {  # the attributes of RunPaths that each stage reads and writes
 }
 UNDECLARED = {
     "durations": "seconds, host and date differ every time: no result",
+    "attack_durations": "seconds of each attack, for the same reason",
     "records": "commit, date and MLflow run of each training, for the same reason",
     "resume": "the state of an interrupted training, removed when the stage ends",
     "figures": "a part of the report's figures",
@@ -316,4 +317,4 @@ def test_block_of_a_stage_reruns_that_stage_alone(kind: str) -> None:
 def test_the_results_of_a_run_are_all_that_its_stages_write() -> None:
     run = PROJECT.run("cnn", "mnist_sample")
     written = {getattr(run, name) for _, names in RUN.values() for name in names}
-    assert set(run.results()) == written | {run.durations, run.records}
+    assert set(run.results()) == written | {run.durations, run.attack_durations, run.records}

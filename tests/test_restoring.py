@@ -59,7 +59,7 @@ def test_a_param_that_is_changed_back_restores_every_stage(clone: Clone) -> None
     assert "train@mlp" in clone.repro()
     assert clone.digests() != digests
     clone("git", "checkout", "params.yaml")
-    assert clone.repro() == REPORT
+    assert clone.repro() == ["transfer", *REPORT]  # what git has is in no cache
     assert clone.digests() == digests
     assert changes(clone) == ""
     assert names_in_mlflow(clone) == [("mlp", "FINISHED")] * 2
