@@ -109,7 +109,7 @@ from pathlib import Path
 from cvnlp.vision.report import ROBUSTNESS, run_section
 elements = run_section(Path("data/evaluations/quadratic"), Path("data/attacks/quadratic"), Path("figures"))
 assert "darken" in ROBUSTNESS.attacks
-assert "Confidence" in [element.title for element in elements]
+assert "Confidence" in [getattr(element, "title", "") for element in elements]
 """
 
 

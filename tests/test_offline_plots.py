@@ -33,7 +33,7 @@ def test_learning_and_robustness_curves_are_drawn_without_a_network(tmp_path: Pa
     files.write_text(clone.folder / "reports/attacks/mlp.csv", "method,eps,accuracy\nfgsm,0.1,0.5\npgd,0.1,0.25\n")
     clone("dvc", "plots", "show")
     page = clone.folder / "dvc_plots/index.html"
-    assert "largest change of a pixel" in page.read_text(encoding="utf-8")
+    assert "size of the perturbation (eps)" in page.read_text(encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--dump-dom"]
     blocked = "--host-resolver-rules=MAP * ~NOTFOUND"
     drawn = subprocess.run(

@@ -1,8 +1,7 @@
 """The two halves, vision and language, behind one typed interface.
 
-A half is a package with the same rooms as the other and the same public names in each room. The protocols below are
-those names; mypy checks both packages against them. A room is imported when it is first used, so that a stage which
-needs no torch does not import it.
+A half is a package with the same rooms as the other and the same public names in each. The protocols below are those
+names; mypy checks both packages against them. A room is imported when first used: some stages need no torch.
 """
 
 import importlib
@@ -134,9 +133,7 @@ class Report(Protocol):
 
 
 class MainScore(NamedTuple):
-    """A score of the test split: its name in the files of scores, and its title."""
-
-    name: str
+    name: str  # in the files of scores of the test split
     title: str
     higher_is_better: bool
 

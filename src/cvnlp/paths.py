@@ -149,8 +149,8 @@ class RunPaths:
 
     @property
     def attack_durations(self) -> Path:
-        """Seconds of each attack; not an output of a stage. No run has a name with a hyphen."""
-        return self.root / "reports/durations" / f"{self.name}-attack.json"
+        """Seconds of each attack; not an output of a stage, as durations."""
+        return self.root / "reports/durations/attacks" / f"{self.name}.json"
 
     @property
     def attacked(self) -> Path:

@@ -39,9 +39,9 @@ def examine(capsys: Any) -> tuple[dict[str, Any], int]:
 def test_nothing_is_wrong(project: Path, capsys: Any) -> None:
     found, code = examine(capsys)
     assert [row for row in found.values() if row["state"] == "wrong"] == [] and code == 0
-    assert found["params.yaml"]["detail"] == "4 data sets, 10 runs"
+    assert found["params.yaml"]["detail"] == "4 data sets, 11 runs"
     cli.main(["doctor"])
-    assert "✓ params.yaml: 4 data sets, 10 runs" in capsys.readouterr().out
+    assert "✓ params.yaml: 4 data sets, 11 runs" in capsys.readouterr().out
 
 
 def test_a_missing_program(project: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

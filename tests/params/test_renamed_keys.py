@@ -24,4 +24,6 @@ def test_a_former_key_is_refused_with_todays(place: str, old: str, new: str, tmp
 
 
 def test_a_former_key_in_another_block_is_simply_unknown(tmp_path: Path) -> None:
-    check_refusal(tmp_path, {"runs.first.train.flips": 6}, ["train.flips: unknown key; valid keys: adversarial, augment"])
+    check_refusal(
+        tmp_path, {"runs.first.train.flips": 6}, ["train.flips: unknown key; valid keys: adversarial, augment"]
+    )

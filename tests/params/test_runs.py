@@ -43,7 +43,11 @@ REFUSED = [
     pytest.param({"runs.first.attack.eps": 0.1}, ["runs.first.attack.eps", "list", "0.1"], id="number, list"),
     pytest.param({"runs.first": 3}, ["runs.first", "dictionary", "3"], id="number, run"),
     pytest.param({"runs": None}, ["runs", "dictionary", "None"], id="null, runs"),
-    pytest.param({"runs.first.attack.eps": [0.1, 1.5]}, ["runs.first.attack: eps: 1.5", "full range of a pixel, 1"], id="eps over 1"),
+    pytest.param(
+        {"runs.first.attack.eps": [0.1, 1.5]},
+        ["runs.first.attack: eps: 1.5", "full range of a pixel, 1"],
+        id="eps over 1",
+    ),
     pytest.param({"runs.first.attack.eps": [-0.1]}, ["runs.first.attack.eps.0", "0", "-0.1"], id="eps below 0"),
     pytest.param({"runs.first.attack.eps": []}, ["runs.first.attack.eps", "at least 1", "[]"], id="no eps"),
     pytest.param({"runs.first.seed": -1}, ["runs.first.seed", "-1"], id="negative seed of a run"),

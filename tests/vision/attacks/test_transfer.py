@@ -61,7 +61,7 @@ def test_matrix_has_the_accuracy_of_every_target_on_every_source() -> None:
 
 def make_run(attacked: Tensor, *, eps: tuple[float, ...] = (0.1,), **changes: object) -> AttackedRun:
     """The same images at every strength."""
-    images = np.stack([attacked.permute(0, 2, 3, 1).numpy()] * len(eps))
+    images = np.stack([attacked.permute(0, 2, 3, 1).numpy()] * len(eps), axis=1)
     fields = {"dataset": "made", "norm": "linf", "rows": np.arange(4), "labels": LABELS.numpy()}
     return AttackedRun(images=images, eps=eps, **{**fields, **changes})
 
@@ -119,7 +119,8 @@ def save(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_stored_images_are_read(save: Callable[..., Path]) -> None:
-    images = np.stack([ATTACKED["left"].permute(0, 2, 3, 1).numpy(), np.zeros((4, 8, 8, 1))]).astype(np.float32)
+    stacked = [ATTACKED["left"].permute(0, 2, 3, 1).numpy(), np.zeros((4, 8, 8, 1))]
+    images = np.stack(stacked, axis=1).astype(np.float32)
     folder = save("left", attacked=images, rows=np.arange(4), labels=LABELS.numpy(), eps=np.array([0.1, 0.2]))
     found = read_attacked(folder, dataset="made", norm="linf")
     assert found is not None and found.eps == (0.1, 0.2) and found.comparable(make_run(ATTACKED["left"]))
