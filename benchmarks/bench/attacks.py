@@ -19,9 +19,9 @@ from bench.rounds import alternate, seconds
 from bench.setting import NotMeasuredError, Setting
 from cvnlp import networks
 from cvnlp.data import prepared
+from cvnlp.params.adversarial_training import SPAN
 from cvnlp.params.attacks import ApgdOptions, PgdOptions, SquareOptions
 from cvnlp.vision.attacks import ATTACKS
-from cvnlp.vision.attacks.gradient import STEP_SIZE
 from cvnlp.vision.batches import evenly_spaced, to_tensor
 from cvnlp.vision.models.ball import Ball
 
@@ -46,7 +46,7 @@ METHODS: Mapping[str, Method] = {
         "ProjectedGradientDescent",
         lambda options: {
             "max_iter": options.steps,
-            "eps_step": STEP_SIZE * EPS / options.steps,
+            "eps_step": SPAN * EPS / options.steps,
             "num_random_init": options.restarts,
         },
     ),

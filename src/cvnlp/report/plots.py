@@ -199,6 +199,28 @@ def draw_mosaic(rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *,
     save(figure, path)
 
 
+def heat_map(
+    axis: Axes,
+    shares: np.ndarray,
+    texts: Mapping[tuple[int, int], str],
+    labels: tuple[Sequence[str], Sequence[str]],
+    *,
+    colours: str = "Blues",
+    dark: float = 0.6,
+    rotation: float = 90,
+    size: int = 8,
+) -> None:
+    """Shares (rows, columns) in [0, 1] as colours (NaN: none), with texts, white on shares above `dark`, and labels."""
+    axis.imshow(shares, cmap=colours, vmin=0, vmax=1)
+    for (row, column), text in texts.items():
+        colour = "white" if shares[row, column] > dark else "black"
+        axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
+    rows, columns = labels
+    axis.set_xticks(range(len(columns)), columns, rotation=rotation)
+    axis.set_yticks(range(len(rows)), rows)
+    axis.grid(False)
+
+
 def signed_colours(values: np.ndarray) -> np.ndarray:
     """White for 0, orange for the largest positive value, blue for as large a negative one; (H, W, 3) in [0, 1]."""
     share = values[..., None] / max(float(np.abs(values).max()), 1e-12)

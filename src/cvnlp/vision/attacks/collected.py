@@ -102,17 +102,20 @@ class _Part(NamedTuple):
 
 
 def _attack(subject: Subject, images: Tensor, labels: Tensor, generator: torch.Generator) -> _Part:
+    correct, options = is_correct(subject.network, images, labels), subject.options
     outcomes = attack_batch(
         subject.network,
         images,
         labels,
-        choose_attacks(subject.options, with_gradient=subject.with_gradient),
-        norm=subject.options.norm,
+        choose_attacks(options, with_gradient=subject.with_gradient),
+        correct=correct,
+        norm=options.norm,
         strengths=subject.strengths,
         generator=generator,
     )
-    smallest = _smallest(subject, images, labels, outcomes) if subject.options.smallest else images.new_empty(0)
-    return _Part(is_correct(subject.network, images, labels), outcomes, smallest)
+    wanted = options.smallest
+    smallest = _smallest(subject, images, labels, outcomes, wanted) if wanted else images.new_empty(0)
+    return _Part(correct, outcomes, smallest)
 
 
 def count_differing(subject: Subject, found: Collected) -> int:
@@ -128,9 +131,11 @@ def count_differing(subject: Subject, found: Collected) -> int:
     return differing
 
 
-def _smallest(subject: Subject, images: Tensor, labels: Tensor, outcomes: Sequence[Outcome]) -> Tensor:
-    """The smallest eps (n,) of evenly spaced images, each between the largest eps at which it stands and the next."""
-    options, total = subject.options.smallest or SmallestEps(), len(subject.batches.order)
+def _smallest(
+    subject: Subject, images: Tensor, labels: Tensor, outcomes: Sequence[Outcome], options: SmallestEps
+) -> Tensor:
+    """The smallest eps (n,) of evenly spaced images: between the largest eps that does not break it and the next."""
+    total = len(subject.batches.order)
     rows = torch.from_numpy(evenly_spaced(len(images), max(1, options.images * len(images) // total)))
     low, attacked = torch.zeros(len(rows), device=images.device), images[rows].clone()
     for one in outcomes:

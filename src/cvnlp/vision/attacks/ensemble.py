@@ -81,22 +81,22 @@ def attack_batch(
     labels: Tensor,
     attacks: Mapping[str, Strict],
     *,
+    correct: Tensor,
     norm: Norm,
     strengths: Sequence[float],
     generator: torch.Generator,
 ) -> list[Outcome]:
-    """The outcome at each of the `strengths`, which ascend.
+    """The outcome at each of the `strengths`, which ascend. `correct` bool (B,): images that are classified correctly.
 
     First come the attacks that are made on all images: an image that they break at one eps is broken at all larger
-    ones. The others follow from the largest eps to the smallest, on images that no attack has broken; one that stands
-    at a larger eps is not attacked again at a smaller one, whose ball is a part of the larger ball.
+    ones. The others follow from the largest eps to the smallest, on images that no attack has broken; one that none
+    has broken at a larger eps is not attacked again at a smaller one, whose ball is a part of the larger ball.
     """
 
     def attack(name: str, rows: Tensor, eps: float) -> tuple[Tensor, Tensor, Cost]:
         made, cost = _make(network, name, images[rows], labels[rows], Ball(norm, eps), attacks[name], generator)
         return made, ~is_correct(network, made, labels[rows]), cost
 
-    correct = is_correct(network, images, labels)
     outcomes, before = [], Outcome(0.0, correct, images)
     for eps in strengths:
         before = Outcome(eps, before.worst.clone(), before.attacked.clone())

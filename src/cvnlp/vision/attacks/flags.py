@@ -1,7 +1,7 @@
 """Signs that a robustness evaluation overstates the robustness of a network.
 
 They are those of AutoAttack (Croce and Hein 2020), of Athalye et al. 2018, and of Carlini et al. 2019. A raised flag
-says that attacks by gradients are unreliable for this network; the worst case over all attacks is still an upper bound
+means that attacks by gradients are unreliable for this network; the worst case over all attacks is still an upper bound
 of its robust accuracy, but a loose one.
 """
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cvnlp.params.attacks import Norm, PgdOptions
 from cvnlp.vision.attacks.evaluations import evaluate, is_correct, outputs_of
 from cvnlp.vision.attacks.gradient import pgd
+from cvnlp.vision.attacks.losses import cross_entropy
 from cvnlp.vision.models.ball import Ball
 
 TOLERANCE = 0.01  # of accuracies: a difference of more is a sign
@@ -119,7 +119,7 @@ def _are_probabilities(outputs: Tensor) -> bool:
 
 
 def _share_without_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    found = evaluate(network, images, lambda outputs: F.cross_entropy(outputs, labels, reduction="none"))
+    found = evaluate(network, images, lambda outputs: cross_entropy(outputs, labels))
     return 1 - float(found.gradient.flatten(1).any(1).float().mean())
 
 

@@ -8,12 +8,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from cvnlp.params.adversarial_training import SPAN
 from cvnlp.params.attacks import FgsmOptions, PgdOptions
 from cvnlp.vision.attacks.evaluations import evaluate, is_correct
 from cvnlp.vision.attacks.losses import log_odds
 from cvnlp.vision.models.ball import Ball
-
-STEP_SIZE = 2.5  # of PGD in units of eps / steps (Madry et al. 2018)
 
 
 def fgsm(
@@ -92,7 +91,7 @@ def _follow_gradient(
     targeted: bool,
 ) -> Tensor:
     """Move `points`, of the balls around `images`, by `steps`, or until the attack has succeeded."""
-    step_size = (options.step_size or STEP_SIZE / options.steps) * (-1 if targeted else 1)
+    step_size = (options.step_size or SPAN / options.steps) * (-1 if targeted else 1)
     active = torch.arange(len(images), device=images.device)
     for _ in range(options.steps):
         found = evaluate(network, points[active], partial(log_odds, labels=classes[active]))

@@ -4,9 +4,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cvnlp.vision.attacks.losses import cross_entropy, margin
 from cvnlp.vision.inference import predict_outputs
 from cvnlp.vision.models.ball import Ball
 
@@ -61,7 +61,4 @@ def _direction(change: Tensor, ball: Ball) -> Tensor:
 
 def _losses(logits: Tensor, label: Tensor, loss: Loss) -> Tensor:
     labels = label.expand(len(logits))
-    if loss == "cross_entropy":
-        return F.cross_entropy(logits, labels, reduction="none")
-    own = logits.gather(1, labels[:, None])[:, 0]
-    return own - logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    return cross_entropy(logits, labels) if loss == "cross_entropy" else -margin(logits, labels)

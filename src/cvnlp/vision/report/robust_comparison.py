@@ -85,13 +85,8 @@ def _draw_transfer(matrix: pd.DataFrame, title: str, path: Path) -> None:
     side = 0.75 * len(matrix)
     drawing, (axis,) = plots.panels(1, title=title, width=max(4.4, side + room + 1), height=side + room + 0.6)
     values = matrix.to_numpy(float)
-    axis.imshow(values, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(values.shape):
-        colour = "white" if values[row, column] > 0.6 else "black"
-        axis.text(column, row, f"{values[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=9)
-    axis.set_xticks(range(len(labels[1])), labels[1], rotation=90)
-    axis.set_yticks(range(len(labels[0])), labels[0])
-    axis.grid(False)
+    texts = {place: f"{values[place]:.0%}" for place in np.ndindex(values.shape)}
+    plots.heat_map(axis, values, texts, (labels[0], labels[1]), size=9)
     axis.set(xlabel="classified by", ylabel="attacked for")
     plots.save(drawing, path)
 

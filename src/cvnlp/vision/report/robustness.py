@@ -99,13 +99,9 @@ def _targeted(table: pd.DataFrame, path: Path) -> list[Figure]:
     title = "Success of targeted attacks"
     drawing, (axis,) = plots.panels(1, title=title, width=side + room + 1.6, height=side + room + 0.9)
     values = matrix.to_numpy(float)
-    axis.imshow(values, cmap="Oranges", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
-        colour = "white" if values[row, column] > 0.6 else "black"
-        axis.text(column, row, f"{100 * values[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8)
-    axis.set_xticks(range(len(labels)), labels, rotation=0 if max(map(len, labels)) < 3 else 90)
-    axis.set_yticks(range(len(matrix)), [short_label(str(name)) for name in matrix.index])
-    axis.grid(False)
+    texts = {place: f"{100 * values[place]:.0f}" for place in zip(*np.nonzero(~np.isnan(values)), strict=True)}
+    rows, rotation = [short_label(str(name)) for name in matrix.index], 0 if max(map(len, labels)) < 3 else 90
+    plots.heat_map(axis, values, texts, (rows, labels), colours="Oranges", rotation=rotation)
     axis.set(xlabel="class B, the target", ylabel="class A, the true class")
     plots.save(drawing, path)
     caption = "The percentage of test images of class A that targeted PGD turns into class B."
@@ -156,14 +152,9 @@ def _corruptions(table: pd.DataFrame, path: Path) -> Figure:
     title, values = "Accuracy on corrupted images", matrix.to_numpy(float)
     names = [str(name).replace("_", " ") for name in matrix.index]
     drawing, (axis,) = plots.panels(1, title=title, width=3.2 + label_room(names), height=0.26 * len(names) + 1.0)
-    axis.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(values.shape):
-        colour = "white" if values[row, column] > 0.6 else "black"
-        axis.text(column, row, f"{values[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8)
-    axis.set_xticks(range(values.shape[1]), [str(name) for name in matrix.columns])
-    axis.set_yticks(range(len(names)), names)
-    axis.grid(False)
-    axis.set(xlabel="strength")
+    texts = {place: f"{values[place]:.0%}" for place in np.ndindex(values.shape)}
+    plots.heat_map(axis, values, texts, (names, [str(name) for name in matrix.columns]), rotation=0)
+    axis.set(xlabel="strength", aspect="auto")
     plots.save(drawing, path)
     caption = (
         "Test images after corruptions that no attacker has chosen, at five strengths (after MNIST-C and ImageNet-C)."

@@ -110,13 +110,8 @@ def _draw_confusion(counts: np.ndarray, classes: list[str], path: Path) -> None:
     title = "Confusion matrix, test split"
     drawing, (axis,) = plots.panels(1, title=title, width=side + room + 1.2, height=side + room + 0.9)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axis.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    axis.set_xticks(range(len(classes)), labels, rotation=0 if max(map(len, labels)) < 3 else 90)
-    axis.set_yticks(range(len(classes)), labels)
-    axis.grid(False)
+    texts = {place: str(counts[place]) for place in zip(*np.nonzero(counts), strict=True)}
+    plots.heat_map(axis, shares, texts, (labels, labels), dark=0.5, rotation=0 if max(map(len, labels)) < 3 else 90)
     axis.set(xlabel="predicted class", ylabel="true class")
     plots.save(drawing, path)
 
