@@ -8,28 +8,42 @@ from matplotlib.figure import Figure as Drawing
 from cvnlp.report.elements import (
     Cell,
     Code,
+    ConfusionMatrix,
     Element,
     Figure,
     Link,
     Numbers,
+    Pictures,
     SampleText,
     Section,
+    Stepper,
     Table,
     Text,
+    TokenText,
     formatted,
 )
 
 
 def walk(elements: Iterable[Element]) -> Iterator[Element]:
-    """All elements, also those within sections."""
+    """All elements, also those within sections and steps."""
     for element in elements:
         yield element
         if isinstance(element, Section):
             yield from walk(element.elements)
+        elif isinstance(element, Stepper):
+            for step in element.steps.values():
+                yield from walk(step)
 
 
 def figures(elements: Iterable[Element]) -> list[Figure]:
-    return [element for element in walk(elements) if isinstance(element, Figure)]
+    """Those that are drawn into files, also of interactive elements."""
+    found = [one.figure if isinstance(one, (Pictures, ConfusionMatrix)) else one for one in walk(elements)]
+    return [figure for figure in found if isinstance(figure, Figure)]
+
+
+def token_texts(elements: Iterable[Element]) -> dict[str, TokenText]:
+    """Title -> text."""
+    return {element.title: element for element in walk(elements) if isinstance(element, TokenText)}
 
 
 def figure_names(elements: Iterable[Element]) -> list[str]:
@@ -89,6 +103,10 @@ def words(elements: Iterable[Element]) -> str:
     for element in walk(elements):
         if isinstance(element, Section):
             found.append(element.title)
+        elif isinstance(element, (Stepper, TokenText)):
+            found += [element.title, element.caption]
+        elif isinstance(element, (Pictures, ConfusionMatrix)):
+            found += [words([element.figure])] if element.figure else [element.title]
         elif isinstance(element, Figure):
             found += [element.title, element.caption, *(image.alternative for image in element.images)]
         elif isinstance(element, Table):

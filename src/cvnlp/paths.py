@@ -56,7 +56,13 @@ class ProjectPaths:
 
     @property
     def report(self) -> Path:
+        """The short report."""
         return self.root / "reports/report.md"
+
+    @property
+    def report_page(self) -> Path:
+        """Everything in one file."""
+        return self.root / "reports/report.html"
 
     @property
     def seeds(self) -> Path:
