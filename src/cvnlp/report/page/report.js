@@ -109,11 +109,12 @@ document.addEventListener("click", (event) => {
 // Folded sections: all at once, for a link into one, and for printing.
 const folds = [...document.querySelectorAll("details.fold")];
 const unfold = document.getElementById("unfold");
+const nameButton = () => { unfold.textContent = folds.every((fold) => fold.open) ? "Close all" : "Open all"; };
 unfold.addEventListener("click", () => {
   const open = folds.some((fold) => !fold.open);
   for (const fold of folds) fold.open = open;
-  unfold.textContent = open ? "Close all" : "Open all";
 });
+for (const fold of folds) fold.addEventListener("toggle", nameButton);
 function openTarget() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target) return;
