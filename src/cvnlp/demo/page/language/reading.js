@@ -21,10 +21,16 @@ export class Reading {
     this.steps.push(this.model.step(last.state, id));
   }
 
-  /** Reads `ids`; keeps what it has read already of the same beginning. */
-  update(ids) {
+  /** How many tokens `ids` and the text read so far have in common at their beginnings. */
+  commonLength(ids) {
     let same = 0;
     while (same < ids.length && same < this.ids.length && ids[same] === this.ids[same]) same++;
+    return same;
+  }
+
+  /** Reads `ids`; keeps what it has read already of the same beginning. */
+  update(ids) {
+    const same = this.commonLength(ids);
     for (const list of [this.ids, this.nats]) list.length = same;
     this.steps.length = same + 1;
     for (const id of ids.slice(same)) this.read(id);

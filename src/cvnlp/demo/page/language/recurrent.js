@@ -3,14 +3,19 @@ import { softmax, logSumExp } from "../network/tensors.js";
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
-/** bias + weight (rows first .. last) @ input, in double precision. */
+/** bias + weight (rows first .. last) @ input, in double precision; four sums at a time, for speed. */
 function product(weight, input, bias, first = 0, last = weight.shape[0]) {
-  const columns = weight.shape[1], found = new Float64Array(last - first);
+  const columns = weight.shape[1], { data } = weight, found = new Float64Array(last - first);
   for (let row = first; row < last; row++) {
-    let sum = bias ? bias.data[row] : 0;
-    const start = row * columns;
-    for (let column = 0; column < columns; column++) sum += weight.data[start + column] * input[column];
-    found[row - first] = sum;
+    let a = bias ? bias.data[row] : 0, b = 0, c = 0, d = 0, column = 0, place = row * columns;
+    for (; column + 4 <= columns; column += 4, place += 4) {
+      a += data[place] * input[column];
+      b += data[place + 1] * input[column + 1];
+      c += data[place + 2] * input[column + 2];
+      d += data[place + 3] * input[column + 3];
+    }
+    for (; column < columns; column++, place++) a += data[place] * input[column];
+    found[row - first] = a + b + c + d;
   }
   return found;
 }
