@@ -18,8 +18,7 @@ export function showExpectations(readings, ids, position, model) {
       number(reading.meanNats),
       element("td", {}, ...mostProbable(probabilities, SHOWN).map(([id, value]) => token(id, value, model))));
   });
-  byId("expectations").replaceChildren(element("table", { className: "expected" },
-    element("caption", { className: "hidden", textContent: "Expected tokens of each model" }),
+  byId("expectations").replaceChildren(element("table", { className: "expected", "aria-label": "Expected tokens of each model" },
     element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col", textContent: name })))),
     element("tbody", {}, ...rows)));
 }
@@ -35,5 +34,5 @@ const token = (id, value, model) => element("span", { className: "token", datase
 function note(contexts) {
   if (!contexts) return [];
   const { length, total } = contexts.at(-1);
-  return [element("br"), element("small", { textContent: `longest known context: ${length} tokens, seen ${total} times` })];
+  return [element("small", { textContent: `longest known context: ${length} tokens, seen ${total} times` })];
 }

@@ -18,6 +18,7 @@ export class Picture {
     this.networks = new Map();
     this.pad = new Pad(byId("pad"), () => this.readPad());
     setOptions(byId("image-run"), this.runs.map(({ run, network }) => [run, `${run} (${network})`]));
+    byId("image-run").value = (this.runs.find(({ network }) => network === "cnn") ?? this.runs[0]).run;
     this.listen();
   }
 

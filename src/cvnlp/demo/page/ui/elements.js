@@ -37,7 +37,7 @@ export function setLimits(input, low, high) {
 export const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
 
 export const short = (value) =>
-  Math.abs(value) >= 0.001 || value === 0 ? value.toFixed(3) : value.toExponential(1);
+  (Math.abs(value) >= 0.001 || value === 0 ? value.toFixed(3) : value.toExponential(1)).replaceAll("-", "−");
 
 /** A table of classes with bars; `data-value` has the probability in full. */
 export function bars(labels, probabilities, caption) {
@@ -46,6 +46,5 @@ export function bars(labels, probabilities, caption) {
     element("th", { scope: "row", textContent: label }),
     element("td", {}, element("div", { className: "bar", style: { width: `${100 * probabilities[index]}%` } })),
     element("td", { textContent: percent(probabilities[index]), dataset: { value: String(probabilities[index]) } })));
-  return element("table", { className: "bars" },
-    element("caption", { className: "hidden", textContent: caption }), element("tbody", {}, ...rows));
+  return element("table", { className: "bars", "aria-label": caption }, element("tbody", {}, ...rows));
 }
