@@ -45,18 +45,6 @@ class AttackResult:
     seconds: dict[str, float]
 
 
-@dataclass(frozen=True)
-class PageData:
-    """What the demo page loads: `description` as JSON, and `arrays` as binary data."""
-
-    description: dict[str, Any]
-    arrays: "dict[str, np.ndarray]"
-
-
-class UnsupportedNetworkError(ValueError):
-    """The demo page lacks an operation of the network; the message names it."""
-
-
 class Data(Protocol):
     def prepare(self, raw: Path, folder: Path, options: Any) -> "Facts": ...
 
@@ -101,11 +89,6 @@ class Serving(Protocol):
     def answer_table(self, model: Any, rows: Sequence[Any], params: Mapping[str, Any]) -> "pd.DataFrame": ...
     def portable(self, model: Any) -> "Portable": ...
     def describe(self, model: Any) -> "Description": ...
-
-
-class Demo(Protocol):
-    def convert(self, network: Any, config: Any) -> PageData: ...
-    def examples(self, data: Path) -> PageData: ...
 
 
 class Comparison(Protocol):
@@ -205,11 +188,6 @@ class Domain:
         return room
 
     @property
-    def demo(self) -> Demo:
-        room: Demo = self._room("demo")
-        return room
-
-    @property
     def comparison(self) -> Comparison:
         room: Comparison = self._room("comparison")
         return room
@@ -238,7 +216,6 @@ if TYPE_CHECKING:
     import cvnlp.language.attacks
     import cvnlp.language.comparison
     import cvnlp.language.data
-    import cvnlp.language.demo
     import cvnlp.language.evaluation
     import cvnlp.language.inference
     import cvnlp.language.insight
@@ -250,7 +227,6 @@ if TYPE_CHECKING:
     import cvnlp.vision.attacks
     import cvnlp.vision.comparison
     import cvnlp.vision.data
-    import cvnlp.vision.demo
     import cvnlp.vision.evaluation
     import cvnlp.vision.inference
     import cvnlp.vision.insight
@@ -268,7 +244,6 @@ if TYPE_CHECKING:
     _insight: tuple[Insight, ...] = (cvnlp.vision.insight, cvnlp.language.insight)
     _inference: tuple[Inference, ...] = (cvnlp.vision.inference, cvnlp.language.inference)
     _serving: tuple[Serving, ...] = (cvnlp.vision.serving, cvnlp.language.serving)
-    _demo: tuple[Demo, ...] = (cvnlp.vision.demo, cvnlp.language.demo)
     _comparison: tuple[Comparison, ...] = (cvnlp.vision.comparison, cvnlp.language.comparison)
     _metrics: tuple[Metrics, ...] = (cvnlp.vision.metrics, cvnlp.language.metrics)
     _report: tuple[Report, ...] = (cvnlp.vision.report, cvnlp.language.report)

@@ -5,17 +5,26 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from cvnlp import domains, files, networks
-from cvnlp.demo.page_files import write_page_data
+from cvnlp import files, networks
+from cvnlp.demo import language, vision
+from cvnlp.demo.page_data import PageData, UnsupportedNetworkError, write_page_data
 from cvnlp.networks import CONFIG
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.serving.loading import find_model
 
 PAGE = Path(__file__).parent / "page"
+HALVES: dict[str, "Half"] = {"vision": vision, "language": language}
 CONTENTS = "contents.json"  # written last: which networks the folder has
+
+
+class Half(Protocol):
+    """What the page shows of a half."""
+
+    def convert(self, network: Any, config: Any) -> PageData: ...
+    def examples(self, data: Path) -> PageData: ...
 
 
 @dataclass
@@ -85,8 +94,8 @@ def _fill(folder: Path, runs: Sequence[str], demo: Demo, root: Path) -> None:
         dataset, half = blocks[run].dataset, blocks[run].domain
         network, config = networks.load(ProjectPaths(root).models / run)
         try:
-            write_page_data(folder / "models", run, domains.DOMAINS[half].demo.convert(network.cpu(), config))
-        except domains.UnsupportedNetworkError as error:
+            write_page_data(folder / "models", run, HALVES[half].convert(network.cpu(), config))
+        except UnsupportedNetworkError as error:
             demo.skipped[run] = str(error)
             continue
         demo.runs.append(run)
@@ -102,5 +111,5 @@ def _write_examples(folder: Path, dataset: str, half: str, root: Path) -> bool:
     data = ProjectPaths(root).prepared(dataset)
     if not (data / "facts.json").is_file():
         return False
-    write_page_data(folder / "examples", dataset, domains.DOMAINS[half].demo.examples(data))
+    write_page_data(folder / "examples", dataset, HALVES[half].examples(data))
     return True

@@ -1,16 +1,16 @@
 """A classifier as a graph of operations of the demo page."""
 
-from cvnlp.domains import UnsupportedNetworkError
-from cvnlp.vision.demo.graph import Graph
-from cvnlp.vision.demo.layers import add_layer, add_scale
-from cvnlp.vision.demo.neocognitron import add_neocognitron
+from cvnlp.demo.page_data import UnsupportedNetworkError
+from cvnlp.demo.vision.graph import Graph
+from cvnlp.demo.vision.layers import add_layer, add_scale
+from cvnlp.demo.vision.neocognitron import add_neocognitron
 from cvnlp.vision.models import Classifier
 from cvnlp.vision.models.neocognitron import Neocognitron
 from cvnlp.vision.models.rules import RULES, Rules
 
 
 def convert_network(network: Classifier) -> Graph:
-    """The graph of a classifier; its last node has the logits. UnsupportedNetworkError names a layer that is missing."""
+    """The graph of a classifier; its last node has the logits. UnsupportedNetworkError names what is missing."""
     graph = Graph(network.shape)
     if isinstance(network, Rules):
         _add_rules(graph, network)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from cvnlp.data.prepared import VisionFacts, load_array, read_facts
-from cvnlp.domains import PageData
+from cvnlp.demo.page_data import PageData
+from cvnlp.demo.vision.network import convert_network
 from cvnlp.params.network_config import VisionConfig
-from cvnlp.vision.demo.network import convert_network
 from cvnlp.vision.models import Classifier
 
 __all__ = ["convert", "examples"]

@@ -1,10 +1,12 @@
 """The layers of the neocognitron as operations of the demo page."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvnlp.vision.demo.graph import Graph
+from cvnlp.demo.vision.graph import Graph
 from cvnlp.vision.models.neocognitron import (
     SATURATION,
     SEMI_SATURATION,
@@ -39,7 +41,7 @@ def _depthwise(graph: Graph, kernel: Tensor, before: int, *, stride: int = 1) ->
 
 def _convolve(graph: Graph, weight: Tensor, before: int, *, padding: int, stride: int = 1, groups: int = 1) -> int:
     arrays = {"weight": weight, "bias": torch.zeros(len(weight))}
-    sizes = {"stride": [stride] * 2, "padding": [padding] * 2, "dilation": [1, 1]}
+    sizes: dict[str, Any] = {"stride": [stride] * 2, "padding": [padding] * 2, "dilation": [1, 1]}
     return graph.add("conv2d", before, arrays=arrays, groups=groups, **sizes)
 
 
@@ -59,7 +61,7 @@ def _s_cells(graph: Graph, layer: SCells, before: int, name: str) -> int:
     squares = graph.add("square", before)
     inhibition = graph.add("root", _convolve(graph, layer.weights, squares, padding=layer.padding), small=1e-12)
     threshold = layer.threshold * bool(layer.count > 0)
-    constants = {"threshold": threshold, "scale": 1 - threshold, "small": SEMI_SATURATION}
+    constants: dict[str, Any] = {"threshold": threshold, "scale": 1 - threshold, "small": SEMI_SATURATION}
     return graph.add("similarity", excitation, inhibition, name=name, **constants)
 
 

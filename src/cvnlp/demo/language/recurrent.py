@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from cvnlp.domains import PageData
+from cvnlp.demo.page_data import PageData
 from cvnlp.language.models import Recurrent
 from cvnlp.language.models.output import Adaptive, Grouped
 
@@ -58,7 +58,7 @@ def _convert_output(network: Recurrent, arrays: dict[str, np.ndarray]) -> dict[s
 
 
 def _convert_adaptive(output: Adaptive, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    layer = output.groups
+    layer: Any = output.groups
     known, total = layer.shortlist_size, layer.head.out_features
     arrays["head"] = _array(layer.head.weight)
     parts: list[dict[str, Any]] = [{"weight": "head", "bias": None, "rows": [0, known]}]

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvnlp.domains import UnsupportedNetworkError
-from cvnlp.vision.demo.graph import Graph
+from cvnlp.demo.page_data import UnsupportedNetworkError
+from cvnlp.demo.vision.graph import Graph
 from cvnlp.vision.models.convolutional import BatchNorm, ReflectionPad
 from cvnlp.vision.models.lenet import BlackBorder, ScaledTanh, Subsampling, TableConvolution
 from cvnlp.vision.models.resnet import Residual, Scale

@@ -8,7 +8,7 @@ oldest tokens. The n-grams of a context are neighbours, too.
 import numpy as np
 import torch
 
-from cvnlp.domains import PageData
+from cvnlp.demo.page_data import PageData
 from cvnlp.language.models import Ngram
 
 LARGE = 255  # counts from here on are in a table of their own

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from cvnlp.data.prepared import LanguageFacts, load_array, read_facts, read_processing
-from cvnlp.domains import PageData, UnsupportedNetworkError
-from cvnlp.language.demo.ngram import convert_ngram
-from cvnlp.language.demo.recurrent import convert_recurrent
+from cvnlp.demo.language.ngram import convert_ngram
+from cvnlp.demo.language.recurrent import convert_recurrent
+from cvnlp.demo.page_data import PageData, UnsupportedNetworkError
 from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.models import Ngram, Recurrent
 from cvnlp.params.network_config import LanguageConfig

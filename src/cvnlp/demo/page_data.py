@@ -1,20 +1,32 @@
-"""The files of a network or of examples: NAME.json, and NAME.bin with its arrays, compressed by gzip.
+"""What the page loads of a network or of examples, and its files: NAME.json, and NAME.bin, compressed by gzip.
 
 The description has a table `arrays`: name -> type, shape and the place of the first byte, a multiple of eight.
 """
 
 import gzip
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cvnlp import files
-from cvnlp.domains import PageData
 
 ALIGNMENT = 8  # bytes: JavaScript's typed arrays begin at multiples of the size of a number
 LEVEL = 6  # of compression
+
+
+@dataclass(frozen=True)
+class PageData:
+    """`description` as JSON, and `arrays` as binary data."""
+
+    description: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+class UnsupportedNetworkError(ValueError):
+    """The page lacks an operation of the network; the message names it."""
 
 
 def write_page_data(folder: Path, name: str, data: PageData) -> None:
