@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,10 +12,12 @@ from cvnlp.demo import language, vision
 from cvnlp.demo.page_data import PageData, UnsupportedNetworkError, write_page_data
 from cvnlp.networks import CONFIG
 from cvnlp.params import read_params
+from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import ProjectPaths
 from cvnlp.serving.loading import find_model
 
 PAGE = Path(__file__).parent / "page"
+AnyRun = VisionRun | LanguageRun
 HALVES: dict[str, "Half"] = {"vision": vision, "language": language}
 CONTENTS = "contents.json"  # written last: which networks the folder has
 
@@ -46,37 +48,19 @@ def build(target: Path, runs: Sequence[str] = (), *, root: Path = Path()) -> Dem
     An older page there is replaced when the new one is complete. ValueError for a run that does not exist or is not
     trained, if no run is trained, and for a folder with other content.
     """
-    chosen = _chosen(runs, root)
     _check(target)
-    demo = Demo(target, skipped=dict(_untrained(root)) if not runs else {})
+    project, blocks = ProjectPaths(root), read_params(ProjectPaths(root).params).runs
+    demo = Demo(target)
+    chosen = {run: blocks[run] for run in _chosen(runs, blocks, project, demo)}
     partial = target.absolute().with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        _fill(partial, chosen, demo, root)
+        shutil.copytree(PAGE, partial)
+        _write_runs(partial, chosen, project, demo)
         shutil.rmtree(target, ignore_errors=True)
         partial.replace(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return demo
-
-
-def _chosen(runs: Sequence[str], root: Path) -> list[str]:
-    """Names of trained runs; ValueError if there are none."""
-    known = read_params(ProjectPaths(root).params).runs
-    for run in runs:
-        if find_model(run, root).parent != ProjectPaths(root).models:
-            raise ValueError(f"{run!r} is a folder; the page shows runs of {ProjectPaths(root).params}")
-    skipped = dict(_untrained(root))
-    chosen = list(dict.fromkeys(runs)) or [run for run in known if run not in skipped]
-    if not chosen:
-        raise ValueError("no run is trained: `make repro`, or `dvc repro train@RUN` for one")
-    return chosen
-
-
-def _untrained(root: Path) -> Iterator[tuple[str, str]]:
-    project = ProjectPaths(root)
-    for run in read_params(project.params).runs:
-        if not (project.models / run / CONFIG).is_file():
-            yield run, "not trained"
 
 
 def _check(target: Path) -> None:
@@ -85,30 +69,46 @@ def _check(target: Path) -> None:
         raise ValueError(f"{target} exists and is no folder of a demo page; name another one")
 
 
-def _fill(folder: Path, runs: Sequence[str], demo: Demo, root: Path) -> None:
-    shutil.copytree(PAGE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    blocks = read_params(ProjectPaths(root).params).runs
-    shown: list[dict[str, Any]] = []
-    datasets: dict[str, str] = {}
+def _chosen(runs: Sequence[str], blocks: Mapping[str, AnyRun], project: ProjectPaths, demo: Demo) -> list[str]:
+    """Names of trained runs; ValueError if there are none."""
     for run in runs:
-        dataset, half = blocks[run].dataset, blocks[run].domain
-        network, config = networks.load(ProjectPaths(root).models / run)
+        if run not in blocks or not _is_trained(run, project):
+            find_model(run, project.root)  # the error has the choices
+            raise ValueError(f"{run!r} is a folder; the page shows runs of {project.params}")
+    if runs:
+        return list(dict.fromkeys(runs))
+    demo.skipped |= {run: "not trained" for run in blocks if not _is_trained(run, project)}
+    if len(demo.skipped) == len(blocks):
+        raise ValueError("no run is trained: `make repro`, or `dvc repro train@RUN` for one")
+    return [run for run in blocks if run not in demo.skipped]
+
+
+def _is_trained(run: str, project: ProjectPaths) -> bool:
+    return (project.models / run / CONFIG).is_file()
+
+
+def _write_runs(folder: Path, runs: Mapping[str, AnyRun], project: ProjectPaths, demo: Demo) -> None:
+    """Networks and examples, then the list of both; ValueError if the page lacks operations of all networks."""
+    shown: list[dict[str, str]] = []
+    for run, block in runs.items():
+        network, config = networks.load(project.models / run)
         try:
-            write_page_data(folder / "models", run, HALVES[half].convert(network.cpu(), config))
+            write_page_data(folder / "models", run, HALVES[block.domain].convert(network.cpu(), config))
         except UnsupportedNetworkError as error:
             demo.skipped[run] = str(error)
             continue
         demo.runs.append(run)
-        datasets[dataset] = half
-        shown.append({"run": run, "dataset": dataset, "domain": half, "network": config.options.name})
-    examples = [dataset for dataset, half in datasets.items() if _write_examples(folder, dataset, half, root)]
-    content = {"runs": shown, "skipped": demo.skipped, "examples": examples}
-    files.write_json(folder / CONTENTS, content)
+        shown.append({"run": run, "dataset": block.dataset, "domain": block.domain, "network": config.options.name})
+    if not shown:
+        raise ValueError("; ".join(f"{run}: {reason}" for run, reason in demo.skipped.items()))
+    datasets = {one["dataset"]: one["domain"] for one in shown}
+    examples = [name for name, half in datasets.items() if _write_examples(folder, name, half, project)]
+    files.write_json(folder / CONTENTS, {"runs": shown, "skipped": demo.skipped, "examples": examples})
 
 
-def _write_examples(folder: Path, dataset: str, half: str, root: Path) -> bool:
+def _write_examples(folder: Path, dataset: str, half: str, project: ProjectPaths) -> bool:
     """Whether the data set is there: a model can be used without it."""
-    data = ProjectPaths(root).prepared(dataset)
+    data = project.prepared(dataset)
     if not (data / "facts.json").is_file():
         return False
     write_page_data(folder / "examples", dataset, HALVES[half].examples(data))

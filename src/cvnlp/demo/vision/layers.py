@@ -89,7 +89,7 @@ def _subsampling(graph: Graph, layer: Subsampling, before: int, name: str) -> in
 def _residual(graph: Graph, layer: Residual, before: int, name: str) -> int:
     branch = add_layer(graph, layer.branch, before, name)
     added = graph.add("add", before, branch, name=f"{name}.sum")
-    return add_layer(graph, layer.activation, added, f"{name}.activation")
+    return add_layer(graph, layer.activation, added, name)
 
 
 def _scale(graph: Graph, layer: Scale, before: int, name: str) -> int:
