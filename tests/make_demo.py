@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from cvnlp import networks
-from cvnlp.data.prepared import load_array, read_facts
+from cvnlp.data.prepared import LanguageFacts, load_array, read_facts
+from cvnlp.language.models import Ngram
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
 from make_project import make_project
 
+STEPS = 30
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh")
 BORDERS = ("zero", "reflect", "replicate", "valid")
 IMAGE_MODELS = {
@@ -76,34 +79,38 @@ def make_runs(root: Path, data: dict[str, Path], models: dict[str, tuple[str, st
     ]
     paths = make_project(root, DATASETS + "runs:\n" + "".join(runs), data)
     for name, block in read_params(paths.params).runs.items():
-        if hasattr(_network(paths, name), "learn") or "deep" in name or "resnet" in name:
-            _learn(paths, name, paths.prepared(block.dataset))
+        network, config = networks.load(paths.models / name)
+        LEARN[block.domain](network, paths.prepared(block.dataset))
+        networks.save(paths.models / name, network, config)
     return paths
 
 
-def _network(paths: ProjectPaths, name: str) -> Any:
-    return networks.load(paths.models / name)[0]
+def _learn_images(network: Any, data: Path) -> None:
+    """A few steps, after which the network tells classes apart, and statistics of batches are not 0 and 1."""
+    images = torch.tensor(load_array(data, "train_images")[:100]).permute(0, 3, 1, 2) / 255
+    labels = torch.tensor(load_array(data, "train_labels")[:100].astype("int64"))
+    if hasattr(network, "learn"):
+        for epoch in range(network.min_epochs):
+            network.learn(images, labels, epoch=epoch)
+    elif parameters := list(network.parameters()):
+        torch.manual_seed(1)
+        optimiser = torch.optim.Adam(parameters, lr=0.02)
+        network.train()
+        for _ in range(STEPS):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(images), labels).backward()
+            optimiser.step()
 
 
-def _learn(paths: ProjectPaths, name: str, data: Path) -> None:
-    """Counts and templates from the training data, and statistics of batches that are not 0 and 1."""
-    network, config = networks.load(paths.models / name)
-    loaded: Any = network
-    if config.domain == "language":
+def _learn_text(network: Any, data: Path) -> None:
+    """The counts of an n-gram model; other networks stay as they are."""
+    if isinstance(network, Ngram):
         ids = torch.tensor(load_array(data, "train")[:3000].astype("int64"))
-        start = read_facts(data).start  # type: ignore[union-attr]
-        loaded.learn(torch.cat([torch.tensor([start]), ids[:-1]])[None], ids[None], epoch=0)
-    elif hasattr(loaded, "learn"):
-        images = torch.tensor(load_array(data, "train_images")[:60]).permute(0, 3, 1, 2) / 255
-        labels = torch.tensor(load_array(data, "train_labels")[:60].astype("int64"))
-        for epoch in range(loaded.min_epochs):
-            loaded.learn(images, labels, epoch=epoch)
-    else:
-        generator = torch.Generator().manual_seed(1)
-        for buffer_name, buffer in network.named_buffers():
-            if "running" in buffer_name:
-                buffer.copy_(torch.rand(buffer.shape, generator=generator) + 0.2)
-    networks.save(paths.models / name, network, config)
+        start = torch.tensor([read_facts(data, LanguageFacts).start])
+        network.learn(torch.cat([start, ids[:-1]])[None], ids[None], epoch=0)
+
+
+LEARN = {"vision": _learn_images, "language": _learn_text}
 
 
 def write_colour_data(folder: Path) -> Path:

@@ -19,8 +19,11 @@ from cvnlp.demo.build import build
 from cvnlp.demo.server import make_app
 from cvnlp.language.data.tokens import TOKENISERS
 from cvnlp.language.inference.detokenise import as_text
+from cvnlp.params.attacks import PgdOptions
 from cvnlp.paths import ProjectPaths
+from cvnlp.vision.attacks.gradient import targeted_pgd
 from cvnlp.vision.attacks.losses import log_odds
+from cvnlp.vision.models.ball import Ball
 from cvnlp.vision.models.lenet import BlackBorder
 from make_demo import EVERY_MODEL, IMAGE_MODELS, TEXT_MODELS, WORD_MODELS, make_runs, write_colour_data
 from model_server import serve_app
@@ -62,6 +65,12 @@ def open_panel(page: Any, address: str, panel: str) -> Any:
     page.goto(f"{address}#{panel}")
     page.locator("body[data-ready]").wait_for(timeout=60_000)
     return page
+
+
+def choose(page: Any, run: str) -> None:
+    """Another image classifier."""
+    page.select_option("#image-run", run)
+    page.locator(f"#picture[data-run={run}]").wait_for()
 
 
 def load(project: ProjectPaths, run: str) -> Any:
@@ -111,7 +120,7 @@ def test_logits_maps_and_gradients_are_those_of_the_network(demo: Any, project: 
 @pytest.mark.parametrize("run", LANGUAGE_MODELS)
 def test_probabilities_and_surprise_are_those_of_the_network(demo: Any, project: ProjectPaths, run: str) -> None:
     model: Any = cvnlp.load(run, root=project.root)
-    ids = load_array(project.prepared(EVERY_MODEL[run][1]), "test")[:150].astype(int).tolist()
+    ids = load_array(project.prepared(EVERY_MODEL[run][1]), "test")[:40].astype(int).tolist()
     with torch.inference_mode():
         logits, _ = model.network(torch.tensor([[model.processing.start, *ids]]))
     script = """async ([run, ids]) => {
@@ -189,9 +198,8 @@ def probabilities(page: Any, table: str = "#probabilities") -> list[float]:
 
 @pytest.mark.parametrize("run", CLASSIFIERS)
 def test_the_probabilities_of_a_test_image_are_those_of_the_model(demo: Any, project: ProjectPaths, run: str) -> None:
-    demo.select_option("#image-run", run)
-    demo.locator(f"#samples canvas >> nth={12}").click()
-    demo.locator(f"#image-run >> css=option[value={run}]:checked").wait_for(state="attached")
+    choose(demo, run)
+    demo.locator("#samples button").nth(12).click()
     model: Any = cvnlp.load(run, root=project.root)
     data = project.prepared(EVERY_MODEL[run][1])
     rows = np.flatnonzero(np.isin(load_array(data, "test_labels"), [3]))
@@ -200,7 +208,7 @@ def test_the_probabilities_of_a_test_image_are_those_of_the_model(demo: Any, pro
 
 
 def test_probabilities_follow_the_pen(demo: Any) -> None:
-    demo.select_option("#image-run", "mlp")
+    choose(demo, "mlp")
     demo.click("#clear")
     before = probabilities(demo)
     box = demo.locator("#pad").bounding_box()
@@ -234,11 +242,11 @@ def test_an_opened_picture_has_the_probabilities_of_the_file(demo: Any, project:
         pixels = np.random.default_rng(1).integers(0, 256, model.shape, dtype=np.uint8)
         content = io.BytesIO()
         Image.fromarray(pixels.squeeze(), mode).save(content, "PNG")
-        demo.select_option("#image-run", run)
+        choose(demo, run)
+        demo.locator("#samples button").nth(20).click()
         demo.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": content.getvalue()})
         wanted = model.predict(content.getvalue())[0].probabilities
-        demo.get_by_text(f"{model.predict(content.getvalue())[0].label}, ").wait_for()
-        demo.wait_for_timeout(200)
+        demo.locator("#moved:empty").wait_for(state="attached")
         assert np.abs(np.array(probabilities(demo)) - list(wanted.values())).max() <= TOLERANCE
 
 
@@ -263,7 +271,7 @@ def test_shift_and_rotation_are_exact_where_pixels_meet(demo: Any) -> None:
 
 
 def test_rotation_until_it_errs_changes_the_prediction(demo: Any) -> None:
-    demo.select_option("#image-run", "mlp")
+    choose(demo, "mlp")
     demo.click("#clear")
     demo.locator("#samples button").nth(3).click()
     demo.click("#turn-until")
@@ -271,10 +279,9 @@ def test_rotation_until_it_errs_changes_the_prediction(demo: Any) -> None:
 
 
 def test_a_map_that_is_clicked_is_shown_in_detail(demo: Any) -> None:
-    demo.select_option("#image-run", "cnn_relu")
-    demo.get_by_label("Outputs of block1.convolution").wait_for()
-    box = demo.get_by_label("Outputs of block1.convolution").bounding_box()
-    demo.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2)
+    choose(demo, "cnn_relu")
+    canvas = demo.get_by_label("Outputs of block1.convolution")
+    canvas.click(position={"x": 0.6 * canvas.bounding_box()["width"], "y": 10})
     assert demo.locator("#map-text").inner_text().startswith("block1.convolution, map 2: largest output ")
     demo.fill("#map-number", "99")
     assert demo.locator("#map-text").inner_text().startswith("block1.convolution, map 3: ")
@@ -282,6 +289,17 @@ def test_a_map_that_is_clicked_is_shown_in_detail(demo: Any) -> None:
 
 
 # The attack -----------------------------------------------------------------------------------------------------------
+
+
+def _is_broken(network: Any, image: torch.Tensor, target: int) -> bool:
+    found = [
+        targeted_pgd(
+            *(network, image[None], torch.tensor([target]), Ball("linf", eps), PgdOptions(steps=20)),
+            generator=torch.Generator().manual_seed(1),
+        )
+        for eps in (1.0, 0.5, 0.25)
+    ]
+    return any(int(network(attacked).argmax()) == target for attacked in found)
 
 
 @pytest.mark.parametrize("run", CLASSIFIERS)
@@ -296,13 +314,13 @@ def test_an_attack_changes_the_class_within_eps(demo: Any, project: ProjectPaths
         return found && {{ eps: found.eps, image: Array.from(found.image) }};
     }}"""
     found = demo.evaluate(script, [run, image.flatten().tolist(), target])
-    if found is None:  # untrained saturated networks have no gradient
-        assert run in ("neocognitron", "rules", "cnn_sigmoid")
+    if found is None:  # the attack of the project finds nothing either, from a few points
+        assert targeted and not _is_broken(network, image, target)
         return
     attacked = torch.tensor(found["image"]).view_as(image)
     assert float((attacked - image).abs().max()) == pytest.approx(found["eps"], abs=1e-6)
     assert float(attacked.min()) >= 0 and float(attacked.max()) <= 1
-    logits = network(attacked[None])[0]
+    logits = network(attacked[None])[0].detach()
     if targeted:
         assert float(logits[target]) >= float(logits.max()) - TOLERANCE
     else:
@@ -311,7 +329,7 @@ def test_an_attack_changes_the_class_within_eps(demo: Any, project: ProjectPaths
 
 def test_the_attack_widget_states_what_it_found(page: Any, address: str) -> None:
     open_panel(page, address, "attack")
-    page.select_option("#image-run", "mlp")
+    choose(page, "mlp")
     page.locator("#samples button").nth(2).click()
     page.fill("#attack-steps", "10")
     page.click("#attack")
@@ -337,8 +355,7 @@ def step_value(page: Any) -> float:
 @pytest.fixture
 def steps(page: Any, address: str) -> Any:
     open_panel(page, address, "steps")
-    page.select_option("#image-run", "cnn_deep")
-    page.get_by_label("Operation").get_by_text("block2.convolution").wait_for(state="attached")
+    choose(page, "cnn_deep")
     page.locator("#samples button").nth(4).click()
     return page
 
@@ -347,7 +364,8 @@ def outputs_of(project: ProjectPaths, run: str, image: np.ndarray) -> dict[str, 
     network, found = load(project, run), {}
     for name, layer in network.feature_layers():
         layer.register_forward_hook(lambda _, inputs, output, name=name: found.update({name: output[0]}))
-    found["logits"] = network(torch.tensor(image).permute(2, 0, 1)[None] / 255)[0]
+    with torch.no_grad():
+        found["logits"] = network(torch.tensor(image).permute(2, 0, 1)[None] / 255)[0]
     return found
 
 
@@ -378,8 +396,7 @@ def test_a_step_of_a_convolution_gives_the_number_of_the_network(steps: Any, pro
 @pytest.mark.parametrize("run", ["cnn_relu", "cnn_zero"])
 def test_a_step_of_pooling_gives_the_number_of_the_network(steps: Any, project: ProjectPaths, run: str) -> None:
     wanted = outputs_of(project, run, fourth_sample(project))["block1.pooling"]
-    steps.select_option("#image-run", run)
-    steps.get_by_label("Operation").get_by_text("block1.pooling").wait_for(state="attached")
+    choose(steps, run)
     steps.get_by_label("Operation").select_option(label="block1.pooling")
     steps.fill("#step-row", "2")
     assert step_value(steps) == pytest.approx(float(wanted[0, 2, 0]), abs=TOLERANCE)

@@ -2,6 +2,7 @@
 import { argmax, softmax } from "./tensors.js";
 
 const SPAN = 2.5; // steps cover this many eps
+const FIRST = [1, 0.5, 0.25, 0.1]; // sizes that are tried until one succeeds: the steps of large ones are coarse
 
 /** Gradient of the log-odds of all other classes against `label`, with respect to the logits. */
 export function logOddsGradient(logits, label) {
@@ -30,9 +31,9 @@ export const distance = (image, point) =>
 /** Whether the attack has succeeded: away from `label`, or to `target` if it is a class. */
 const succeeded = (logits, { label, target }) => (target < 0 ? argmax(logits) !== label : argmax(logits) === target);
 
-/** A point of the ball; `pause` is awaited after every step and may stop the attack by throwing. */
+/** A point of the ball, from a random one or, without `random`, from the image; `pause` is awaited after every step and may stop the attack by throwing. */
 export async function pgd(network, image, goal, eps, { steps = 40, random, pause }) {
-  let point = project(image, image.map((value) => value + eps * (2 * random() - 1)), eps);
+  let point = random ? project(image, image.map((value) => value + eps * (2 * random() - 1)), eps) : image;
   const towards = goal.target >= 0, sign = towards ? -1 : 1, step = (SPAN / steps) * eps * sign;
   for (let number = 0; number < steps; number++) {
     const outputs = network.outputs(point), logits = outputs.at(-1).data;
@@ -45,17 +46,20 @@ export async function pgd(network, image, goal, eps, { steps = 40, random, pause
 }
 
 /**
- * The smallest eps found, the attacked image and its logits; null if even changes of the full range do not suffice.
+ * The smallest eps found, the attacked image and its logits; null if no size in FIRST has succeeded.
  * `target`: a class, or -1 for any other than the predicted one.
  */
 export async function smallestAttack(network, image, target, { steps = 40, halvings = 7, pause = async () => {} } = {}) {
   const label = argmax(network.logits(image)), goal = { label, target };
   const attempt = async (eps) => {
-    const point = await pgd(network, image, goal, eps, { steps, pause, random: randomNumbers(1) });
-    const logits = network.logits(point);
-    return succeeded(logits, goal) ? { eps: distance(image, point), image: point, logits, label } : null;
+    for (const random of [randomNumbers(1), null]) {
+      const point = await pgd(network, image, goal, eps, { steps, pause, random }), logits = network.logits(point);
+      if (succeeded(logits, goal)) return { eps: distance(image, point), image: point, logits, label };
+    }
+    return null;
   };
-  let best = await attempt(1);
+  let best = null;
+  for (const eps of FIRST) best ??= await attempt(eps);
   if (!best) return null;
   let low = 0;
   for (let number = 0; number < halvings && best.eps > low; number++) {

@@ -56,12 +56,12 @@ export class AttackPanel {
 
   /** Lets the browser draw and react now and then; throws if the attack is no longer wanted. */
   pause() {
-    const total = (HALVINGS + 1) * whole(byId("attack-steps"));
+    const total = 2 * (HALVINGS + 1) * whole(byId("attack-steps")); // two starts for each eps
     let steps = 0, latest = performance.now();
     return async () => {
       steps++;
       if (performance.now() - latest < 30) return;
-      byId("attack-progress").value = steps / total;
+      byId("attack-progress").value = Math.min(steps / total, 1);
       await new Promise((resume) => setTimeout(resume));
       latest = performance.now();
       if (!this.wanted) throw new Stopped();

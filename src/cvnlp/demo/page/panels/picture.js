@@ -46,8 +46,9 @@ export class Picture {
     const loaded = this.networks.get(run) ?? readData(`models/${run}`).then((data) => new Network(data.description, data.arrays));
     this.networks.set(run, loaded);
     const { dataset } = this.runs.find((one) => one.run === run);
-    const before = this.network?.shape.join();
-    [this.network, this.run] = [await loaded, run];
+    const before = this.network?.shape.join(), network = await loaded;
+    if (byId("image-run").value !== run) return; // another one was chosen meanwhile
+    this.network = network;
     const [channels, height, width] = this.network.shape;
     this.background = this.network.decoding?.background === "white" ? 1 : 0;
     byId("seen").style.height = `${(112 * height) / width}px`;
@@ -59,6 +60,7 @@ export class Picture {
       for (const [name, side] of [["right", width], ["down", height]]) [byId(name).min, byId(name).max] = [-side / 2, side / 2];
       this.take(this.examples ? this.example(0) : new Float32Array(height * width * channels).fill(this.background));
     } else this.update();
+    byId("picture").dataset.run = run;
   }
 
   /** The test images of a data set as buttons. */
