@@ -1,5 +1,6 @@
 """A page in a real browser: tests that use it fail on errors in its console and on requests to other machines."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -20,8 +21,8 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+@contextlib.contextmanager
+def guarded_page(browser: Any) -> Iterator[Any]:
     """An empty page that reaches this machine alone."""
     problems: list[str] = []
     context = browser.new_context()
@@ -41,3 +42,16 @@ def page(browser: Any) -> Iterator[Any]:
     yield page
     context.close()
     assert problems == []
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    with guarded_page(browser) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def shared_page(browser: Any) -> Iterator[Any]:
+    """One page for all tests of a module that only compute in it."""
+    with guarded_page(browser) as page:
+        yield page

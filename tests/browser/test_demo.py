@@ -51,7 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, vision_data: Path, languag
 def address(project: ProjectPaths, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("demo") / "demo"
     assert build(folder, root=project.root).runs == list(EVERY_MODEL)
-    with serve_app(make_app(folder)) as server:  # type: ignore[arg-type]
+    with serve_app(make_app(folder)) as server:
         yield f"http://127.0.0.1:{server.port}/"
 
 
@@ -59,6 +59,13 @@ def address(project: ProjectPaths, tmp_path_factory: pytest.TempPathFactory) -> 
 def demo(page: Any, address: str) -> Any:
     """The page, with its first panel."""
     return open_panel(page, address, "classifier")
+
+
+@pytest.fixture(scope="module")
+def modules(shared_page: Any, address: str) -> Any:
+    """A document of the server, from which its modules can be imported."""
+    shared_page.goto(f"{address}contents.json")
+    return shared_page
 
 
 def open_panel(page: Any, address: str, panel: str) -> Any:
@@ -94,7 +101,7 @@ def close(found: Any, wanted: torch.Tensor) -> bool:
 
 
 @pytest.mark.parametrize("run", CLASSIFIERS)
-def test_logits_maps_and_gradients_are_those_of_the_network(demo: Any, project: ProjectPaths, run: str) -> None:
+def test_logits_maps_and_gradients_are_those_of_the_network(modules: Any, project: ProjectPaths, run: str) -> None:
     network, image = load(project, run), test_image(project, run)
     maps: dict[str, torch.Tensor] = {}
     for name, layer in network.feature_layers() if hasattr(network, "feature_layers") else []:
@@ -111,14 +118,14 @@ def test_logits_maps_and_gradients_are_those_of_the_network(demo: Any, project: 
         const maps = network.shown.map((one) => [network.nodes[one].name, Array.from(outputs[one].data)]);
         return {{ logits: Array.from(logits), gradient: Array.from(gradient), maps: Object.fromEntries(maps) }};
     }}"""
-    found = demo.evaluate(script, [run, image.flatten().tolist(), label])
+    found = modules.evaluate(script, [run, image.flatten().tolist(), label])
     assert close(found["logits"], logits)
     assert close(found["gradient"], gradient)
     assert [name for name in maps if not close(found["maps"][name], maps[name])] == []
 
 
 @pytest.mark.parametrize("run", LANGUAGE_MODELS)
-def test_probabilities_and_surprise_are_those_of_the_network(demo: Any, project: ProjectPaths, run: str) -> None:
+def test_probabilities_and_surprise_are_those_of_the_network(modules: Any, project: ProjectPaths, run: str) -> None:
     model: Any = cvnlp.load(run, root=project.root)
     ids = load_array(project.prepared(EVERY_MODEL[run][1]), "test")[:40].astype(int).tolist()
     with torch.inference_mode():
@@ -130,13 +137,13 @@ def test_probabilities_and_surprise_are_those_of_the_network(demo: Any, project:
         reading.update(ids);
         return { probabilities: reading.steps.map((step) => Array.from(step.probabilities)), nats: reading.nats };
     }"""
-    found = demo.evaluate(script, [run, ids])
+    found = modules.evaluate(script, [run, ids])
     assert close(found["probabilities"], logits[0].softmax(-1))
     assert close(found["nats"], -logits[0, :-1].log_softmax(-1).gather(1, torch.tensor(ids)[:, None]))
 
 
 @pytest.mark.parametrize("run", ["lstm", "gru", "rnn_relu"])
-def test_states_of_the_units_are_those_of_the_network(demo: Any, project: ProjectPaths, run: str) -> None:
+def test_states_of_the_units_are_those_of_the_network(modules: Any, project: ProjectPaths, run: str) -> None:
     network, ids = load(project, run), [2, 5, 3, 1, 4]
     with torch.inference_mode():
         _, state = network(torch.tensor([ids]))
@@ -147,7 +154,7 @@ def test_states_of_the_units_are_those_of_the_network(demo: Any, project: Projec
         const state = ids.reduce((before, id) => model.step(before, id).state, model.initial());
         return state.map(({ hidden, cell }) => [Array.from(hidden), cell && Array.from(cell)]);
     }"""
-    for (hidden, cell), own in zip(demo.evaluate(script, [run, ids]), state, strict=True):
+    for (hidden, cell), own in zip(modules.evaluate(script, [run, ids]), state, strict=True):
         assert close(hidden, own[0] if run == "lstm" else own)
         assert cell is None or close(cell, own[1])
 
@@ -163,7 +170,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("run", ["lstm", "words_lstm"])
 @pytest.mark.parametrize("text", TEXTS)
-def test_prompts_have_the_tokens_of_the_project(demo: Any, project: ProjectPaths, run: str, text: str) -> None:
+def test_prompts_have_the_tokens_of_the_project(modules: Any, project: ProjectPaths, run: str, text: str) -> None:
     model: Any = cvnlp.load(run, root=project.root)
     script = """async ([run, text]) => {
         const { readJson } = await import("/files.js");
@@ -171,21 +178,21 @@ def test_prompts_have_the_tokens_of_the_project(demo: Any, project: ProjectPaths
         const model = await readJson(`models/${run}.json`), ids = encode(text, model);
         return [ids, pieces(ids, model).join("")];
     }"""
-    ids, shown = demo.evaluate(script, [run, text])
+    ids, shown = modules.evaluate(script, [run, text])
     assert ids == model.read(text)[0]
     assert shown == as_text(ids, model.vocabulary, model.processing)
 
 
 @pytest.mark.parametrize("kind", ["words", "whitespace"])
 @pytest.mark.parametrize("text", TEXTS)
-def test_words_are_those_of_the_tokeniser(demo: Any, kind: str, text: str) -> None:
+def test_words_are_those_of_the_tokeniser(modules: Any, kind: str, text: str) -> None:
     """With a vocabulary of all of them."""
     wanted = list(TOKENISERS[kind].split(f"{text} x"))[:-2]  # type: ignore[index]
     script = """async ([tokens, text, vocabulary]) => {
         const { encode } = await import("/language/tokens.js");
         return encode(text, { tokens, lowercase: false, vocabulary }).map((id) => vocabulary[id]);
     }"""
-    assert demo.evaluate(script, [kind, text, ["<unk>", *dict.fromkeys(wanted)]]) == wanted
+    assert modules.evaluate(script, [kind, text, ["<unk>", *dict.fromkeys(wanted)]]) == wanted
 
 
 # Images ---------------------------------------------------------------------------------------------------------------
@@ -223,14 +230,14 @@ def test_probabilities_follow_the_pen(demo: Any) -> None:
     assert probabilities(demo) == before
 
 
-def test_a_drawing_is_centred_as_mnist(demo: Any) -> None:
+def test_a_drawing_is_centred_as_mnist(modules: Any) -> None:
     script = """async () => {
         const { centreDigit } = await import("/ui/pixels.js");
         const drawing = new Float32Array(280 * 280);
         for (let y = 10; y < 110; y++) for (let x = 150; x < 190; x++) drawing[y * 280 + x] = 1;
         return Array.from(centreDigit(drawing, [280, 280], [28, 28]));
     }"""
-    image = np.array(demo.evaluate(script)).reshape(28, 28)
+    image = np.array(modules.evaluate(script)).reshape(28, 28)
     rows, columns = np.nonzero(image)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 23, 10, 17)  # 20 pixels tall, centred
     assert image.max() == 1
@@ -255,18 +262,18 @@ def test_a_file_that_is_no_picture_is_named(demo: Any) -> None:
     demo.get_by_text("a.png is no picture that this browser can open.").wait_for()
 
 
-def test_shift_and_rotation_are_exact_where_pixels_meet(demo: Any) -> None:
+def test_shift_and_rotation_are_exact_where_pixels_meet(modules: Any) -> None:
     """A whole shift moves pixels, and a quarter turn is np.rot90."""
     image = np.random.default_rng(1).random((1, 6, 6), dtype=np.float32)
     script = """async ([image, moves]) => {
         const { transform } = await import("/ui/pixels.js");
         return Array.from(transform(Float32Array.from(image), [1, 6, 6], moves, 0));
     }"""
-    shifted = demo.evaluate(script, [image.flatten().tolist(), {"right": 2, "down": -1, "turn": 0}])
+    shifted = modules.evaluate(script, [image.flatten().tolist(), {"right": 2, "down": -1, "turn": 0}])
     wanted = np.zeros_like(image)
     wanted[:, :5, 2:] = image[:, 1:, :4]
     assert np.allclose(np.reshape(shifted, wanted.shape), wanted)
-    turned = demo.evaluate(script, [image.flatten().tolist(), {"right": 0, "down": 0, "turn": 90}])
+    turned = modules.evaluate(script, [image.flatten().tolist(), {"right": 0, "down": 0, "turn": 90}])
     assert np.allclose(np.reshape(turned, image.shape), np.rot90(image, -1, (1, 2)), atol=1e-5)
 
 
@@ -304,7 +311,7 @@ def _is_broken(network: Any, image: torch.Tensor, target: int) -> bool:
 
 @pytest.mark.parametrize("run", CLASSIFIERS)
 @pytest.mark.parametrize("targeted", [False, True])
-def test_an_attack_changes_the_class_within_eps(demo: Any, project: ProjectPaths, run: str, targeted: bool) -> None:
+def test_an_attack_changes_the_class_within_eps(modules: Any, project: ProjectPaths, run: str, targeted: bool) -> None:
     network, image = load(project, run), test_image(project, run, row=5)
     order = network(image[None])[0].argsort(descending=True)
     target = int(order[1]) if targeted else -1
@@ -313,7 +320,7 @@ def test_an_attack_changes_the_class_within_eps(demo: Any, project: ProjectPaths
         const found = await smallestAttack(network, Float32Array.from(image), target, {{ steps: 20, halvings: 5 }});
         return found && {{ eps: found.eps, image: Array.from(found.image) }};
     }}"""
-    found = demo.evaluate(script, [run, image.flatten().tolist(), target])
+    found = modules.evaluate(script, [run, image.flatten().tolist(), target])
     if found is None:  # the attack of the project finds nothing either, from a few points
         assert targeted and not _is_broken(network, image, target)
         return
@@ -563,7 +570,7 @@ def test_what_the_page_lacks_is_stated(page: Any, tmp_path: Path, project: Proje
 
     monkeypatch.setattr("cvnlp.demo.build.networks.load", load_with_unknown_layer)
     folder = build(tmp_path / "demo", ["linear", "mlp"], root=project.root).folder
-    with serve_app(make_app(folder)) as server:  # type: ignore[arg-type]
+    with serve_app(make_app(folder)) as server:
         open_panel(page, f"http://127.0.0.1:{server.port}/", "classifier")
         assert "mlp (the page has no counterpart of the layer Softsign" in page.locator("#skipped").inner_text()
         assert not page.locator("#tab-language").is_visible()

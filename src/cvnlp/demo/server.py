@@ -3,8 +3,10 @@
 import mimetypes
 from pathlib import Path
 
-from fastapi.staticfiles import StaticFiles
+from starlette.applications import Starlette
 from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from cvnlp.serving import server
@@ -20,10 +22,10 @@ class PageFiles(StaticFiles):
         return response
 
 
-def make_app(folder: Path) -> PageFiles:
+def make_app(folder: Path) -> Starlette:
     """The application that serves `folder`."""
     mimetypes.add_type("text/javascript", ".js")  # some systems have another type, which browsers refuse
-    return PageFiles(directory=folder, html=True)
+    return Starlette(routes=[Mount("/", PageFiles(directory=folder, html=True))])
 
 
 def serve(folder: Path, *, host: str, port: int, access_log: bool = False) -> None:
