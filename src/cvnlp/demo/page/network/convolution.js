@@ -46,7 +46,7 @@ function placesOf(node, input, weight, shape) {
 function addRows(total, factors, start, count, matrix, row, cells) {
   let one = 0;
   for (; one + 4 <= count; one += 4) {
-    const [a, b, c, d] = factors.subarray(start + one, start + one + 4);
+    const at = start + one, a = factors[at], b = factors[at + 1], c = factors[at + 2], d = factors[at + 3];
     let place = (row + one) * cells;
     for (let cell = 0; cell < cells; cell++, place++)
       total[cell] += a * matrix[place] + b * matrix[place + cells] + c * matrix[place + 2 * cells] + d * matrix[place + 3 * cells];

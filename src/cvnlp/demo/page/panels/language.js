@@ -20,6 +20,8 @@ export class LanguagePanel {
     this.runs = contents.runs.filter(({ domain }) => domain === "language");
     this.withExamples = new Set(contents.examples);
     this.models = new Map();
+    this.pool = new Map(); // run -> its reading
+    [this.version, this.latest] = [0, Promise.resolve()];
     this.text = new TextView((position) => this.moveTo(position));
     this.unit = new UnitView(() => this.colour());
     const writers = [...this.runs].sort((one, other) => (other.network === "lstm") - (one.network === "lstm"));
@@ -50,19 +52,19 @@ export class LanguagePanel {
   }
 
   /** Another model that writes; those of the same data read along. */
-  async choose(run) {
+  choose(run) {
     this.play(false);
-    const { dataset } = this.runs.find((one) => one.run === run);
-    this.status(`Loading ${run} …`);
-    const writer = await this.load(run);
-    if (this.dataset !== dataset) {
-      byId("prompt").value = PROMPTS[writer.tokens];
+    return this.act(async () => {
+      if (byId("text-run").value !== run) return; // another one was chosen meanwhile
+      this.status(`Loading ${run} …`);
+      const writer = await this.load(run), { dataset } = this.runs.find((one) => one.run === run);
+      if (this.dataset !== dataset) byId("prompt").value = PROMPTS[writer.tokens];
       byId("text-excerpt").disabled = !this.withExamples.has(dataset);
-    }
-    [this.writer, this.run, this.dataset] = [writer, run, dataset];
-    this.listReaders();
-    this.unit.setModel(writer);
-    await this.restart();
+      [this.writer, this.run, this.dataset] = [writer, run, dataset];
+      this.listReaders();
+      this.unit.setModel(writer);
+      await this.begin();
+    });
   }
 
   listReaders() {
@@ -79,38 +81,46 @@ export class LanguagePanel {
   /** Removes the continuation and reads the prompt. */
   restart() {
     this.play(false);
+    this.version++; // ends a reading of the text before
+    return this.act(() => this.begin());
+  }
+
+  begin() {
     this.random = randomNumbers(Number(byId("seed").value));
     const ids = encode(byId("prompt").value, this.writer).slice(0, MAX_TOKENS);
     [this.ids, this.prompted, this.position] = [ids, ids.length, ids.length];
-    return this.act(() => this.catchUp());
+    return this.catchUp();
   }
 
-  /** One action after the other; one that has begun before a newer one may end early. */
+  /** One action after the other. */
   act(action) {
-    this.latest = (this.latest ?? Promise.resolve()).then(action);
+    this.latest = this.latest.catch(() => {}).then(action);
     return this.latest;
   }
 
-  /** All chosen models read the text as far as it is now. */
+  /** All chosen models read the text as far as it is now; in vain if the text changes meanwhile. */
   async catchUp() {
+    const version = ++this.version;
+    this.readings = null;
     const names = [this.run, ...Array.from(byId("readers").querySelectorAll("input:checked"), (box) => box.value)];
-    const kept = this.readings ?? new Map();
-    this.readings = new Map();
+    const found = new Map();
     for (const run of names) {
       const model = await this.load(run);
       if (model.vocabulary.length !== this.writer.vocabulary.length) continue;
-      const reading = kept.get(run) ?? new Reading(model);
-      this.readings.set(run, reading);
-      await this.readSlowly(reading, run);
+      if (!this.pool.has(run)) this.pool.set(run, new Reading(model));
+      found.set(run, this.pool.get(run));
+      await this.readSlowly(run, version);
+      if (version !== this.version) return;
     }
+    this.readings = found;
     this.show();
   }
 
-  async readSlowly(reading, run) {
-    const ids = [...this.ids];
+  async readSlowly(run, version) {
+    const reading = this.pool.get(run), { ids } = this;
     let latest = performance.now();
     reading.update(ids.slice(0, reading.commonLength(ids)));
-    while (reading.ids.length < ids.length) {
+    while (reading.ids.length < ids.length && version === this.version) {
       reading.read(ids[reading.ids.length]);
       if (performance.now() - latest < SLICE) continue;
       this.status(`${run} reads token ${reading.ids.length} of ${ids.length} …`);
@@ -120,6 +130,7 @@ export class LanguagePanel {
   }
 
   async writeToken() {
+    if (!this.readings) return; // a newer text is about to be read
     if (this.ids.length >= MAX_TOKENS) return this.play(false);
     const id = draw(this.readings.get(this.run).next, Number(byId("temperature").value) || 0, this.random);
     if (this.position === this.ids.length) this.position++;
@@ -137,7 +148,7 @@ export class LanguagePanel {
       await this.act(() => this.writeToken());
       await rest(PAUSE);
     }
-    if (!on && this.readings) this.show();
+    if (!on) this.show();
   }
 
   async showExcerpt() {
@@ -152,6 +163,7 @@ export class LanguagePanel {
   }
 
   show() {
+    if (!this.readings) return;
     const { writer, ids, position } = this;
     [byId("position").max, byId("position").value] = [ids.length, position];
     const follows = position < ids.length ? label(ids[position], writer) : "the end of the text";
