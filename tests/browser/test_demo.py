@@ -500,12 +500,18 @@ def test_a_token_that_is_selected_shows_its_surprise_and_the_unit(language: Any,
     assert language.locator("#text-colour").input_value() == "unit"
 
 
-def test_word_models_and_an_excerpt_of_the_test_text(language: Any) -> None:
+def test_word_models_and_an_excerpt_of_the_test_text(language: Any, project: ProjectPaths) -> None:
     language.select_option("#text-run", "words_lstm")
     language.locator("#text-status", has_text="written by words_lstm").wait_for()
     assert language.locator("#expectations tr[data-run]").count() == 2
     language.click("#text-excerpt")
     language.locator("#text span").nth(60).wait_for()
+    ids = load_array(project.prepared("words"), "test").tolist()
+    shown = language.locator("#text span").all_inner_texts()
+    model: Any = cvnlp.load("words_lstm", root=project.root)
+    tokens = [model.vocabulary[one] for one in ids]
+    words = [text.strip() if text.strip() != "↵" else tokens[-1] for text in shown]
+    assert any(tokens[start : start + len(words)] == words for start in range(len(tokens)))
     language.select_option("#text-run", "words_ngram")
     language.locator("#text-status", has_text="written by words_ngram").wait_for()
     assert not language.locator("#unit").is_visible()

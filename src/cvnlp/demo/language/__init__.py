@@ -34,12 +34,15 @@ def convert(network: Any, config: LanguageConfig) -> PageData:
 
 
 def examples(data: Path) -> PageData:
-    """An excerpt of the test text, from the beginning of a line in its middle."""
+    """An excerpt of the test text, from the beginning of a line in its middle, and its token ids.
+
+    In the text, tokens that are not in the vocabulary have no letters from which they could be read again.
+    """
     facts, processing = read_facts(data, LanguageFacts), read_processing(data)
     if not isinstance(processing, TextProcessing):
         raise TypeError(f"{data} has no texts")
     ids = load_array(data, "test")
     ends = np.flatnonzero(ids[len(ids) // 2 : -EXCERPT[facts.token_kind]] == facts.start)
     first = len(ids) // 2 + int(ends[0]) + 1 if len(ends) else 0
-    tokens = map(int, ids[first : first + EXCERPT[facts.token_kind]])
-    return PageData({"excerpt": as_text(tokens, processing.vocabulary, processing)}, {})
+    tokens = [int(one) for one in ids[first : first + EXCERPT[facts.token_kind]]]
+    return PageData({"excerpt": as_text(tokens, processing.vocabulary, processing), "ids": tokens}, {})

@@ -87,7 +87,8 @@ export class LanguagePanel {
 
   begin() {
     this.random = randomNumbers(Number(byId("seed").value));
-    const ids = encode(byId("prompt").value, this.writer).slice(0, MAX_TOKENS);
+    const text = byId("prompt").value, own = this.excerpt?.excerpt === text && this.excerpt.dataset === this.dataset;
+    const ids = (own ? this.excerpt.ids : encode(text, this.writer)).slice(0, MAX_TOKENS);
     [this.ids, this.prompted, this.position] = [ids, ids.length, ids.length];
     return this.catchUp();
   }
@@ -153,6 +154,7 @@ export class LanguagePanel {
 
   async showExcerpt() {
     const { description } = await readData(`examples/${this.dataset}`);
+    this.excerpt = { ...description, dataset: this.dataset }; // a token that is unknown cannot be read from the text
     byId("prompt").value = description.excerpt;
     await this.restart();
   }
