@@ -295,6 +295,27 @@ def test_a_map_that_is_clicked_is_shown_in_detail(demo: Any) -> None:
     demo.get_by_label("Where it fires in the picture").wait_for()
 
 
+def test_the_test_images_with_the_largest_output_of_a_unit_are_shown(demo: Any, project: ProjectPaths) -> None:
+    choose(demo, "mlp")
+    demo.locator("#map-layer").select_option(label="Linear4: 8 units")
+    demo.fill("#map-number", "5")
+    demo.click("#map-strongest")
+    labels = demo.locator("#map-examples figcaption").all_inner_texts()
+    network, hidden = load(project, "mlp"), []
+    data = project.prepared("digits")
+    rows = [
+        row for label in range(10) for row in np.flatnonzero(np.asarray(load_array(data, "test_labels")) == label)[:4]
+    ]
+    network.layers[4].register_forward_hook(lambda _, inputs, output: hidden.append(output[:, 5]))
+    with torch.no_grad():
+        network(torch.tensor(np.asarray(load_array(data, "test_images"))[rows]).permute(0, 3, 1, 2) / 255)
+    assert [label.partition(":")[0] for label in labels] == [
+        f"Test image {place + 1}" for place in hidden[0].argsort(descending=True)[:6].tolist()
+    ]
+    demo.fill("#map-number", "4")
+    assert demo.locator("#map-examples figcaption").count() == 0
+
+
 # The attack -----------------------------------------------------------------------------------------------------------
 
 

@@ -29,7 +29,7 @@ export class Ngram {
     return { state: after, probabilities: this.distribution(contexts), contexts };
   }
 
-  /** The known contexts of 0, 1, ... tokens, with how often each occurred. */
+  /** The known contexts of 0, 1, ... tokens, with the sum of the counts of what followed. */
   contexts(tokens) {
     const found = [this.describe(0, 0)];
     for (const [place, token] of tokens.entries()) {

@@ -1,8 +1,9 @@
 // Probabilities and the outputs of every layer; one map in detail.
 import { argmax } from "../network/tensors.js";
 import { bars, byId, element, percent, setLimits, setOptions, short, whole } from "../ui/elements.js";
-import { largestSize, mapShape, paint, paintMap, paintMaps, signedColour } from "../ui/heat.js";
+import { largestSize, mapShape, paint, paintImage, paintMap, paintMaps, signedColour } from "../ui/heat.js";
 
+const STRONGEST = 6; // test images that are shown
 const ROW = 500; // pixels of the page for the maps of a row
 
 const cellSize = ([, , width]) => (width > 1 ? Math.min(Math.max(2 * width, 28), 64) : 12);
@@ -11,6 +12,7 @@ export class ClassifierPanel {
   constructor() {
     byId("map-layer").addEventListener("change", () => this.choose(Number(byId("map-layer").value), 0));
     byId("map-number").addEventListener("input", () => this.showMap());
+    byId("map-strongest").addEventListener("click", () => this.showStrongest());
   }
 
   update(picture) {
@@ -25,7 +27,7 @@ export class ClassifierPanel {
 
   /** A canvas for the maps of every layer of a network. */
   build(network) {
-    this.network = network;
+    [this.network, this.strongestOf] = [network, null];
     const outputs = this.picture.outputs;
     this.layers = network.shown.map((number) => {
       const shape = mapShape(outputs[number].shape), cell = cellSize(shape);
@@ -62,9 +64,10 @@ export class ClassifierPanel {
     const map = whole(byId("map-number")), data = output.data.subarray(map * cells, (map + 1) * cells);
     const largest = argmax(data), place = cells > 1 ? ` at row ${Math.floor(largest / width)}, column ${largest % width}` : "";
     byId("map-text").textContent = `${this.network.nodes[number].name}, ${cells > 1 ? "map" : "unit"} ${map}: largest output ${short(data[largest])}${place}.`;
+    if (this.strongestOf !== `${number}.${map}`) byId("map-examples").replaceChildren();
     byId("map-detail").replaceChildren(...[
       cells > 1 && this.figure("The map", 140, (canvas) => paintMap(canvas, [height, width], data, largestSize(data))),
-      cells > 1 && this.figure("Where it fires in the picture", 140, (canvas) => this.overlay(canvas, [height, width], data)),
+      cells > 1 && this.figure("Where it fires in the picture", 140, (canvas) => this.overlay(canvas, [height, width], data, this.picture.image)),
       ...this.weights(number, map),
     ].filter(Boolean));
   }
@@ -76,9 +79,25 @@ export class ClassifierPanel {
     return element("figure", {}, canvas, element("figcaption", { textContent: caption }));
   }
 
+  /** The test images in which the chosen map or unit has the largest outputs, and where. */
+  showStrongest() {
+    const number = Number(byId("map-layer").value), map = whole(byId("map-number")), { picture, network } = this;
+    const found = picture.samples.map((_, example) => {
+      const image = picture.example(example), output = network.outputs(image)[number];
+      const [, height, width] = mapShape(output.shape), cells = height * width;
+      const data = output.data.slice(map * cells, (map + 1) * cells);
+      return { example, image, size: [height, width], data, largest: data[argmax(data)] };
+    });
+    const strongest = found.sort((one, other) => other.largest - one.largest).slice(0, STRONGEST);
+    this.strongestOf = `${number}.${map}`;
+    byId("map-examples").replaceChildren(...strongest.map(({ example, image, size, data, largest }) =>
+      this.figure(`Test image ${example + 1}: ${short(largest)}`, 84, (canvas) =>
+        data.length > 1 ? this.overlay(canvas, size, data, image) : paintImage(canvas, network.shape, image))));
+  }
+
   /** The picture, in orange where the map is positive. */
-  overlay(canvas, [height, width], data) {
-    const [channels, rows, columns] = this.network.shape, { image } = this.picture, largest = largestSize(data) || 1;
+  overlay(canvas, [height, width], data, image) {
+    const [channels, rows, columns] = this.network.shape, largest = largestSize(data) || 1;
     paint(canvas, columns, rows, (place) => {
       const y = Math.floor((Math.floor(place / columns) * height) / rows), x = Math.floor(((place % columns) * width) / columns);
       const share = Math.max(data[y * width + x] / largest, 0), orange = [213, 94, 0];

@@ -13,7 +13,7 @@ export function showExpectations(readings, ids, position, model) {
   const rows = Array.from(readings, ([run, reading]) => {
     const { probabilities, contexts } = reading.steps[position];
     return element("tr", { dataset: { run } },
-      element("th", { scope: "row" }, run, ...note(contexts)),
+      element("th", { scope: "row" }, run, ...note(contexts, reading.model)),
       ...(actual === null ? [] : [number(reading.nats[position])]),
       number(reading.meanNats),
       element("td", {}, ...mostProbable(probabilities, SHOWN).map(([id, value]) => token(id, value, model))));
@@ -31,8 +31,9 @@ const token = (id, value, model) => element("span", { className: "token", datase
   element("span", { className: "bar", style: { width: `${WIDTH * value}rem` } }));
 
 /** The longest context that the n-gram model has counted. */
-function note(contexts) {
+function note(contexts, { order }) {
   if (!contexts) return [];
   const { length, total } = contexts.at(-1);
-  return [element("small", { textContent: `longest known context: ${length} tokens, seen ${total} times` })];
+  const seen = length === order - 1 ? `, seen ${total} times` : ""; // shorter ones count preceding tokens instead
+  return [element("small", { textContent: `longest known context: ${length} tokens${seen}` })];
 }
