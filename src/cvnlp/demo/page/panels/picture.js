@@ -58,7 +58,8 @@ export class Picture {
       byId("colour-field").hidden = channels === 1;
       byId("centre").checked = ["0", "9"].every((digit) => this.network.classes.includes(digit)) && channels === 1;
       for (const [name, side] of [["right", width], ["down", height]]) [byId(name).min, byId(name).max] = [-side / 2, side / 2];
-      this.take(this.examples ? this.example(0) : new Float32Array(height * width * channels).fill(this.background));
+      if (this.examples) this.takeExample(0);
+      else this.take(new Float32Array(height * width * channels).fill(this.background));
     } else this.update();
     byId("picture").dataset.run = run;
   }
