@@ -10,10 +10,11 @@ unexport PYTHONDONTWRITEBYTECODE
 # as the stages in dvc.yaml
 export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
 PORT ?= 5000
+DEMO_PORT ?= 8001
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro seeds test check format ui bench bench-compare growth operators timings benchmarks lock clean
+.PHONY: help setup repro seeds test check format ui demo bench bench-compare growth operators timings benchmarks lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,6 +53,9 @@ format: $(STAMP)  ## fix what ruff can fix
 
 ui: $(STAMP)  ## show the runs in MLflow, on port 5000 (PORT=... for another)
 	cvnlp ui --port $(PORT)
+
+demo: $(STAMP)  ## open the trained networks in a page of this machine, on port 8001 (DEMO_PORT=... for another)
+	cvnlp demo --port $(DEMO_PORT)
 
 bench: $(STAMP)  ## measure speed and memory next to usual recipes, on an idle machine (FULL=1 for all, OUT=... for another file)
 	cd benchmarks && python -m bench run $(if $(FULL),--full) $(if $(OUT),--out $(abspath $(OUT)))

@@ -36,6 +36,11 @@ class ProjectPaths:
         return self.root / "data/models"
 
     @property
+    def demo(self) -> Path:
+        """The demo page with the trained networks."""
+        return self.root / "data/demo"
+
+    @property
     def resume(self) -> Path:
         """State of interrupted trainings: a folder per run."""
         return self.root / "data/resume"

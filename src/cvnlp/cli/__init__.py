@@ -13,6 +13,7 @@ from cvnlp.cli import (
     clean,
     compare,
     datasets,
+    demo,
     doctor,
     errors,
     export,
@@ -41,7 +42,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(predict.predict, attack.attack, generate.generate, perplexity.perplexity),
     *(compare.compare, export.export, serve.serve),
     *(promotion.registry, promotion.promote, promotion.rollback),
-    *(ui.ui, doctor.doctor),
+    *(ui.ui, demo.demo, doctor.doctor),
 )
 
 
