@@ -99,24 +99,27 @@ def samples(elements: Iterable[Element]) -> list[SampleText]:
 
 def words(elements: Iterable[Element]) -> str:
     """Everything that a reader sees, but for the figures' pictures."""
-    found = []
-    for element in walk(elements):
-        if isinstance(element, Section):
-            found.append(element.title)
-        elif isinstance(element, (Stepper, TokenText)):
-            found += [element.title, element.caption]
-        elif isinstance(element, (Pictures, ConfusionMatrix)):
-            found += [words([element.figure])] if element.figure else [element.title]
-        elif isinstance(element, Figure):
-            found += [element.title, element.caption, *(image.alternative for image in element.images)]
-        elif isinstance(element, Table):
-            found += [element.title, element.caption]
-            found += [cell for title, cells in columns(element).items() for cell in (title, *cells)]
-        elif isinstance(element, SampleText):
-            found += [element.heading, element.text, *(f"{name} {value}" for name, value in element.details)]
-        elif isinstance(element, Numbers):
-            found += [element.title, *(f"{name}: {value}" for name, value in numbers([element]).items())]
-    return "\n".join([*found, *texts(elements)])
+    return "\n".join([*(word for element in walk(elements) for word in _words(element)), *texts(elements)])
+
+
+def _words(element: Element) -> list[str]:
+    match element:
+        case Section():
+            return [element.title]
+        case Stepper() | TokenText():
+            return [element.title, element.caption]
+        case Pictures() | ConfusionMatrix():
+            return _words(element.figure) if element.figure else [element.title]
+        case Figure():
+            return [element.title, element.caption, *(image.alternative for image in element.images)]
+        case Table():
+            cells = [cell for title, column in columns(element).items() for cell in (title, *column)]
+            return [element.title, element.caption, *cells]
+        case SampleText():
+            return [element.heading, element.text, *(f"{name} {value}" for name, value in element.details)]
+        case Numbers():
+            return [element.title, *(f"{name}: {value}" for name, value in numbers([element]).items())]
+    return []
 
 
 def is_cut_off(drawing: Drawing) -> bool:

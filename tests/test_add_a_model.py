@@ -107,7 +107,8 @@ def test_the_new_data_set_is_prepared(project: Path) -> None:
 DRAW = """
 from pathlib import Path
 from cvnlp.vision.report import ROBUSTNESS, run_section
-elements = run_section(Path("data/evaluations/quadratic"), Path("data/attacks/quadratic"), Path("figures"), data=Path("data/prepared/mnist_sample"))
+places = Path("data/evaluations/quadratic"), Path("data/attacks/quadratic"), Path("figures")
+elements = run_section(*places, data=Path("data/prepared/mnist_sample"))
 assert "darken" in ROBUSTNESS.attacks
 assert "Confidence" in [getattr(element, "title", "") for element in elements]
 """
