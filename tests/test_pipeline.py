@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from cloning import Clone, clone_project
 from cvnlp import files
 from cvnlp.catalogue import SOURCES
-from cvnlp.report.sentences import number, percent
+from cvnlp.report.sentences import nats, percent
 from fork_server import ForkServer, run_module, start_fork_server
 
 TINY = """
@@ -125,7 +125,7 @@ def test_the_chapters_state_the_scores_of_the_runs(clone: Clone) -> None:
     worst = files.read_scores(clone.folder / "reports/attacks/cnn.json")["accuracy_worst_case_0.1"]
     assert f"to {percent(worst)}" in chapters
     loss = files.read_scores(clone.folder / "reports/scores/lstm.json")["nats_per_token"]
-    assert f"{number(loss)} nats" in chapters
+    assert nats(loss) in chapters
 
 
 def test_mlflow_has_one_complete_run_per_model(clone: Clone) -> None:

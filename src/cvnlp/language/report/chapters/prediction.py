@@ -10,7 +10,7 @@ from cvnlp.params.runs import LanguageRun
 from cvnlp.report.chapter import Paper, Sources, chapter
 from cvnlp.report.elements import Section
 from cvnlp.report.results import Results, RunResults
-from cvnlp.report.sentences import number, sentence
+from cvnlp.report.sentences import nats, number, sentence
 
 RECURRENT = ("lstm", "gru", "rnn")  # the first one that was run is shown
 SHANNON = Paper("Shannon 1951", "https://doi.org/10.1002/j.1538-7305.1951.tb01366.x")
@@ -34,12 +34,12 @@ def _uncertainty(run: RunResults) -> Iterator[str]:
         return
     yield (
         "A language model gives each possible next token a probability. Its loss is the mean negative logarithm of the "
-        f"probability of the token that follows: {number(run.score)} nats for {run.name} on the held-out text of "
+        f"probability of the token that follows: {nats(run.score)} for {run.name} on the held-out text of "
         f"{run.block.dataset}."
     )
     yield (
         f"That is as uncertain as an even choice among {number(math.exp(run.score))} tokens (its perplexity); guessing "
-        f"would be a choice among {facts.vocabulary_size:,}, {number(math.log(facts.vocabulary_size))} nats."
+        f"would be a choice among {facts.vocabulary_size:,}, {nats(math.log(facts.vocabulary_size))}."
     )
 
 
@@ -57,7 +57,7 @@ def _counting(run: RunResults, results: Results) -> Iterator[str]:
     order = getattr(run.block.model, "order", None)
     yield (
         f"{run.name} counts sequences of up to {order} tokens, {run.training['parameters']:,} of them, and smooths the "
-        f"counts after Kneser and Ney: {number(run.score)} nats per token on {run.block.dataset}."
+        f"counts after Kneser and Ney: {nats(run.score)} per token on {run.block.dataset}."
     )
     others = [other for other in results.on(run.block.dataset) if other.network != "ngram"]
     for other in others:
@@ -82,7 +82,7 @@ def _elman(run: RunResults, results: Results) -> Iterator[str]:
         f"{run.training['parameters']:,} parameters; its gradient goes back {block.train.window} steps, and the "
         "state is carried on without it."
     )
-    yield f"It reaches {number(run.score)} nats after {run.training['examples']:,} tokens."
+    yield f"It reaches {nats(run.score)} after {run.training['examples']:,} tokens."
     for other in results.on(block.dataset):
         if other.network in ("gru", "lstm"):
             yield sentence(other.against(run))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cvnlp.data import prepared
 from cvnlp.report.chapter import Paper, Sources, chapter
-from cvnlp.report.elements import SampleText, Section, Stepper
+from cvnlp.report.elements import Column, SampleText, Section, Stepper, Table
 from cvnlp.report.results import Results, RunResults
 from cvnlp.report.sentences import number, percent, sentence
 
@@ -123,7 +123,18 @@ def shared_weights(results: Results) -> Section:
             )
             sentences.append(sentence(f"on the same test images, {run.against(flat)}"))
     sources = Sources(("vision/models/cnn.py", "vision/insight/weight_sharing.py"), run, [LECUN])
-    return chapter("From MLP to CNN: shared weights", "shared-weights", sentences, (), sources, results)
+    elements = list(_first_layer(run)) if run else []
+    return chapter("From MLP to CNN: shared weights", "shared-weights", sentences, elements, sources, results)
+
+
+def _first_layer(run: RunResults) -> Iterator[Table]:
+    kinds = {"shared": "convolution", "unshared": "a filter at each position", "fully_connected": "fully connected"}
+    found = {title: run.insights.get(f"convolution_sharing_parameters_{kind}") for kind, title in kinds.items()}
+    if None not in found.values():
+        columns = (Column("first layer", list(found)), Column("parameters", list(found.values()), ",.0f"))
+        yield Table(
+            "Parameters of a first layer with the same outputs", columns, f"Of {run.name}, and what it would have."
+        )
 
 
 def pooling(results: Results) -> Section:
