@@ -24,7 +24,7 @@ def run_description(settings: Params, run: RunPaths, digest: str) -> str:
     commit = record.tags.get("git.commit") if record else None
     origin = f"Trained at commit `{commit[:10]}`" if commit else "Trained outside of git, or elsewhere"
     changed = ", with changes" if record and record.tags.get("git.dirty") == "True" else ""
-    report = f"Report: `reports/report.md#run-{run.name}`, and the artifacts `evaluation/` and `figures/`."
+    report = f"Report: `reports/report.html#run-{run.name}`, and the artifacts `evaluation/` and `figures/`."
     return f"`{block.model.name}` on `{run.dataset}`: {shown}; {sizes}.\n\n{origin}{changed}. {report}"
 
 
