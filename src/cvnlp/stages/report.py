@@ -1,4 +1,4 @@
-"""Write reports/report.md and its figures from the files of all other stages, and bring MLflow up to date."""
+"""Write reports/report.html, report.md and figures from the files of all other stages, and bring MLflow up to date."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ def report(root: Path = Path()) -> None:
         print(
             f"note: results that are not in params.yaml are left: {names}; `cvnlp clean` removes them", file=sys.stderr
         )
-    print(f"report: {paths.report}")
+    print(f"report: {paths.report_page}")
 
 
 def _complete_tracking(settings: Params, paths: ProjectPaths) -> None:
