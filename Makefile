@@ -11,9 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
 PORT ?= 5000
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# the page, where the pipeline writes one
+QUICK_REPORT = $(if $(wildcard quick/reports/report.html),report.html,report.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro seeds test check format ui bench bench-compare growth operators timings benchmarks lock clean
+.PHONY: help setup repro quick seeds test check format ui bench bench-compare growth operators timings benchmarks lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,6 +35,16 @@ $(STAMP): requirements.lock pyproject.toml
 repro: $(STAMP)  ## run the pipeline, as many runs side by side as there are processors (JOBS=...)
 	@test -e .git || dvc config core.no_scm true
 	cvnlp repro --jobs $(JOBS)
+
+# A DVC project of its own: dvc.yaml and src are links to those of this folder, and downloads are shared
+quick: $(STAMP)  ## run a small pipeline with the same stages in quick/, in about two minutes
+	@mkdir -p data/raw quick/data
+	@ln -sfn ../../data/raw quick/data/raw
+	cd quick && cvnlp repro --jobs $(JOBS)
+	@echo 'The report is quick/reports/$(QUICK_REPORT). Next:'
+	@echo '  .venv/bin/cvnlp generate lstm --root quick --prompt "To be"   # text of the small LSTM'
+	@echo '  change quick/params.yaml and run `make quick` again: only what it affects is repeated'
+	@echo '  make repro                                                    # the whole pipeline, about ten minutes'
 
 seeds: $(STAMP)  ## train and score the runs with three seeds, after `make repro`, into reports/seeds.json
 	python benchmarks/seeds.py --jobs $(JOBS)
@@ -78,5 +90,6 @@ lock: $(STAMP)  ## resolve requirements.in into requirements.lock, with the newe
 
 clean:  ## remove the environment, caches, MLflow's database and all data except data/raw and data/own
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache mlflow mlflow.db* .mlflow.lock .registry.lock mlruns dvc_plots .dvc/cache .dvc/tmp
+	rm -rf quick/data quick/reports quick/mlflow quick/mlflow.db* quick/dvc.lock quick/.dvc/cache quick/.dvc/tmp site
 	find data -mindepth 1 -maxdepth 1 ! -name raw ! -name own ! -name README.md -exec rm -rf {} +
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
