@@ -1,7 +1,5 @@
 """The folder quick/: a small run of the whole pipeline, apart from the results of the project."""
 
-from pathlib import Path
-
 import pytest
 from ruamel.yaml import YAML
 

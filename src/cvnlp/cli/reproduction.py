@@ -26,8 +26,8 @@ ROUNDING = 1e-5  # relative: of a score that does not depend on the seed
 def reproduction(settings: Params, paths: ProjectPaths) -> str:
     """One line: the runs with the committed scores to the byte, within the spread over seeds, and the others.
 
-    Empty outside of git, and if no run has committed scores. Runs whose settings differ from the committed ones, or without committed scores, are only
-    counted.
+    Empty outside of git, and if no run has committed scores. Runs whose settings differ from the committed ones, or
+    without committed scores, are only counted.
     """
     committed = _committed(paths.params)
     if committed is None:
