@@ -40,7 +40,8 @@ def describe(form: type[BaseModel], key: str) -> str:
     """What `key` of the block `form` means, in one or more sentences; "" if nothing is known."""
     about = [sentence for sentence in _sentences(form) if re.search(rf"`{key}(: [^`]*)?`", sentence)]
     known = " ".join(about) or FURTHER.get((form.__name__, key)) or FURTHER.get(("", key), "")
-    return known or _of_value(form, key)
+    text = known.removeprefix(f"`{key}`: ") or _of_value(form, key)
+    return text[:1].upper() + text[1:]
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
