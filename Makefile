@@ -15,7 +15,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 QUICK_REPORT = $(if $(wildcard quick/reports/report.html),report.html,report.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro quick seeds test check format ui bench bench-compare growth operators timings benchmarks lock clean
+.PHONY: help setup repro quick seeds test check format docs ui bench bench-compare growth operators timings benchmarks lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -61,6 +61,10 @@ check: $(STAMP)  ## lint, format and type checks
 format: $(STAMP)  ## fix what ruff can fix
 	ruff check --fix .
 	ruff format .
+
+docs: $(STAMP)  ## build the documentation into site/, without warnings (SERVE=1: serve it on port 8000 while you edit, PORT=...)
+	$(if $(SERVE),mkdocs serve --dev-addr 127.0.0.1:$(if $(filter file,$(origin PORT)),8000,$(PORT)),mkdocs build --quiet)
+	@$(if $(SERVE),true,echo 'open site/index.html')
 
 ui: $(STAMP)  ## show the runs in MLflow, on port 5000 (PORT=... for another)
 	cvnlp ui --port $(PORT)

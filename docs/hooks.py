@@ -113,4 +113,6 @@ def _notebook(path: Path) -> str:
         part if cell["cell_type"] == "markdown" else f"```python\n{part}\n```"
         for cell, part in zip(cells, parts, strict=True)
     ]
-    return "\n\n".join(texts) + f"\n\nRun it: `jupyter lab notebooks/{path.name}`, or in an editor that shows notebooks.\n"
+    return (
+        "\n\n".join(texts) + f"\n\nRun it: `jupyter lab notebooks/{path.name}`, or in an editor that shows notebooks.\n"
+    )

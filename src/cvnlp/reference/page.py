@@ -14,9 +14,9 @@ from cvnlp.reference.schema import Schema, all_models, params_schema
 HEAD = """\
 # Keys of params.yaml
 
-Every key with its values, default and meaning, made from the classes of `src/cvnlp/params/` when this site is built. A wrong key
-or value stops the first stage, and `cvnlp check` finds it before. Contradictions between keys are described in the text above
-each table. [Editors](../editors.md) complete these keys.
+Every key with its values, default and meaning, made from the classes of `src/cvnlp/params/` when this site is built. A
+wrong key or value stops the first stage, and `cvnlp check` finds it before. Contradictions between keys are described
+in the text above each table. [Editors](../editors.md) complete these keys.
 """
 BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
 
@@ -37,9 +37,9 @@ def title(form: type[BaseModel]) -> str:
     """The heading of a block: `model: lstm` for a network, otherwise the name of its class in words."""
     if form is Params:
         return "The file"
-    if "name" in form.model_fields and (name := form.model_fields["name"].default):
-        if isinstance(name, str):
-            return f"model: {name}"
+    name = form.model_fields["name"].default if "name" in form.model_fields else None
+    if isinstance(name, str):
+        return f"model: {name}"
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in form.__name__).strip()
     return words.removesuffix(" options")
 
