@@ -5,6 +5,7 @@ STAMP  := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+export NO_MKDOCS_2_WARNING := 1
 # modules that change are compiled once, not by every process
 unexport PYTHONDONTWRITEBYTECODE
 # as the stages in dvc.yaml
