@@ -29,12 +29,14 @@ NOTEBOOKS = {f"notebooks/{path.stem}.md": f"notebooks/{path.name}" for path in (
 SOURCES = DOCUMENTS | NOTEBOOKS
 PAGES = {source: page for page, source in SOURCES.items()} | {"README.md": "index.md"}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+FIRST = "---\nsearch: {boost: 3}\n---\n"  # in the results of a search
+SEARCH = 'data-md-component="search" role="dialog"'
 INCLUDE = re.compile(r"<!-- include (\S+): (.+?) -->")
 
 
 def on_files(files: Files, *, config: Any) -> Files:
     """Add the pages made from other files, and the pictures that these show."""
-    files.append(File.generated(config, "reference/params.md", content=params_page()))
+    files.append(File.generated(config, "reference/params.md", content=f"{FIRST}{params_page()}"))
     for page, source in SOURCES.items():
         content = _notebook(ROOT / source) if source.endswith(".ipynb") else (ROOT / source).read_text("utf-8")
         files.append(File.generated(config, page, content=content))
@@ -49,6 +51,11 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> 
     markdown = _outside_code(markdown, lambda text: _with_links(text, source, page.file.src_uri))
     markdown = INCLUDE.sub(lambda found: _section(found[1], found[2], page.file.src_uri), markdown)
     return _indented(markdown)
+
+
+def on_post_page(output: str, *, page: Any, config: Any) -> str:
+    """The page with a name for the search, which the theme leaves out and screen readers need."""
+    return output.replace(SEARCH, f'{SEARCH} aria-label="Search"')
 
 
 def _outside_code(markdown: str, change: Callable[[str], str]) -> str:

@@ -40,7 +40,9 @@ def test_a_page_is_accessible(page: Any, site: str, name: str, scheme: str) -> N
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{site}/{name}.html")
     page.wait_for_selector("article h1")
-    violations = [one for one in Axe().run(page).response["violations"] if one["impact"] in SERIOUS]
+    violations = [
+        one for one in Axe().run(page, options={"preload": False}).response["violations"] if one["impact"] in SERIOUS
+    ]
     found = [(one["id"], one["nodes"][0]["html"][:200], one["nodes"][0].get("failureSummary")) for one in violations]
     assert found == []
 
@@ -48,9 +50,8 @@ def test_a_page_is_accessible(page: Any, site: str, name: str, scheme: str) -> N
 def test_search_finds_a_key(page: Any, site: str) -> None:
     page.goto(f"{site}/index.html")
     page.locator(".md-search__input").fill("forget_bias")
-    first = page.locator(".md-search-result__link").first
-    first.wait_for()
-    assert "params.html" in first.get_attribute("href") or "course.html" in first.get_attribute("href")
+    page.locator(".md-search-result__link").first.wait_for()
+    assert page.locator(".md-search-result__link[href*='reference/params.html']").count() > 0
 
 
 def test_the_palette_can_be_switched(page: Any, site: str) -> None:
@@ -63,6 +64,6 @@ def test_the_palette_can_be_switched(page: Any, site: str) -> None:
 
 def test_a_link_to_a_key_leads_to_its_block(page: Any, site: str) -> None:
     page.goto(f"{site}/reference/params.html")
-    page.locator("a[href='#optimiser']").first.click()
+    page.locator("article td a[href='#optimiser']").first.click()
     page.wait_for_function("location.hash === '#optimiser'")
     assert page.locator("h2#optimiser").is_visible()
