@@ -44,6 +44,24 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(promotion.registry, promotion.promote, promotion.rollback),
     *(ui.ui, doctor.doctor),
 )
+# what a command does before its first output, on a terminal
+WAITING = {
+    "attack": "searching for the smallest perturbation",
+    "check": "reading params.yaml",
+    "compare": "reading results, testing the difference",
+    "doctor": "checking environment and project",
+    "export": "converting the model, comparing the results",
+    "generate": "loading the model",
+    "init": "looking at the data",
+    "perplexity": "loading the model",
+    "predict": "loading the model",
+    "promote": "opening the registry",
+    "registry": "opening the registry",
+    "rollback": "opening the registry",
+    "runs": "comparing with params, data and code",
+    "serve": "loading the model",
+    "ui": "starting MLflow",
+}
 
 
 def _paragraphs(docstring: str | None) -> str:
@@ -54,7 +72,7 @@ def _paragraphs(docstring: str | None) -> str:
 for command in COMMANDS:
     text = _paragraphs(command.__doc__)
     short = text.partition("\n")[0]  # in the list of commands; without it, typer would cut it off
-    app.command(help=text, short_help=short)(errors.reported(command))
+    app.command(help=text, short_help=short)(errors.reported(command, WAITING.get(command.__name__)))
 
 
 @app.callback()
