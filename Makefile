@@ -64,7 +64,7 @@ format: $(STAMP)  ## fix what ruff can fix
 	ruff format .
 
 docs: $(STAMP)  ## build the documentation into site/, without warnings (SERVE=1: serve it on port 8000 while you edit, PORT=...)
-	$(if $(SERVE),mkdocs serve --dev-addr 127.0.0.1:$(if $(filter file,$(origin PORT)),8000,$(PORT)),mkdocs build --quiet)
+	$(if $(SERVE),mkdocs serve --dev-addr 127.0.0.1:$(if $(filter file,$(origin PORT)),8000,$(PORT)),mkdocs build)
 	@$(if $(SERVE),true,echo 'open site/index.html')
 
 ui: $(STAMP)  ## show the runs in MLflow, on port 5000 (PORT=... for another)
