@@ -11,12 +11,12 @@ unexport PYTHONDONTWRITEBYTECODE
 # as the stages in dvc.yaml
 export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
 PORT ?= 5000
+DEMO_PORT ?= 8001
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-# the page, where the pipeline writes one
-QUICK_REPORT = $(if $(wildcard quick/reports/report.html),report.html,report.md)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro quick seeds test check format docs ui bench bench-compare growth operators timings benchmarks lock clean
+.PHONY: help setup repro quick seeds test check format docs ui demo bench bench-compare growth operators timings benchmarks \
+	lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,7 +42,7 @@ quick: $(STAMP)  ## run a small pipeline with the same stages in quick/, in abou
 	@mkdir -p data/raw quick/data
 	@ln -sfn ../../data/raw quick/data/raw
 	cd quick && cvnlp repro --jobs $(JOBS)
-	@echo 'The report is quick/reports/$(QUICK_REPORT). Next:'
+	@echo "The report is quick/reports/$$(cd quick/reports && ls report.html 2>/dev/null || echo report.md). Next:"
 	@echo '  .venv/bin/cvnlp generate lstm --root quick --prompt "To be"   # text of the small LSTM'
 	@echo '  change quick/params.yaml and run `make quick` again: only what it affects is repeated'
 	@echo '  make repro                                                    # the whole pipeline, about ten minutes'
@@ -69,6 +69,9 @@ docs: $(STAMP)  ## build the documentation into site/, without warnings (SERVE=1
 
 ui: $(STAMP)  ## show the runs in MLflow, on port 5000 (PORT=... for another)
 	cvnlp ui --port $(PORT)
+
+demo: $(STAMP)  ## open the trained networks in a page of this machine, on port 8001 (DEMO_PORT=... for another)
+	cvnlp demo --port $(DEMO_PORT)
 
 bench: $(STAMP)  ## measure speed and memory next to usual recipes, on an idle machine (FULL=1 for all, OUT=... for another file)
 	cd benchmarks && python -m bench run $(if $(FULL),--full) $(if $(OUT),--out $(abspath $(OUT)))

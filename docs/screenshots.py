@@ -1,4 +1,4 @@
-"""Screenshots for the documentation, of MLflow's pages and of the page of a served model.
+"""Screenshots for the documentation, of MLflow's pages, of the page of a served model, and of the demo page.
 
     python docs/screenshots.py     # in a project whose pipeline has run; needs the browser chromium
 
@@ -25,6 +25,7 @@ from cvnlp.tracking.model_registry import registered_name
 FOLDER = Path(__file__).parent / "screenshots"
 PAGE, SHOWN = (2030, 860), (1500, 860)  # pixels of MLflow's pages: without its assistant at the right
 TRY_PAGE = (900, 430)  # of the page of a model
+DEMO_PAGE = (1150, 1150)
 WIDTH = 1000  # pixels of the files
 LOADING = 25_000  # milliseconds that a page may take; chromium does not wait for them in real time
 STARTING = 90  # seconds
@@ -50,6 +51,9 @@ def main() -> None:
         take(browser, address, FOLDER / "served_classifier.png", TRY_PAGE, TRY_PAGE)
     with served("serve", "lstm") as address:
         take(browser, address, FOLDER / "served_language_model.png", TRY_PAGE, TRY_PAGE)
+    with served("demo") as address:
+        for tab in ("classifier", "language"):
+            take(browser, f"{address}/#{tab}", FOLDER / f"demo_{tab}.png", DEMO_PAGE, DEMO_PAGE)
 
 
 @contextlib.contextmanager

@@ -8,28 +8,42 @@ from matplotlib.figure import Figure as Drawing
 from cvnlp.report.elements import (
     Cell,
     Code,
+    ConfusionMatrix,
     Element,
     Figure,
     Link,
     Numbers,
+    Pictures,
     SampleText,
     Section,
+    Stepper,
     Table,
     Text,
+    TokenText,
     formatted,
 )
 
 
 def walk(elements: Iterable[Element]) -> Iterator[Element]:
-    """All elements, also those within sections."""
+    """All elements, also those within sections and steps."""
     for element in elements:
         yield element
         if isinstance(element, Section):
             yield from walk(element.elements)
+        elif isinstance(element, Stepper):
+            for step in element.steps.values():
+                yield from walk(step)
 
 
 def figures(elements: Iterable[Element]) -> list[Figure]:
-    return [element for element in walk(elements) if isinstance(element, Figure)]
+    """Those that are drawn into files, also of interactive elements."""
+    found = [one.figure if isinstance(one, (Pictures, ConfusionMatrix)) else one for one in walk(elements)]
+    return [figure for figure in found if isinstance(figure, Figure)]
+
+
+def token_texts(elements: Iterable[Element]) -> dict[str, TokenText]:
+    """Title -> text."""
+    return {element.title: element for element in walk(elements) if isinstance(element, TokenText)}
 
 
 def figure_names(elements: Iterable[Element]) -> list[str]:
@@ -85,20 +99,27 @@ def samples(elements: Iterable[Element]) -> list[SampleText]:
 
 def words(elements: Iterable[Element]) -> str:
     """Everything that a reader sees, but for the figures' pictures."""
-    found = []
-    for element in walk(elements):
-        if isinstance(element, Section):
-            found.append(element.title)
-        elif isinstance(element, Figure):
-            found += [element.title, element.caption, *(image.alternative for image in element.images)]
-        elif isinstance(element, Table):
-            found += [element.title, element.caption]
-            found += [cell for title, cells in columns(element).items() for cell in (title, *cells)]
-        elif isinstance(element, SampleText):
-            found += [element.heading, element.text, *(f"{name} {value}" for name, value in element.details)]
-        elif isinstance(element, Numbers):
-            found += [element.title, *(f"{name}: {value}" for name, value in numbers([element]).items())]
-    return "\n".join([*found, *texts(elements)])
+    return "\n".join([*(word for element in walk(elements) for word in _words(element)), *texts(elements)])
+
+
+def _words(element: Element) -> list[str]:
+    match element:
+        case Section():
+            return [element.title]
+        case Stepper() | TokenText():
+            return [element.title, element.caption]
+        case Pictures() | ConfusionMatrix():
+            return _words(element.figure) if element.figure else [element.title]
+        case Figure():
+            return [element.title, element.caption, *(image.alternative for image in element.images)]
+        case Table():
+            cells = [cell for title, column in columns(element).items() for cell in (title, *column)]
+            return [element.title, element.caption, *cells]
+        case SampleText():
+            return [element.heading, element.text, *(f"{name} {value}" for name, value in element.details)]
+        case Numbers():
+            return [element.title, *(f"{name}: {value}" for name, value in numbers([element]).items())]
+    return []
 
 
 def is_cut_off(drawing: Drawing) -> bool:

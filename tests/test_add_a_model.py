@@ -71,7 +71,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> I
     insert(package / "vision/attacks/table.py", '    "random": AttackEntry', textwrap.indent(line, "    "))
     insert(package / "vision/report/run.py", '"random": ("', curve.rstrip() + " ")
     function, call = blocks("Add a figure")
-    insert(package / "vision/report/run.py", "def read_classes(", f"{function}\n\n")
+    insert(package / "vision/report/run.py", "def _calibration(", f"{function}\n\n")
     insert(package / "vision/report/run.py", "        *_misclassified(details", textwrap.indent(call, " " * 8))
     entry, reader, line, block = blocks("Add a published data set")
     insert(package / "catalogue/vision.py", '    "mnist": Source(', textwrap.indent(entry, "    "))
@@ -107,7 +107,8 @@ def test_the_new_data_set_is_prepared(project: Path) -> None:
 DRAW = """
 from pathlib import Path
 from cvnlp.vision.report import ROBUSTNESS, run_section
-elements = run_section(Path("data/evaluations/quadratic"), Path("data/attacks/quadratic"), Path("figures"))
+places = Path("data/evaluations/quadratic"), Path("data/attacks/quadratic"), Path("figures")
+elements = run_section(*places, data=Path("data/prepared/mnist_sample"))
 assert "darken" in ROBUSTNESS.attacks
 assert "Confidence" in [getattr(element, "title", "") for element in elements]
 """

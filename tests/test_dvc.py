@@ -214,7 +214,7 @@ def expected_files(name: str) -> tuple[set[Path], set[Path]]:
         read = {getattr(run, name).parent for run in runs for _, written in RUN.values() for name in written}
         prepared = {PROJECT.prepared(dataset).parent for dataset in PARAMS["datasets"]}
         transferred = {PROJECT.transfer, PROJECT.transfer_gains}
-        return read | prepared | transferred, {PROJECT.figures, PROJECT.report, PROJECT.tracked}
+        return read | prepared | transferred, {PROJECT.figures, PROJECT.report, PROJECT.report_page, PROJECT.tracked}
     run = PROJECT.run(key, PARAMS["runs"][key]["dataset"])
     read, written = ({getattr(run, name) for name in names} for names in RUN[kind])
     return read | ({PROJECT.params_valid} if kind == "train" else set()), written

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from cloning import Clone, clone_project
 from cvnlp import files
 from cvnlp.catalogue import SOURCES
+from cvnlp.report.sentences import number, percent
 from fork_server import ForkServer, run_module, start_fork_server
 
 TINY = """
@@ -109,10 +110,22 @@ def test_every_stage_ran_once(clone: Clone) -> None:
 
 
 def test_the_report_has_every_run_and_its_links_lead_to_files(clone: Clone) -> None:
-    report = (clone.folder / "reports/report.md").read_text()
-    assert all(f"### {run}" in report for run in ALL_RUNS)
-    for link in re.findall(r"\]\(([^)#]+)", report):
+    short, page = ((clone.folder / "reports" / name).read_text() for name in ("report.md", "report.html"))
+    assert all(f"| {run} " in short and f'id="run-{run}"' in page for run in ALL_RUNS)
+    for link in [*re.findall(r"\]\(([^)#]+)", short), *re.findall(r'href="(\.\.?/[^"#]+)', page)]:
         assert (clone.folder / "reports" / link).exists(), link
+
+
+def test_the_chapters_state_the_scores_of_the_runs(clone: Clone) -> None:
+    page = (clone.folder / "reports/report.html").read_text()
+    chapters = page[page.index('id="chapters-vision"') : page.index('id="data"')]
+    for run in ("rules", "cnn"):
+        scores = files.read_scores(clone.folder / f"reports/scores/{run}.json")
+        assert percent(scores["accuracy"]) in chapters
+    worst = files.read_scores(clone.folder / "reports/attacks/cnn.json")["accuracy_worst_case_0.1"]
+    assert f"to {percent(worst)}" in chapters
+    loss = files.read_scores(clone.folder / "reports/scores/lstm.json")["nats_per_token"]
+    assert f"{number(loss)} nats" in chapters
 
 
 def test_mlflow_has_one_complete_run_per_model(clone: Clone) -> None:
@@ -188,7 +201,7 @@ def test_a_run_with_gates_is_registered(clone: Clone) -> None:
     client, _ = clone.mlflow()
     found = client.get_model_version_by_alias(model_registry.registered_name("digits"), model_registry.CHAMPION)
     assert found.tags["run"] == "cnn"
-    assert "| minimum accuracy |" in (clone.folder / "reports/report.md").read_text(encoding="utf-8")
+    assert '<td class="short">minimum accuracy</td>' in (clone.folder / "reports/report.html").read_text()
 
 
 def test_runs_are_compared_on_their_test_examples(clone: Clone) -> None:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from cvnlp.params.network_config import ImageFormat, TextFormat
     from cvnlp.paths import RunPaths
     from cvnlp.report.comparison import Robustness
-    from cvnlp.report.elements import Element
+    from cvnlp.report.elements import Element, Section
     from cvnlp.report.learning import LearningCurves
+    from cvnlp.report.results import Results
     from cvnlp.significance.difference import Difference, Estimate, Examples
     from cvnlp.training.base_task import BaseTask
     from cvnlp.vision.serving import ImageClassifier
@@ -33,10 +34,8 @@ HALVES = ("vision", "language")
 
 @dataclass(frozen=True)
 class AttackResult:
-    """What an attack of a network has shown.
-
-    `scores`: flat, name -> number; `metrics`: the names of those that DVC and MLflow show; `table`: a row per attack
-    and strength; `seconds`: attack -> its time, which is no result.
+    """What an attack has shown. `scores`: flat, name -> number; `metrics`: the names of those that DVC and MLflow show;
+    `table`: a row per attack and strength; `seconds`: attack -> its time, which is no result.
     """
 
     scores: dict[str, float]
@@ -122,7 +121,7 @@ class Report(Protocol):
     @property
     def ROBUSTNESS(self) -> "Robustness": ...  # noqa: N802
     def data_section(self, data: Path, facts: Any, folder: Path) -> "list[Element]": ...
-    def run_section(self, details: Path, attacked: Path, folder: Path) -> "list[Element]": ...
+    def run_section(self, details: Path, attacked: Path, folder: Path, *, data: Path) -> "list[Element]": ...
     def insight_section(self, details: Path, folder: Path) -> "list[Element]": ...
     def robustness_section(
         self, runs: "Mapping[str, RunPaths]", blocks: Mapping[str, Any], folder: Path
@@ -130,6 +129,8 @@ class Report(Protocol):
     def comparison_section(
         self, learned: Mapping[str, Path], groups: Mapping[str, str], folder: Path
     ) -> "list[Element]": ...
+    def chapters(self, results: "Results") -> "list[Section]": ...
+    def findings(self, results: "Results") -> "list[str]": ...
 
 
 class MainScore(NamedTuple):

@@ -36,6 +36,11 @@ class ProjectPaths:
         return self.root / "data/models"
 
     @property
+    def demo(self) -> Path:
+        """The demo page with the trained networks."""
+        return self.root / "data/demo"
+
+    @property
     def resume(self) -> Path:
         """State of interrupted trainings: a folder per run."""
         return self.root / "data/resume"
@@ -56,7 +61,13 @@ class ProjectPaths:
 
     @property
     def report(self) -> Path:
+        """The short report."""
         return self.root / "reports/report.md"
+
+    @property
+    def report_page(self) -> Path:
+        """Everything in one file."""
+        return self.root / "reports/report.html"
 
     @property
     def seeds(self) -> Path:

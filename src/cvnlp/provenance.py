@@ -40,8 +40,8 @@ def training_tags(fingerprint: str) -> dict[str, str]:
     and DVC's names of stage and experiment, as far as they exist.
     """
     tags = {"training": fingerprint}
-    if commit := _git("rev-parse", "HEAD"):
-        tags |= {"git.commit": commit, "git.dirty": str(_differs())}
+    if commit := git(Path(), "rev-parse", "HEAD"):
+        tags |= {"git.commit": commit.strip(), "git.dirty": str(_differs())}
     names = {
         "dvc.stage": "DVC_STAGE",
         "dvc.experiment": "DVC_EXP_NAME",
@@ -52,21 +52,22 @@ def training_tags(fingerprint: str) -> dict[str, str]:
 
 def _differs() -> bool:
     """Whether code, params.yaml or dvc.yaml differ from the commit. Results do during every `dvc repro`."""
-    return bool(_code().get("changed")) or bool(_git("status", "--porcelain", "--", "params.yaml", "dvc.yaml"))
+    return bool(_code().get("changed")) or bool(git(Path(), "status", "--porcelain", "--", "params.yaml", "dvc.yaml"))
 
 
 def _code() -> dict[str, Any]:
     """The commit of this package, and whether its files differ from it; empty outside a repository."""
-    package = str(PACKAGE)
-    commit = _git("-C", package, "rev-parse", "HEAD")
-    return {"commit": commit, "changed": bool(_git("-C", package, "status", "--porcelain", "."))} if commit else {}
+    commit = git(PACKAGE, "rev-parse", "HEAD")
+    return {"commit": commit.strip(), "changed": bool(git(PACKAGE, "status", "--porcelain", "."))} if commit else {}
 
 
-def _git(*arguments: str) -> str:
+def git(root: Path, *arguments: str) -> str | None:
+    """The output of git in the folder `root`; None if it fails, as outside a repository."""
     try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return None
+    return done.stdout.decode("utf-8")
 
 
 def machine() -> dict[str, Any]:

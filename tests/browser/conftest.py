@@ -1,5 +1,6 @@
-"""A browser for tests of pages: without network, and with errors of the page as failures."""
+"""A page in a real browser: tests that use it fail on errors in its console and on requests to other machines."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -7,42 +8,51 @@ from urllib.parse import urlsplit
 
 import pytest
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-LOCAL = ("127.0.0.1", "localhost", "", None)  # "" and None: file:, data: and blob: addresses
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium; skips where none is installed."""
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
-    from playwright.sync_api import sync_playwright
+    """Chromium; the tests are skipped where there is none."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("needs Chromium or Chrome")
+    with pytest.importorskip("playwright.sync_api").sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+
+@contextlib.contextmanager
+def guarded_page(browser: Any) -> Iterator[Any]:
+    """An empty page that reaches files and this machine alone."""
+    problems: list[str] = []
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+
+    def guard(route: Any) -> None:
+        address = urlsplit(route.request.url)
+        if address.scheme in ("file", "data") or address.hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            problems.append(f"request to {route.request.url}")
+            route.abort()
+
+    context.route("**/*", guard)
+    page = context.new_page()
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """An empty page; the test fails on errors in its console, and on requests to other machines."""
-    context = browser.new_context()
-    outside, errors = [], []
+    with guarded_page(browser) as page:
+        yield page
 
-    def answer(route: Any) -> None:
-        if urlsplit(route.request.url).hostname in LOCAL:
-            route.continue_()
-        else:
-            outside.append(route.request.url)
-            route.abort()
 
-    context.route("**/*", answer)
-    opened = context.new_page()
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    context.close()
-    assert outside == []
-    assert errors == []
+@pytest.fixture(scope="module")
+def shared_page(browser: Any) -> Iterator[Any]:
+    """One page for all tests of a module that only compute in it."""
+    with guarded_page(browser) as page:
+        yield page

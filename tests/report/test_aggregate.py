@@ -11,7 +11,7 @@ from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths
 from cvnlp.report import aggregate
 from cvnlp.report.aggregate import Size
-from cvnlp.report.elements import Spread
+from cvnlp.report.spread import Spread
 
 DATA = {"domain": "vision", "source": "mnist_sample", "seed": 1, "validation": 500, "test": 500}
 RUN = {

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from cvnlp.data.prepared import DuplicateCounts, LanguageFacts, VisionFacts
 from cvnlp.params import Params, read_params
 from cvnlp.params.processing import Decoding
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.report import build, plots
+from cvnlp.report import build, details, picture_grid
 from cvnlp.report.elements import Element, Section, Text, single_figure
+from cvnlp.report.results import Results
 from make_attacked import write_attacked
-from report_contents import columns, numbers, samples, tables, texts, walk, words
+from report_contents import columns, figures, numbers, samples, tables, texts, walk, words
 
 PARAMS = """\
 # what to prepare
@@ -92,6 +94,7 @@ def write_data(paths: ProjectPaths) -> None:
     digits, plays = paths.prepared("digits"), paths.prepared("cnn_plays")
     prepared.save_array(digits, "train_images", np.full((100, 6, 6, 1), 128, np.uint8))
     prepared.save_array(digits, "train_labels", np.arange(100, dtype=np.uint8) % 10)
+    prepared.save_array(digits, "test_images", np.full((4, 6, 6, 1), 128, np.uint8))
     counts = {split: {str(digit): 10 for digit in range(10)} for split in prepared.SPLITS}
     shown = {"classes": list("0123456789"), "shape": [6, 6, 1], "mean": [0.5], "std": [0.25], "counts": counts}
     shown |= {"decoding": Decoding(colour="grey")}
@@ -116,6 +119,7 @@ def write_vision(run: RunPaths, *, mistakes: bool, attacked: bool) -> None:
     write_csv(run.evaluation / "calibration.csv", [{"bin": 9, "images": 4, "confidence": 0.95, "accuracy": 0.75}])
     table = pd.DataFrame({"index": [2], "actual": ["3"], "predicted": ["8"], "confidence": [0.9]})
     table.head(int(mistakes)).to_csv(run.evaluation / "mistakes.csv", index=False)
+    table.head(1).assign(index=0, actual="3", predicted="3").to_csv(run.evaluation / "predictions.csv", index=False)
     prepared.save_array(run.evaluation, "mistakes", np.full((int(mistakes), 6, 6, 1), 99, np.uint8))
     write_attacked(run.attacked, examples=2 if attacked else 0)
     methods = ("random", "fgsm", "pgd", "worst_case")
@@ -138,6 +142,7 @@ def write_language(run: RunPaths) -> None:
 def write_results(run: RunPaths, scores: Mapping[str, float], training: Mapping[str, int]) -> None:
     files.write_json(run.scores, dict(scores))
     files.write_json(run.training, dict(training))
+    files.write_text(run.model / "model.safetensors", "weights")
     run.history.parent.mkdir(parents=True, exist_ok=True)
     columns = ["epoch", "step", "validation_nll", "validation_accuracy"]
     rows = [[epoch, 10 + epoch, 1.0 / (epoch + 1), 0.5] for epoch in range(training["epochs"])]
@@ -165,7 +170,7 @@ def sections_of_insight() -> Iterator[None]:
     """A figure and a sentence instead of the sections of insight, which have tests of their own."""
 
     def draw(words: str, folder: Path) -> list[Element]:
-        plots.draw_pictures([[np.zeros((2, 2, 1))]], [["learned"]], folder / "learned.png", title="Learned")
+        picture_grid.draw_pictures([[np.zeros((2, 2, 1))]], [["learned"]], folder / "learned.png", title="Learned")
         return [Text(words), single_figure("Learned", "Nothing to see.", folder / "learned.png", "A black square")]
 
     def insight_section(details: Path, folder: Path) -> list[Element]:
@@ -175,10 +180,19 @@ def sections_of_insight() -> Iterator[None]:
         runs, datasets = ", ".join(path.name for path in learned.values()), ", ".join(set(groups.values()))
         return draw(f"Learned by {runs} on {datasets}.", folder)
 
+    def chapters(results: Results) -> list[Section]:
+        figures = results.shown(results.runs[0], "learned.png")
+        return [Section("A chapter", figures, id=f"chapter-{results.runs[0].name}")]
+
+    def findings(results: Results) -> list[str]:
+        return [f"Found in {', '.join(run.name for run in results.runs)}."]
+
     with pytest.MonkeyPatch.context() as patch:
         for half in domains.HALVES:
             patch.setattr(domains.DOMAINS[half].report, "insight_section", insight_section)
             patch.setattr(domains.DOMAINS[half].report, "comparison_section", comparison_section)
+            patch.setattr(domains.DOMAINS[half].report, "chapters", chapters)
+            patch.setattr(domains.DOMAINS[half].report, "findings", findings)
         yield
 
 
@@ -189,19 +203,44 @@ def settings(paths: ProjectPaths) -> Params:
 
 @pytest.fixture(scope="module")
 def report(settings: Params, paths: ProjectPaths) -> Section:
-    return build.build_report(settings, paths)
+    return build.build_report(settings, paths).whole
+
+
+class Page(HTMLParser):
+    """Addresses of links, ids, and the number of embedded figures of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.images = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values["href"]] if tag == "a" else []
+        if tag == "img":
+            assert values["src"].startswith("data:image/png;base64,")
+            assert "alt" in values and values["width"] and values["height"]
+            self.images += 1
 
 
 @pytest.fixture(scope="module")
 def written(settings: Params, paths: ProjectPaths) -> str:
-    """The report as Markdown."""
+    """The report as a page."""
     build.write_report(settings, paths)
-    return paths.report.read_text(encoding="utf-8")
+    return paths.report_page.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(written: str) -> Page:
+    return Page(written)
 
 
 def copy_project(paths: ProjectPaths, folder: Path) -> ProjectPaths:
     """The same inputs in another folder, without a report."""
-    shutil.copytree(paths.root, folder, ignore=shutil.ignore_patterns("figures", "report.md"))
+    shutil.copytree(paths.root, folder, ignore=shutil.ignore_patterns("figures", "report.md", "report.html"))
     return ProjectPaths(folder)
 
 
@@ -210,7 +249,7 @@ def runs_of(settings: Params, half: str) -> list[str]:
 
 
 def overview(half: str, settings: Params, paths: ProjectPaths) -> dict[str, list[str]]:
-    return columns(build.overview_table(half, runs_of(settings, half), settings, paths))
+    return columns(details.overview_table(half, runs_of(settings, half), settings, paths))
 
 
 def identified(report: Section, name: str) -> Section:
@@ -263,40 +302,53 @@ def test_runs_that_differ_only_in_their_seed_are_one_row(settings: Params, paths
     assert table["epochs (best)"] == ["none", "2 (1, 2)"]
 
 
-def links_of(written: str) -> list[str]:
-    """Links to files, without those within the report."""
-    return re.findall(r"\]\(([^)#]+)[^)]*\)", written)
+def test_every_link_leads_to_a_file_or_a_part_of_the_page(page: Page, paths: ProjectPaths) -> None:
+    assert len(page.links) >= 20
+    assert len(set(page.ids)) == len(page.ids)
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        else:
+            assert (paths.report_page.parent / link.partition("#")[0]).is_file(), link
 
 
-def test_every_link_leads_to_a_file(written: str, paths: ProjectPaths) -> None:
-    links = links_of(written)
-    assert len(links) >= 10
-    for link in links:
-        assert (paths.report.parent / link).is_file(), link
+def test_the_page_needs_no_other_file(written: str) -> None:
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"'](?!data:)", written)
+    assert "@import" not in written and "url(" not in written
 
 
-def test_every_figure_is_shown(written: str, paths: ProjectPaths) -> None:
-    drawn = {path.relative_to(paths.report.parent).as_posix() for path in paths.figures.rglob("*.png")}
-    assert drawn == {link for link in links_of(written) if link.endswith(".png")}
+def test_every_figure_is_shown_once(report: Section, paths: ProjectPaths) -> None:
+    drawn = set(paths.figures.rglob("*.png"))
+    assert {image.path for figure in figures(report.elements) for image in figure.images} == drawn
+
+
+def test_a_figure_of_a_chapter_is_not_repeated(written: str) -> None:
+    assert written.count('alt="A black square"') == len(SCORES) + len(domains.HALVES)  # runs and comparisons
+    assert written.count('<p class="again">Learned:') == len(domains.HALVES)
 
 
 @pytest.mark.parametrize("figure", ["mistakes", "adversarial_examples"])
-def test_a_run_without_mistakes_or_examples_of_attacks_shows_none(written: str, figure: str) -> None:
-    assert re.findall(rf"figures/(\w+)/{figure}\.png", written) == ["rules"]
+def test_a_run_without_mistakes_or_examples_of_attacks_shows_none(report: Section, figure: str) -> None:
+    paths = [image.path for shown in figures(report.elements) for image in shown.images]
+    assert [path.parent.name for path in paths if path.stem == figure] == ["rules"]
 
 
-def test_links_to_params_point_at_the_line_of_the_block(written: str, settings: Params) -> None:
+def test_links_to_params_point_at_the_line_of_the_block(page: Page, settings: Params) -> None:
     lines = PARAMS.splitlines()
-    anchors = re.findall(r"### (\w+)\n\n\[Parameters\]\(\.\./params\.yaml#L(\d+)\)", written)
+    numbers_ = [int(link.partition("#L")[2]) for link in page.links if "params.yaml" in link]
     named = [*settings.datasets, *runs_of(settings, "vision"), *runs_of(settings, "language")]
-    assert [name for name, _ in anchors] == named
-    assert [lines[int(number) - 1].split(":")[0].strip() for _, number in anchors] == named
+    assert [lines[number - 1].split(":")[0].strip() for number in numbers_] == named
 
 
-def test_the_overview_links_to_every_run_and_data_set(written: str) -> None:
-    for run, dataset in {"rules": "digits", "cnn": "digits", "train": "cnn_plays"}.items():
-        assert f"[{run}](#run-{run})" in written and f'<a id="run-{run}"></a>' in written
-        assert f"[{dataset}](#data-{dataset})" in written and f'<a id="data-{dataset}"></a>' in written
+def test_the_short_report_has_the_findings_the_table_and_figures_that_exist(written: str, paths: ProjectPaths) -> None:
+    short = paths.report.read_text(encoding="utf-8")
+    assert "Found in rules, cnn." in short and "Found in cnn\\_plays, train." in short.replace(
+        "cnn_plays", "cnn\\_plays"
+    )
+    assert "| rules " in short
+    links = re.findall(r"\]\(([^)]+)\)", short)
+    assert links and all((paths.report.parent / link).is_file() for link in links)
+    assert len(short.splitlines()) < 100
 
 
 def test_generated_and_attacked_texts_are_in_the_report(report: Section) -> None:
@@ -348,8 +400,15 @@ def test_the_insights_of_a_half_are_compared(report: Section) -> None:
 
 def test_the_cards_come_before_the_runs_that_use_them(report: Section) -> None:
     parts = [element for element in report.elements if isinstance(element, Section)]
-    assert [part.title for part in parts] == ["Data", "Image classification", "Language modelling"]
-    inner = [element.title for part in parts for element in part.elements if isinstance(element, Section)]
+    assert [part.id for part in parts] == [
+        "summary",
+        "chapters-vision",
+        "chapters-language",
+        "data",
+        "vision",
+        "language",
+    ]
+    inner = [element.title for part in parts[3:] for element in part.elements if isinstance(element, Section)]
     assert inner == ["digits", "cnn_plays", "rules", "cnn", "cnn_plays", "train"]
 
 
@@ -358,7 +417,8 @@ def test_written_twice_the_report_and_its_figures_are_the_same_bytes(
 ) -> None:
     again = copy_project(paths, tmp_path / "again")
     build.write_report(settings, again)
-    assert again.report.read_text(encoding="utf-8") == written
+    assert again.report_page.read_text(encoding="utf-8") == written
+    assert again.report.read_bytes() == paths.report.read_bytes()
     first, second = (
         {path.relative_to(project.figures): path.read_bytes() for path in project.figures.rglob("*.png")}
         for project in (paths, again)
@@ -370,9 +430,9 @@ def test_written_twice_the_report_and_its_figures_are_the_same_bytes(
 def test_a_half_without_runs_has_no_section(half: str, settings: Params, paths: ProjectPaths) -> None:
     runs = {name: run for name, run in settings.runs.items() if run.domain == half}
     report = build.build_report(Params(datasets=settings.datasets, runs=runs), paths)
-    parts = [element for element in report.elements if isinstance(element, Section)]
-    assert [part.id for part in parts] == ["", half]
-    assert [part.title for part in parts[1].elements if isinstance(part, Section)] == list(runs)
+    assert [part.id for part in report.chapters] == [f"chapters-{half}"]
+    assert [part.id for part in report.details] == ["data", half]
+    assert [part.title for part in report.details[1].elements if isinstance(part, Section)] == list(runs)
 
 
 def test_a_report_of_untrained_networks_has_no_learning_curves(
@@ -381,5 +441,4 @@ def test_a_report_of_untrained_networks_has_no_learning_curves(
     only = Params(datasets=settings.datasets, runs={"rules": settings.runs["rules"]})
     project = copy_project(paths, tmp_path / "untrained")
     build.write_report(only, project)
-    assert "learning.png" not in project.report.read_text(encoding="utf-8")
     assert not list(project.figures.rglob("learning.png"))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cvnlp.report.elements import Column, Figure, Image, Spread, Table, formatted, single_figure
+from cvnlp.report.elements import Column, Figure, Image, Table, formatted, single_figure
+from cvnlp.report.spread import Spread
 
 
 @pytest.mark.parametrize(

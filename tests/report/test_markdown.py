@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -13,18 +14,23 @@ from cvnlp.report import markdown
 from cvnlp.report.elements import (
     Code,
     Column,
+    ConfusionMatrix,
     Element,
     Figure,
     Image,
     Link,
     Number,
     Numbers,
+    Pictures,
     SampleText,
     Section,
-    Spread,
+    Stepper,
     Table,
     Text,
+    TokenText,
+    single_figure,
 )
+from cvnlp.report.spread import Spread
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 SPECIAL = "ab1 .,-+=*_`~#|[](){}<>!&$\\\"':;/é"
@@ -199,6 +205,19 @@ EXAMPLES: dict[type[Element], tuple[Element, list[str]]] = {
     Table: (Table("A table", (Column("head", ["cell"]),), "Caption."), ["A table. Caption.", "head", "cell"]),
     Figure: (Figure("A figure", "Caption.", (Image(Path("/x.png"), "Seen"),)), ["Seen", "A figure. Caption."]),
     SampleText: (SampleText("A sample", "text", (("temperature", "0.8"),)), ["A sample (temperature: 0.8):"]),
+    Pictures: (
+        Pictures("Some pictures", "Caption.", "Seen", (("", ()),), Path("/x.png")),
+        ["Seen", "Some pictures. Caption."],
+    ),
+    ConfusionMatrix: (
+        ConfusionMatrix(single_figure("A matrix", "Caption.", Path("/x.png"), "Seen"), ("a",), np.ones((1, 1)), {}),
+        ["Seen", "A matrix. Caption."],
+    ),
+    TokenText: (TokenText("A text", "Caption.", ("a",), (), "", "\n"), ["A text. Caption."]),
+    Stepper: (
+        Stepper("Steps", "Caption.", "eps", {"0.1": (Text("Inside."),)}),
+        ["Steps. Caption.", "eps: 0.1", "Inside."],
+    ),
     Numbers: (Numbers("Counts", (Number("images", 1234, "px", ",d"),)), ["Counts:", "images: 1,234 px"]),
 }
 

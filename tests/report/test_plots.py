@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cvnlp.report import plots
+from cvnlp.report import galleries, picture_grid, plots
 from report_contents import is_cut_off, title
 
 
@@ -24,13 +24,14 @@ def test_each_of_many_lines_has_a_style_of_its_own() -> None:
 def test_long_titles_of_pictures_do_not_overlap(drawn: dict[str, Figure], tmp_path: Path) -> None:
     long = "lawn mower as aquarium fish (88%)"
     titles = [[long, "7 as 9 (88%)", long]]
-    plots.draw_pictures([[np.zeros((4, 4, 1))] * 3], titles, tmp_path / "titles.png", title="Pictures")
+    picture_grid.draw_pictures([[np.zeros((4, 4, 1))] * 3], titles, tmp_path / "titles.png", title="Pictures")
     figure = drawn["titles.png"]
     figure.draw_without_rendering()
-    boxes = [axis.title.get_window_extent() for axis in figure.axes]
+    texts = figure.axes[0].texts
+    boxes = [text.get_window_extent() for text in texts]
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
-    assert [axis.get_title().replace("\n", " ") for axis in figure.axes] == titles[0]
-    assert "\n" not in figure.axes[1].get_title()
+    assert [text.get_text().replace("\n", " ") for text in texts] == titles[0]
+    assert "\n" not in texts[1].get_text()
 
 
 @pytest.mark.parametrize("count", [1, 2, 9])
@@ -39,26 +40,36 @@ def test_pictures_have_a_title_and_rows_and_nothing_is_cut_off(
 ) -> None:
     rows, name = [[np.zeros((4, 4, 1))] * count] * 2, "A rather long title of some pictures next to each other"
     titles = [["true class → predicted class (88%)"] * count] * 2
-    plots.draw_pictures(rows, titles, tmp_path / "grid.png", title=name, row_titles=("the original", "transformed"))
+    picture_grid.draw_pictures(
+        rows, titles, tmp_path / "grid.png", title=name, row_titles=("the original", "transformed")
+    )
     assert title(drawn["grid.png"]) == name
     assert not is_cut_off(drawn["grid.png"])
-    assert [text.get_text() for axis in drawn["grid.png"].axes for text in axis.texts] == [
-        "the original",
-        "transformed",
-    ]
+    texts = [text.get_text() for text in drawn["grid.png"].axes[0].texts]
+    assert texts[2 * count :] == ["the original", "transformed"]
 
 
 def test_rows_of_pictures_may_differ_in_length(drawn: dict[str, Figure], tmp_path: Path) -> None:
     rows = [[np.zeros((2, 2, 1))] * 3, [np.zeros((2, 2, 1))]]
-    plots.draw_pictures(rows, [["a"] * 3, ["b"]], tmp_path / "grid.png", title="Pictures")
-    assert [len(axis.images) for axis in drawn["grid.png"].axes] == [1, 1, 1, 1, 0, 0]
+    picture_grid.draw_pictures(rows, [["a"] * 3, ["b"]], tmp_path / "grid.png", title="Pictures")
+    (axis,) = drawn["grid.png"].axes
+    lefts = [round(image.get_extent()[0], 6) for image in axis.images]
+    assert len(lefts) == 4
+    assert lefts[3] == lefts[0]
+
+
+def test_pictures_that_are_not_square_keep_their_shape(drawn: dict[str, Figure], tmp_path: Path) -> None:
+    picture_grid.draw_pictures([[np.zeros((10, 20, 1))]], [["a"]], tmp_path / "grid.png", title="Pictures", size=1.0)
+    left, right, bottom, top = drawn["grid.png"].axes[0].images[0].get_extent()
+    assert (right - left, bottom - top) == pytest.approx((1.0, 0.5))
 
 
 def test_mosaic_has_a_title_and_a_name_for_each_row_and_nothing_is_cut_off(
     drawn: dict[str, Figure], tmp_path: Path
 ) -> None:
     rows, names = [np.zeros((5, 8, 8, 1), np.uint8)] * 2, ["0", "a class with a very long name"]
-    plots.draw_mosaic(rows, names, tmp_path / "mosaic.png", title="Training images")
+    found = galleries.strips("Training images", "", rows, names, tmp_path / "mosaic.png", "Rows of images")
+    assert [(name, pictures[0].pixels.shape) for name, pictures in found.rows] == [(name, (8, 44, 1)) for name in names]
     figure = drawn["mosaic.png"]
     assert title(figure) == "Training images"
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names
@@ -67,9 +78,10 @@ def test_mosaic_has_a_title_and_a_name_for_each_row_and_nothing_is_cut_off(
 
 @pytest.mark.parametrize("name", ["$x$", "$", "a_b^c$_$", "\\alpha"])
 def test_names_are_never_read_as_formulas(name: str, drawn: dict[str, Figure], tmp_path: Path) -> None:
-    plots.draw_pictures([[np.zeros((2, 2, 1))]], [[name]], tmp_path / "names.png", title=name)
-    assert drawn["names.png"].axes[0].get_title() == name
-    assert not drawn["names.png"].axes[0].title.get_parse_math()
+    picture_grid.draw_pictures([[np.zeros((2, 2, 1))]], [[name]], tmp_path / "names.png", title=name)
+    (text,) = drawn["names.png"].axes[0].texts
+    assert text.get_text() == name
+    assert not text.get_parse_math()
     drawn["names.png"].draw_without_rendering()
 
 
@@ -98,9 +110,10 @@ def test_logarithmic_axes_are_labelled_with_plain_numbers(limits: tuple[float, f
     plots.plt.close(figure)
 
 
-@pytest.mark.parametrize("draw", [plots.panels, plots.stack])
-def test_rows_and_columns_of_plots_have_the_figure_s_title(draw: object) -> None:
-    figure, axes = draw(2, title="A title that is too long for one line of a small figure", width=1.5, height=1.5)
+def test_rows_of_plots_have_the_figure_s_title() -> None:
+    figure, axes = plots.panels(
+        2, title="A title that is too long for one line of a small figure", width=1.5, height=1.5
+    )
     assert len(axes) == 2
     assert title(figure) == "A title that is too long for one line of a small figure"
     assert not is_cut_off(figure)

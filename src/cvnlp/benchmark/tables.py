@@ -11,7 +11,8 @@ from cvnlp import domains
 from cvnlp.paths import BenchmarkPaths
 from cvnlp.report import plots
 from cvnlp.report.aggregate import Row
-from cvnlp.report.elements import Cell, Column, Element, Figure, Section, Spread, Table, single_figure
+from cvnlp.report.elements import Cell, Column, Element, Figure, Section, Table, single_figure
+from cvnlp.report.spread import Spread
 
 NOT_RUN = "not run"
 HERE = "this project"

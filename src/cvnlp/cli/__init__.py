@@ -13,6 +13,7 @@ from cvnlp.cli import (
     clean,
     compare,
     datasets,
+    demo,
     doctor,
     errors,
     export,
@@ -42,7 +43,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(predict.predict, attack.attack, generate.generate, perplexity.perplexity),
     *(compare.compare, export.export, serve.serve),
     *(promotion.registry, promotion.promote, promotion.rollback),
-    *(ui.ui, doctor.doctor),
+    *(ui.ui, demo.demo, doctor.doctor),
 )
 # what a command does before its first output, on a terminal
 WAITING = {

@@ -1,7 +1,6 @@
 """The small files of a run as they were at a git revision: params.yaml and its scores."""
 
 import contextlib
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from ruamel.yaml import YAML
 
 from cvnlp import files
 from cvnlp.paths import ProjectPaths
+from cvnlp.provenance import git
 
 
 @contextlib.contextmanager
@@ -23,7 +23,7 @@ def checked_out(root: Path, revision: str, run: str) -> Iterator[Path]:
     paths = ProjectPaths().run(run, "")
     with tempfile.TemporaryDirectory(prefix="cvnlp-") as folder:
         for path in (ProjectPaths().params, paths.scores, paths.training):
-            content = _git(root, "show", f"{commit}:./{path.as_posix()}")
+            content = git(root, "show", f"{commit}:./{path.as_posix()}")
             if content is not None:
                 files.write_text(Path(folder) / path, content)
             elif path != paths.training:
@@ -43,18 +43,9 @@ def raw_params(folder: Path, revision: str, run: str) -> dict[str, Any]:
 
 
 def _commit(root: Path, revision: str) -> str:
-    if _git(root, "rev-parse", "--git-dir") is None:
+    if git(root, "rev-parse", "--git-dir") is None:
         raise ValueError(f"{root.absolute()} is in no git repository, so {revision!r} is no revision")
-    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    found = git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if not revision or found is None:
         raise ValueError(f"git has no revision {revision!r}; examples: HEAD~1, a branch, a tag, a commit")
     return found.strip()
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """The output of git; None if it fails."""
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.decode("utf-8")

@@ -9,8 +9,6 @@ from cvnlp.comparison.evidence import Evidence, check_comparable
 from cvnlp.significance.difference import Difference
 from cvnlp.significance.statistics import holm
 
-SIGNIFICANCE = 0.05
-
 
 class Outcome(StrEnum):
     """`SAME`: the difference may be random. `UNKNOWN`: neither a test nor an interval of the difference is possible."""
@@ -37,17 +35,11 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """By the p-value; without one, whether the interval excludes 0."""
-        found = self.difference
-        if found.p_value is not None:
-            random = found.p_value >= SIGNIFICANCE
-        elif found.low is not None and found.high is not None:
-            random = found.low <= 0 <= found.high
-        else:
+        if self.difference.random is None:
             return Outcome.UNKNOWN
-        if random:
+        if self.difference.random:
             return Outcome.SAME
-        return Outcome.BETTER if (found.value > 0) == self.higher_is_better else Outcome.WORSE
+        return Outcome.BETTER if (self.difference.value > 0) == self.higher_is_better else Outcome.WORSE
 
     @property
     def better(self) -> bool:

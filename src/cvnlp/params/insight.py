@@ -46,6 +46,9 @@ class VisionInsight(Computation):
     Attribution: integrated gradients of `attribution_images` in `attribution_steps` steps. Confusions: the most
     frequent `confused_pairs` of classes with `images_per_pair` images each. `bins` of confidence for calibration.
 
+    Shuffled pixels: the network is trained anew for `shuffled_epochs` on the images and on the same images with their
+    pixels in another order, to show whether it uses their arrangement; 0 leaves this out.
+
     Detection, where the data set has canvases: windows count as detections from the probability `detection_threshold`
     on; non-maximum suppression removes boxes whose intersection over union with a more probable one exceeds `nms_iou`.
     `canvases_shown` are drawn, and as many of those with the most errors.
@@ -72,6 +75,7 @@ class VisionInsight(Computation):
     attribution_steps: PositiveInt = 32
     confused_pairs: PositiveInt = 5
     images_per_pair: PositiveInt = 6
+    shuffled_epochs: NonNegativeInt = 0
     bins: PositiveInt = 10
     detection_threshold: float = Field(default=0.5, ge=0, le=1)
     nms_iou: float = Field(default=0.2, ge=0, lt=1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cvnlp import domains, files, provenance
 from cvnlp.params.runs import LanguageRun, Run, VisionRun
 from cvnlp.paths import ProjectPaths
-from cvnlp.report.elements import Spread
+from cvnlp.report.spread import Spread
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from cvnlp.report import plots
 from cvnlp.report.elements import Figure, single_figure
 from cvnlp.report.labels import short_label
 
-PANEL, LEGEND_PER_INCH = 3.4, 0.7  # width in inches; entries of the legend in an inch
+PANEL, LEGEND_PER_INCH = 3.4, 0.58  # width in inches; entries of the legend in an inch
 WORST = "worst_case"  # method in the tables: the worst over all attacks, for each image or text
 
 

@@ -1,7 +1,9 @@
 """The elements of a report: sections, texts, tables, figures, sample texts and numbers, as typed data.
 
-The sections of both halves return these; a writer such as `markdown` renders them. No string holds markup, every number
-is kept as a number with its format, and every file is a path that the writer makes relative to its own output.
+The sections of both halves return these; the writers `markdown` and `html` render them. No string holds markup, every
+number is kept as a number with its format, and every file is a path that the writer embeds or makes relative to its own
+output. Pictures, confusion matrices, token texts and steppers are interactive in HTML; Markdown shows their
+figure, if they have one.
 """
 
 import math
@@ -10,35 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cvnlp.report.spread import Spread
+
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A number over seeds: mean, sample standard deviation (n - 1; None of a single run) and number of runs."""
-
-    mean: float
-    std: float | None
-    count: int
-
-    def __format__(self, spec: str) -> str:
-        """`94.35 ± 0.08 (3)`: mean, standard deviation, number of runs; of a single run its number alone.
-
-        An empty `spec` gives four decimals below 10 and one above.
-        """
-        spec = spec or (",.4f" if abs(self.mean) < 10 else ",.1f")
-        if self.std is None:
-            return f"{self.mean:{spec}}"
-        return f"{self.mean:{spec}} ± {self.std:{spec}} ({self.count})"
-
-    def scaled(self, factor: float) -> "Spread":
-        return Spread(self.mean * factor, None if self.std is None else self.std * factor, self.count)
-
-
-@dataclass(frozen=True)
 class Code:
-    """Text shown verbatim in a fixed-width font, such as a token or the name of a file."""
+    """Text shown verbatim, such as a token or a file name."""
 
     text: str
 
@@ -71,7 +54,7 @@ class Text:
 class Column:
     """A column of a table. `format` is that of its numbers (format specification); None marks a column of text.
 
-    Cells are text, numbers, or None where there is no value; NaN counts as no value.
+    None and NaN are cells without a value.
     """
 
     title: str
@@ -92,8 +75,8 @@ class Table:
     caption: str = ""
 
     def __post_init__(self) -> None:
-        if len({len(column.cells) for column in self.columns}) > 1:
-            lengths = {column.title: len(column.cells) for column in self.columns}
+        lengths = {column.title: len(column.cells) for column in self.columns}
+        if len(set(lengths.values())) > 1:
             raise ValueError(f"table {self.title!r} has columns of different lengths: {lengths}")
 
     @property
@@ -137,10 +120,7 @@ class SampleText:
 
 @dataclass(frozen=True)
 class Number:
-    """A named value with its unit: a number, several (such as one per channel), or a word.
-
-    `format` is the format specification of its numbers.
-    """
+    """A named value with its unit: a number, several (such as one per channel), or a word. `format`: of numbers."""
 
     name: str
     value: Value | tuple[float, ...]
@@ -156,16 +136,89 @@ class Numbers:
     values: tuple[Number, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture, (H, W, C) uint8 with one or three channels, and its title, which may be empty."""
+
+    pixels: "np.ndarray"
+    title: str
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Rows of pictures, each row with a title, which may be empty; `path` is a drawing of the same, if there is one."""
+
+    title: str
+    caption: str
+    alternative: str
+    rows: tuple[tuple[str, tuple[Picture, ...]], ...]
+    path: Path | None = None
+
+    @property
+    def figure(self) -> Figure | None:
+        return single_figure(self.title, self.caption, self.path, self.alternative) if self.path else None
+
+
+@dataclass(frozen=True, eq=False)
+class ConfusionMatrix:
+    """Counts (true class, predicted class), and pictures of some cells; `figure` is a drawing of the counts."""
+
+    figure: Figure
+    classes: tuple[str, ...]
+    counts: "np.ndarray"
+    pictures: Mapping[tuple[int, int], tuple[Picture, ...]]
+
+
+@dataclass(frozen=True)
+class TokenValues:
+    """A number for each token of a text; colours range from `low` to `high`."""
+
+    name: str
+    values: tuple[float, ...]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TokenText:
+    """A text of tokens, coloured by one of several numbers of each.
+
+    `separator` is shown between two tokens, and `line_end` is the token that ends a line.
+    """
+
+    title: str
+    caption: str
+    tokens: tuple[str, ...]
+    quantities: tuple[TokenValues, ...]
+    separator: str
+    line_end: str
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """Elements of which one step is shown at a time, chosen by a slider named `label`: name of the step -> elements."""
+
+    title: str
+    caption: str
+    label: str
+    steps: Mapping[str, tuple["Element", ...]]
+
+
 @dataclass(frozen=True)
 class Section:
-    """A heading and the elements below it, which may be sections; `id` is the target of links, or empty."""
+    """A heading and the elements below it, which may be sections; `id` is the target of links, or empty.
+
+    A `folded` section is closed at first, where the writer can open it.
+    """
 
     title: str
     elements: tuple["Element", ...]
     id: str = ""
+    folded: bool = False
 
 
-Element = Section | Text | Table | Figure | SampleText | Numbers
+Interactive = Pictures | ConfusionMatrix | TokenText | Stepper
+Element = Section | Text | Table | Figure | SampleText | Numbers | Interactive
 
 
 def single_figure(title: str, caption: str, path: Path, alternative: str) -> Figure:

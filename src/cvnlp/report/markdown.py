@@ -5,8 +5,6 @@ All text of the elements is escaped: a class called `a|b` or `*` is shown as suc
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cvnlp.report.elements import Cell, Code, Column, Element, Link, Section, Span, Table, Text, formatted
+from cvnlp.report.links import check_links
 
 SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~$&]|(?<![^\W_])_|_(?![^\W_])")  # an underscore within a word is no markup
 BLOCK_START = re.compile(r"^([-+=]|\d+(?=[.)](\s|$)))")  # of a list or a heading
@@ -23,7 +22,7 @@ LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
 def render(report: Section, folder: Path) -> str:
     """The whole report; links to files are relative to `folder`. ValueError if a link leads to no section."""
-    _check_links(report)
+    check_links(report)
     return Writer(folder).render(report) + "\n"
 
 
@@ -115,33 +114,3 @@ def _environment() -> Environment:
     )
     environment.filters |= {"escape_text": escape, "fence": fence, "formatted": formatted}
     return environment
-
-
-def _check_links(report: Section) -> None:
-    """Ids are unique, and every link within the report leads to one."""
-    ids = Counter(section.id for section in _sections(report) if section.id)
-    if repeated := [name for name, count in ids.items() if count > 1]:
-        raise ValueError(f"sections of the report share an id: {', '.join(repeated)}")
-    for link in _links(report):
-        if isinstance(link.target, str) and link.target.startswith("#") and link.target[1:] not in ids:
-            raise ValueError(
-                f"the link {link.text!r} leads to {link.target}, which no section of the report has as its id"
-            )
-
-
-def _sections(section: Section) -> Iterator[Section]:
-    yield section
-    for element in section.elements:
-        if isinstance(element, Section):
-            yield from _sections(element)
-
-
-def _links(report: Section) -> Iterator[Link]:
-    for element in (element for section in _sections(report) for element in section.elements):
-        spans: list[Cell] = []
-        if isinstance(element, Text):
-            spans = list(element.spans)
-        elif isinstance(element, Table):
-            spans = [cell for column in element.columns for cell in column.cells]
-        for span in spans:
-            yield from (one for one in (span if isinstance(span, tuple) else (span,)) if isinstance(one, Link))

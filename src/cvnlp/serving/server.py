@@ -1,13 +1,15 @@
-"""Run the web application of a model until the process is interrupted or terminated."""
+"""Run a web application, such as that of a model, until the process is interrupted or terminated."""
 
 import ipaddress
 import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from cvnlp.serving.application import create_app
 from cvnlp.serving.loading import load
@@ -20,10 +22,15 @@ def serve(folder: Path, *, name: str, host: str, port: int, access_log: bool = F
 
     OSError if the port is in use. KeyboardInterrupt after Ctrl-C; SystemExit without an error after SIGTERM.
     """
+    run(lambda: create_app(load(folder), folder, name=name), name=name, host=host, port=port, access_log=access_log)
+
+
+def run(make_app: Callable[[], ASGIApp], *, name: str, host: str, port: int, access_log: bool = False) -> None:
+    """As `serve`, for any application; it is made when the port is known to be free."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when its requests have ended
     with listen(host, port) as listening:
         _warn(host)
-        app = create_app(load(folder), folder, name=name)
+        app = make_app()
         level = "info" if access_log else "warning"
         config = uvicorn.Config(
             app, log_level=level, access_log=access_log, timeout_graceful_shutdown=GRACE, server_header=False, ws="none"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+SIGNIFICANCE = 0.05
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -25,6 +27,13 @@ class Difference:
     high: float | None
     p_value: float | None
     method: str
+
+    @property
+    def random(self) -> bool | None:
+        """Whether it may be random: by the p-value, without one whether the interval has 0; None without both."""
+        if self.p_value is not None:
+            return self.p_value >= SIGNIFICANCE
+        return None if self.low is None or self.high is None else self.low <= 0 <= self.high
 
 
 class Examples(Protocol):

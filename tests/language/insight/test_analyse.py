@@ -151,6 +151,6 @@ def test_section_has_every_figure_that_is_drawn(name: str, tmp_path: Path, reque
     run_analysis(request.getfixturevalue(name), tmp_path / "in")
     found = insight_section(tmp_path / "in", tmp_path / "out")
     drawn = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"context.png", "token_losses.png", "gates.png", "embedding.png", "similarity.png"} <= drawn
+    assert {"context.png", "token_losses.png", "embedding.png", "similarity.png"} <= drawn
     assert set(figure_names(found)) == drawn
     assert {"Nearest neighbours of the most frequent tokens", "Units that track a quantity"} <= tables(found).keys()

@@ -425,7 +425,7 @@ def test_it_is_evaluated_attacked_and_reported(trained: Ngram, language_data: Pa
     attacked, methods = result.scores, set(result.table["method"])
     assert "random" in methods and "hotflip" not in methods  # which needs a gradient
     assert attacked["perplexity_clean"] < attacked["perplexity_random_0.1"] < attacked["perplexity_random_0.3"]
-    section = run_section(tmp_path / "details", tmp_path / "examples", tmp_path / "figures")
+    section = run_section(tmp_path / "details", tmp_path / "examples", tmp_path / "figures", data=tmp_path)
     assert any("HotFlip needs the gradient" in text for text in texts(section))
 
 

@@ -9,7 +9,18 @@ from matplotlib.figure import Figure
 
 from cvnlp import files
 from cvnlp.language.report import comparison_section, insight_section
-from report_contents import columns, figure_names, figure_paths, is_cut_off, rows, samples, tables, title, words
+from report_contents import (
+    columns,
+    figure_names,
+    figure_paths,
+    is_cut_off,
+    rows,
+    samples,
+    tables,
+    title,
+    token_texts,
+    words,
+)
 
 GROUPS = {"rnn": "plays", "words": "news", "lstm": "plays", "counted": "plays"}
 
@@ -104,7 +115,7 @@ def test_section_of_a_recurrent_network_has_all_figures_and_tables(
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
     found = insight_section(learned["rnn"], tmp_path)
-    assert figure_names(found) == [*OF_ALL, "gates.png", "units.png", "embedding.png", "similarity.png"]
+    assert figure_names(found) == [*OF_ALL, "embedding.png", "similarity.png"]
     assert set(figure_names(found)) == set(drawn)
     assert list(lines(drawn["context.png"], 0)) == ["untrained", "trained"]
     recalled = columns(tables(found)["Recall of one symbol"])
@@ -142,15 +153,17 @@ def test_figures_have_titles_and_nothing_is_cut_off(
 def test_units_have_the_correlation_of_the_second_half_and_the_clear_ones_are_drawn(
     tmp_path: Path, learned: dict[str, Path], drawn: dict[str, Figure]
 ) -> None:
-    table = rows(tables(insight_section(learned["rnn"], tmp_path))["Units that track a quantity"])
+    found = insight_section(learned["rnn"], tmp_path)
+    table = rows(tables(found)["Units that track a quantity"])
     assert list(table) == ["position in the line", "tokens since punctuation"]
     unit = table["position in the line"]
     assert (unit["unit"], unit["correlation"], unit["where it was chosen"]) == ("7 of layer 1", "-0.80", "0.90")
-    pictures = [axis for axis in drawn["units.png"].axes if axis.images]
-    assert [axis.get_title(loc="left") for axis in pictures] == ["unit 7 of layer 1: position in the line (r = -0.80)"]
-    ground = pictures[0].images[0].get_array()
-    np.testing.assert_allclose(ground.filled(np.nan), [[0.106, 0.2, 0.3], [0.394, np.nan, np.nan]])  # outliers clipped
-    assert len([axis for axis in drawn["gates.png"].axes if axis.images]) == 2
+    texts = token_texts(found)
+    (activation,) = texts["Activations of units that track a quantity"].quantities
+    assert activation.name == "unit 7 of layer 1: position in the line (r = -0.80)"
+    assert vars(activation)["values"] == pytest.approx((0.1, 0.2, 0.3, 0.4))
+    assert (activation.low, activation.high) == pytest.approx((0.106, 0.394))  # outliers have the colours of the ends
+    assert len(texts["Gates of the last layer along a text"].quantities) == 2
 
 
 def test_one_hot_vectors_are_shown_next_to_learned_ones(
@@ -179,4 +192,4 @@ def test_a_run_whose_units_track_nothing_has_no_figure_of_them(
     files.write_json(learned["rnn"] / "states.json", strip | {"gates": {}, "units": {}})
     found = insight_section(learned["rnn"], tmp_path)
     assert "tokens since punctuation" in rows(tables(found)["Units that track a quantity"])
-    assert not {"gates.png", "units.png"} & set(drawn)
+    assert not token_texts(found)

@@ -7,7 +7,7 @@ import numpy as np
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
-from cvnlp.language.report.token_heatmap import visible
+from cvnlp.language.report.token_texts import visible
 from cvnlp.report import plots
 from cvnlp.report.elements import (
     Code,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from cvnlp.language.report.token_heatmap import visible
+from cvnlp.language.report.token_texts import visible
 from cvnlp.report import plots
 from cvnlp.report.elements import Code, Column, Element, Figure, Span, Table, single_figure
 from cvnlp.report.labels import short_label

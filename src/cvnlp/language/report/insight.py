@@ -10,7 +10,7 @@ from cvnlp.language.report.context import context_figure, read_column
 from cvnlp.language.report.embeddings import embedding_elements
 from cvnlp.language.report.state import state_elements
 from cvnlp.report import plots
-from cvnlp.report.elements import Code, Column, Element, Figure, SampleText, Table
+from cvnlp.report.elements import Code, Column, Element, Figure, SampleText, Stepper, Table
 
 # by column of gradients.csv
 STYLES: plots.Styles = {"untrained": {"color": plots.GREY}, "trained": {"color": plots.COLOURS[0]}}
@@ -69,8 +69,12 @@ def _samples(source: Path) -> Iterator[Element]:
     """A text for every temperature, and the longest spans of all texts that occur in the training text."""
     samples = files.read_json(source)
     temperatures = sorted(samples.keys() - {"validation"}, key=float)
-    for temperature in temperatures:
-        yield SampleText("Generated text", samples[temperature]["text"], (("temperature", temperature),))
+    texts = {
+        temperature: (SampleText("Generated text", samples[temperature]["text"], (("temperature", temperature),)),)
+        for temperature in temperatures
+    }
+    caption = "The higher the temperature, the more often unlikely tokens are chosen."
+    yield Stepper("Generated text by temperature", caption, "temperature", texts)
     rows = {f"temperature {name}": samples[name] for name in temperatures} | {"validation text": samples["validation"]}
     columns = (
         Column("text", rows),

@@ -11,10 +11,19 @@ import numpy as np
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.language.metrics import ADAPTED
-from cvnlp.language.report import token_heatmap
+from cvnlp.language.report.token_texts import read_tokens
 from cvnlp.report import plots
 from cvnlp.report.comparison import Robustness
-from cvnlp.report.elements import Element, Figure, Number, Numbers, SampleText, Text, single_figure
+from cvnlp.report.elements import (
+    Element,
+    Number,
+    Numbers,
+    SampleText,
+    Text,
+    TokenText,
+    TokenValues,
+    single_figure,
+)
 from cvnlp.report.learning import LearningCurves
 
 TITLE = "Language modelling"
@@ -50,29 +59,25 @@ ROBUSTNESS = Robustness(
 )
 
 
-def run_section(details: Path, attacked: Path, folder: Path) -> list[Element]:
-    """The elements of one run; its figures go into `folder`."""
+def run_section(details: Path, attacked: Path, folder: Path, *, data: Path) -> list[Element]:
+    """The elements of one run; its figures go into `folder`. Texts are in `details`, so `data` is not read."""
     return [
-        _excerpt(details / "excerpt.json", folder / "excerpt.png"),
+        excerpt(details / "excerpt.json"),
         *_adaptation(details / "adapted.json", folder / "adaptation.png"),
         *_generated(details / "samples.json"),
         *_attacked(attacked),
     ]
 
 
-def _excerpt(source: Path, path: Path) -> Figure:
-    text, found = token_heatmap.read_text(source)
-    lines = text.lay_out(found["nats"])
-    width, height = token_heatmap.size(lines, margin=0.3)
-    title = "Loss of each token of a test text"
-    drawing, (axis,) = plots.panels(1, title=title, width=width, height=height)
-    token_heatmap.draw(axis, lines, low=0, high=LARGE_LOSS, cmap="Oranges", label="nats")
-    plots.save(drawing, path)
+def excerpt(source: Path) -> TokenText:
+    """A test text with the loss of each token."""
+    text, found = read_tokens(source)
     caption = (
         f"Negative log-likelihood of each token given all tokens before it, up to {LARGE_LOSS} nats. Dark tokens are "
         "hard to predict."
     )
-    return single_figure(title, caption, path, "A text on a background that is dark where the loss is large")
+    nats = TokenValues("nats", tuple(found["nats"]), 0, LARGE_LOSS)
+    return text.element("Loss of each token of a test text", caption, (nats,))
 
 
 def _adaptation(source: Path, path: Path) -> list[Element]:

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cvnlp.language.report import token_heatmap
-from cvnlp.language.report.token_heatmap import TokenText
+from cvnlp.language.report.token_texts import Tokens, read_tokens
 from cvnlp.report import plots
-from cvnlp.report.elements import Column, Element, Figure, Table, single_figure
+from cvnlp.report.elements import Column, Element, Figure, Table, TokenText, TokenValues, single_figure
 
 SHOWN_POSITIONS = 60  # in a line: few lines are longer
 OUTLIERS = 0.02  # share of the numbers at either end of the colours
@@ -18,13 +17,21 @@ OUTLIERS = 0.02  # share of the numbers at either end of the colours
 def state_elements(details: Path, folder: Path) -> list[Element]:
     """Losses of every model; gates and units of a recurrent one. The figures go into `folder`."""
     positions, frequencies = (pd.read_csv(details / f"{name}.csv") for name in ("positions", "frequencies"))
-    found: list[Element] = [_losses(positions, frequencies, folder / "token_losses.png")]
+    losses = _losses(positions, frequencies, folder / "token_losses.png")
     if not (details / "states.json").is_file():
-        return found
-    (text, strips), units = token_heatmap.read_text(details / "states.json"), pd.read_csv(details / "units.csv")
-    found += [_gates(text, strips["gates"], folder / "gates.png")] if strips["gates"] else []
-    found += [_unit_table(units)] if len(units) else []
-    return found + ([_units(text, strips["units"], units, folder / "units.png")] if strips["units"] else [])
+        return [losses]
+    units = pd.read_csv(details / "units.csv")
+    return [losses, *gates(details), *([_unit_table(units)] if len(units) else []), *activations(details)]
+
+
+def gates(details: Path) -> list[TokenText]:
+    """The openings of the gates along a text; nothing of a cell without gates."""
+    text, strips = read_tokens(details / "states.json")
+    if not strips["gates"]:
+        return []
+    named = {f"{name} gate": values for name, values in strips["gates"].items()}
+    caption = "Mean opening of each gate over the units of the last layer, after each token. Dark is open."
+    return [_along(text, named, "Gates of the last layer along a text", caption)]
 
 
 def _losses(positions: pd.DataFrame, frequencies: pd.DataFrame, path: Path) -> Figure:
@@ -47,13 +54,6 @@ def _losses(positions: pd.DataFrame, frequencies: pd.DataFrame, path: Path) -> F
     return single_figure(title, caption, path, "A line plot of loss by position and a bar chart of loss by frequency")
 
 
-def _gates(text: TokenText, gates: Mapping[str, list[float]], path: Path) -> Figure:
-    title = "Gates of the last layer along a text"
-    _draw_strips(text, {f"{name} gate": values for name, values in gates.items()}, title, "opening", path)
-    caption = "Mean opening of each gate over the units of the last layer, after each token. Dark is open."
-    return single_figure(title, caption, path, f"The same text {len(gates)} times, coloured by the opening of a gate")
-
-
 def _unit_table(units: pd.DataFrame) -> Table:
     columns = (
         Column("quantity", units["feature"].tolist()),
@@ -69,27 +69,27 @@ def _unit_table(units: pd.DataFrame) -> Table:
     return Table("Units that track a quantity", columns, caption)
 
 
-def _units(text: TokenText, activations: Mapping[str, list[float]], units: pd.DataFrame, path: Path) -> Figure:
-    """`activations`: quantity -> those of the unit that tracks it."""
-    rows = {row["feature"]: row for row in units.to_dict("records")}
-    strips = {
+def activations(details: Path) -> list[TokenText]:
+    """The activations of the units that track a quantity; nothing where none does."""
+    text, strips = read_tokens(details / "states.json")
+    if not strips["units"]:
+        return []
+    rows = {row["feature"]: row for row in pd.read_csv(details / "units.csv").to_dict("records")}
+    named = {
         f"unit {row['unit']} of layer {row['layer']}: {feature} (r = {row['held_out']:.2f})": values
-        for feature, values in activations.items()
+        for feature, values in strips["units"].items()
         for row in [rows[feature]]
     }
-    title = "Activations of units that track a quantity"
-    _draw_strips(text, strips, title, "activation", path)
     caption = "The activation of each unit with a clear correlation, after each token of a validation text."
-    return single_figure(title, caption, path, f"The same text {len(strips)} times, coloured by the activations")
+    return [_along(text, named, "Activations of units that track a quantity", caption)]
 
 
-def _draw_strips(text: TokenText, strips: Mapping[str, list[float]], title: str, label: str, path: Path) -> None:
-    """The same text once for each strip, coloured by its numbers; outliers have the colours of the ends."""
-    laid = {name: text.lay_out(values) for name, values in strips.items()}
-    width, height = token_heatmap.size(next(iter(laid.values())), margin=0.5)
-    drawing, axes = plots.stack(len(laid), title=title, width=width, height=height)
-    for axis, (name, lines) in zip(axes, laid.items(), strict=True):
-        low, high = np.quantile(strips[name], [OUTLIERS, 1 - OUTLIERS])
-        token_heatmap.draw(axis, lines, low=low, high=high, cmap="Blues", label=label)
-        axis.set_title(name, loc="left", fontsize=9)
-    plots.save(drawing, path)
+def _along(text: Tokens, strips: Mapping[str, list[float]], title: str, caption: str) -> TokenText:
+    quantities = (TokenValues(name, tuple(values), *_range(values)) for name, values in strips.items())
+    return text.element(title, caption, tuple(quantities))
+
+
+def _range(values: list[float]) -> tuple[float, float]:
+    """Where the colours begin and end: without outliers."""
+    low, high = np.quantile(values, [OUTLIERS, 1 - OUTLIERS])
+    return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Images for the report: some before and after the attack that broke them, and the loss around one of them."""
+"""Images for the report: some before and after an attack, at one eps and at all, and the loss around one of them."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,16 @@ from cvnlp.vision.models.ball import Ball
 
 SURROUNDINGS = 2.0  # the loss is shown up to so many times eps
 CLEAN, ATTACKED, TABLE, SURFACE = "example_clean", "example_attacked", "examples.csv", "loss_surface"
+SERIES = "series.csv"
 
 
 def save(subject: Subject, found: Collected, classes: Sequence[str]) -> None:
     """Save evenly spaced images that are broken at the smallest eps at which there are enough of them.
 
-    Nothing is saved where no attack has broken an image.
+    Of evenly spaced images that are classified correctly, the predictions at every eps are saved. Nothing else is
+    where no attack has broken an image.
     """
+    files.write_table(subject.folder / SERIES, _series(subject, found, classes))
     broken = np.stack([found.clean & ~found.worst[eps] for eps in subject.strengths])  # (eps, N)
     counts, wanted = broken.sum(1), subject.options.examples
     if not counts.any():
@@ -43,6 +46,20 @@ def save(subject: Subject, found: Collected, classes: Sequence[str]) -> None:
     arrays = {CLEAN: _rows(clean), ATTACKED: _rows(attacked), SURFACE: loss_surface(subject.network, *first, around)}
     for name, array in (arrays | {f"{SURFACE}_axis": surface_axis(around)}).items():
         prepared.save_array(subject.folder, name, array)
+
+
+def _series(subject: Subject, found: Collected, classes: Sequence[str]) -> pd.DataFrame:
+    """A row for each image and eps, from 0: the image's place in the attacked pictures, and what it is predicted as."""
+    correct = np.flatnonzero(found.clean)
+    places = correct[evenly_spaced(len(correct), subject.options.examples)]
+    actual = np.array(classes)[subject.labels[places]]
+    clean = to_tensor(subject.batches.images[subject.batches.order[places]])
+    attacked = torch.from_numpy(np.array(subject.pictures()[places])).permute(1, 0, 4, 2, 3)
+    tables = [
+        _predictions(subject.network, images, "predicted", classes).assign(eps=eps, place=places, actual=actual)
+        for eps, images in zip([0.0, *subject.strengths], [clean, *attacked], strict=True)
+    ]
+    return pd.concat(tables).rename(columns={"confidence_predicted": "confidence"})
 
 
 def _rows(images: Tensor) -> np.ndarray:

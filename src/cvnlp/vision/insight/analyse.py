@@ -11,6 +11,7 @@ from cvnlp.vision.insight.convolution_demo import analyse_convolution
 from cvnlp.vision.insight.invariance import analyse_invariance
 from cvnlp.vision.insight.layer_analysis import analyse_first_layer, analyse_layers
 from cvnlp.vision.insight.layers import load_images
+from cvnlp.vision.insight.shuffled_pixels import analyse_shuffled
 from cvnlp.vision.models import Classifier
 
 
@@ -30,6 +31,7 @@ def analyse(
     scores = analyse_layers(network, untrained, data, images, options, folder)
     scores |= analyse_convolution(network, data, images, labels, options, folder / "convolution")
     scores |= analyse_invariance(network, images, labels, classes, options, folder)
+    scores |= analyse_shuffled(untrained, data, facts, options, folder)
     scores |= analyse_attribution(network, data, facts, options, folder)
     if facts.canvases:
         # imported here: torchvision's operators bring torch's compiler with them, seconds that no other run needs

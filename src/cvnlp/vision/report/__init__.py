@@ -1,5 +1,7 @@
 """The report's sections on image classifiers. Imports no torch."""
 
+from cvnlp.vision.report.chapters import chapters
+from cvnlp.vision.report.chapters.findings import findings
 from cvnlp.vision.report.comparison import comparison_section
 from cvnlp.vision.report.data_card import data_section
 from cvnlp.vision.report.insight import insight_section
@@ -10,8 +12,10 @@ __all__ = [
     "LEARNING",
     "ROBUSTNESS",
     "TITLE",
+    "chapters",
     "comparison_section",
     "data_section",
+    "findings",
     "insight_section",
     "robustness_section",
     "run_section",

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 
 from cvnlp import files
 from cvnlp.data import prepared
-from cvnlp.report import plots
-from cvnlp.report.elements import Element, Figure, Number, Numbers, Section, Text, single_figure
+from cvnlp.report import galleries, plots
+from cvnlp.report.elements import Element, Figure, Number, Numbers, Pictures, Section, Text, single_figure
 
 FILTERS = ("identity", "box", "gaussian", "sharpen", "laplace", "sobel_x", "sobel_y")
 BORDERS = ("valid", "zero", "reflect", "replicate")
@@ -103,7 +103,7 @@ def _draw_numbers(axis: Axes, values: np.ndarray, title: str) -> None:
     axis.grid(False)
 
 
-def _filtered_images(arrays: dict[str, np.ndarray], path: Path) -> Figure:
+def _filtered_images(arrays: dict[str, np.ndarray], path: Path) -> Pictures:
     """Each image from its lowest to its highest value."""
     names = [
         [*(f"filter_{name}" for name in FILTERS), "edges"],
@@ -114,12 +114,12 @@ def _filtered_images(arrays: dict[str, np.ndarray], path: Path) -> Figure:
     rows = [[_normalised(arrays[name]) for name in line] for line in names]
     titles = [[_title(name) for name in line] for line in names]
     title = "Filters on a validation image"
-    plots.draw_pictures(rows, titles, path, title=title)
     caption = (
         "Top: standard filters. Middle: border rules of a wide blur; correlation and convolution with an asymmetric "
         "filter. Bottom: strides and dilations. Each image is scaled to its own range."
     )
-    return single_figure(title, caption, path, f"A validation image after {sum(map(len, names))} filters")
+    alternative = f"A validation image after {sum(map(len, names))} filters"
+    return galleries.gallery(title, caption, rows, titles, path, alternative)
 
 
 def _title(name: str) -> str:

@@ -8,8 +8,8 @@ import pandas as pd
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.params.datasets import Canvases
-from cvnlp.report import plots
-from cvnlp.report.elements import Column, Element, Figure, Number, Numbers, Table, Text, single_figure
+from cvnlp.report import galleries, plots
+from cvnlp.report.elements import Column, Element, Number, Numbers, Pictures, Table, Text, single_figure
 from cvnlp.report.labels import short_label
 
 SHOWN_CLASSES = 12  # a row each
@@ -50,16 +50,16 @@ def _counts(facts: VisionFacts) -> Table:
     return Table("Images by class and split", (Column("class", map(str, table.index)), *counts))
 
 
-def _examples(data: Path, facts: VisionFacts, path: Path) -> Figure:
+def _examples(data: Path, facts: VisionFacts, path: Path) -> Pictures:
     images, labels = (prepared.load_array(data, f"train_{kind}") for kind in ("images", "labels"))
     classes = list(enumerate(facts.classes))
     shown = [*classes[: SHOWN_CLASSES - 1], classes[-1]] if len(classes) > SHOWN_CLASSES else classes
     rows = [images[np.flatnonzero(labels == label)[:SHOWN_EACH]] for label, _ in shown]
     title = "Training images of each class"
-    plots.draw_mosaic(rows, [short_label(name) for _, name in shown], path, title=title)
     several = f"{len(shown)} of the {len(classes)} classes" if len(shown) < len(classes) else "each class"
     caption = f"The first training images of {several}, a row for each class."
-    return single_figure(title, caption, path, f"Rows of example images of {len(shown)} classes")
+    names = [short_label(name) for _, name in shown]
+    return galleries.strips(title, caption, rows, names, path, f"Rows of example images of {len(shown)} classes")
 
 
 def _canvases(data: Path, facts: VisionFacts, canvases: Canvases, path: Path) -> list[Element]:

@@ -14,7 +14,7 @@ from cvnlp.data import prepared
 from cvnlp.report import plots
 from cvnlp.report.elements import Column, Element, Figure, Number, Numbers, Section, Table, Text, single_figure
 from cvnlp.report.labels import drawable, short_label
-from cvnlp.vision.report.run import SHOWN_CLASSES, read_classes
+from cvnlp.vision.report.class_tables import SHOWN_CLASSES, read_classes
 
 CORRECT, WRONG, OBJECT, WINDOW = plots.COLOURS[2], plots.COLOURS[1], "#9A9A9A", plots.COLOURS[4]
 CANVAS = 3.4  # inches

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
-from cvnlp.report import plots
-from cvnlp.report.elements import Element, Figure, Number, Numbers, Table, Text, columns_of, single_figure
+from cvnlp.report import galleries, plots
+from cvnlp.report.elements import Element, Figure, Number, Numbers, Pictures, Table, Text, columns_of, single_figure
 from cvnlp.report.labels import short_label
+from cvnlp.vision.report.class_tables import SHOWN_CLASSES, prediction_titles, read_classes
 from cvnlp.vision.report.convolution import convolution_section
 from cvnlp.vision.report.detection import detection_section
 from cvnlp.vision.report.layers import filters, layer_elements
-from cvnlp.vision.report.run import SHOWN_CLASSES, prediction_titles, read_classes
 
 SHOWN_ATTRIBUTIONS = 8
 TRANSFORMATIONS = {
@@ -78,7 +78,7 @@ def _worst_case(details: Path) -> Numbers:
     )
 
 
-def _misclassified(details: Path, path: Path) -> list[Figure]:
+def _misclassified(details: Path, path: Path) -> list[Pictures]:
     table = read_classes(details / "misclassified.csv")
     if not len(table):
         return []
@@ -90,14 +90,12 @@ def _misclassified(details: Path, path: Path) -> list[Figure]:
     title = "Images misclassified after a small rotation and shift"
     rows = {"original": list(originals), "transformed": list(transformed)}
     titles = [[short_label(name) for name in table["actual"]], below]
-    plots.draw_pictures(list(rows.values()), titles, path, title=title, row_titles=list(rows))
     caption = (
         "Top: images classified correctly, with their class. Bottom: the same images after the smallest transformation "
         "that changes the prediction (degrees, pixels right, pixels down: predicted class)."
     )
-    return [
-        single_figure(title, caption, path, f"{len(table)} validation images before and after a rotation and shift")
-    ]
+    alternative = f"{len(table)} validation images before and after a rotation and shift"
+    return [galleries.gallery(title, caption, list(rows.values()), titles, path, alternative, row_titles=list(rows))]
 
 
 def _attributions(details: Path, folder: Path) -> list[Element]:
@@ -109,7 +107,6 @@ def _attributions(details: Path, folder: Path) -> list[Element]:
     titles = prediction_titles(table.iloc[shown], confidence=False)
     pictures = [[images[index] for index in shown], [plots.signed_colours(added[index]) for index in shown]]
     title, rows = "Pixel attributions by integrated gradients", ("image", "attribution")
-    plots.draw_pictures(pictures, [titles, [""] * len(shown)], path, title=title, row_titles=rows)
     caption = (
         "Top: validation images, true class → predicted class. Bottom: the contribution of each pixel to the logit of "
         "the predicted class, relative to a black image. Orange pixels increase it, blue pixels decrease it."
@@ -119,7 +116,8 @@ def _attributions(details: Path, folder: Path) -> list[Element]:
         f"Blacking out the most important fifth of the lit pixels lowers the probability of the predicted class by "
         f"{drop:.1f} percentage points; a random fifth, by {random:.1f} (means of {len(table)} images)."
     )
-    return [single_figure(title, caption, path, f"{len(shown)} images and their attribution maps"), Text(deletion)]
+    alternative, above = f"{len(shown)} images and their attribution maps", [titles, [""] * len(shown)]
+    return [galleries.gallery(title, caption, pictures, above, path, alternative, row_titles=rows), Text(deletion)]
 
 
 CONFUSIONS = {
@@ -161,11 +159,11 @@ def _confusions(details: Path, folder: Path) -> list[Element]:
     return [*found, Table("Reliability of the predictions by class", columns_of(reliability, RELIABILITY), caption)]
 
 
-def _confused(pairs: pd.DataFrame, images: np.ndarray, path: Path) -> Figure:
+def _confused(pairs: pd.DataFrame, images: np.ndarray, path: Path) -> Pictures:
     title = "Examples of the most frequent confusions"
     titles = plots.in_rows(prediction_titles(pairs), 8)
-    plots.draw_pictures(plots.in_rows(list(images), 8), titles, path, title=title)
     caption = (
         "Validation images, true class → predicted class (confidence); of each confusion the most confident first."
     )
-    return single_figure(title, caption, path, f"{len(pairs)} misclassified validation images")
+    alternative = f"{len(pairs)} misclassified validation images"
+    return galleries.gallery(title, caption, plots.in_rows(list(images), 8), titles, path, alternative)

@@ -8,22 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from cvnlp.data import prepared
-from cvnlp.report import plots
-from cvnlp.report.elements import Column, Element, Figure, Image, Table, single_figure
+from cvnlp.report import galleries, picture_grid, plots
+from cvnlp.report.elements import Column, Element, Figure, Pictures, Table, single_figure
 
 STAGES = ("before training", "after training")
 SMALL = 0.7  # inches, of a filter or feature map: there are many next to each other
 
 
-def filters(details: Path, path: Path) -> Figure:
+def filters(details: Path, path: Path) -> Pictures:
     """The weights of the first layer as pictures."""
     weights = prepared.load_array(details, "filters")
     shades = 0.5 + weights / (2 * max(float(np.abs(weights).max()), 1e-12))
     titles = [[str(number) for number in range(1, weights.shape[1] + 1)]] * len(STAGES)
     title = "Filters of the first layer"
-    plots.draw_pictures([list(row) for row in shades], titles, path, title=title, row_titles=STAGES, size=SMALL)
     caption = "Before training (top) and after (bottom). Grey is zero, white is positive, black is negative."
-    return single_figure(title, caption, path, f"Weights of {weights.shape[1]} filters as grey or colour images")
+    alternative, rows = f"Weights of {weights.shape[1]} filters as grey or colour images", [list(row) for row in shades]
+    return galleries.gallery(title, caption, rows, titles, path, alternative, row_titles=STAGES, size=SMALL)
 
 
 def layer_elements(details: Path, folder: Path) -> list[Element]:
@@ -33,7 +33,7 @@ def layer_elements(details: Path, folder: Path) -> list[Element]:
     return [
         _layer_table(layers, pd.read_csv(details / "equivariance.csv")),
         _receptive_fields(blocks, details, folder / "receptive_fields.png"),
-        _patches(list(blocks["block"]), details, folder),
+        *(_patches(block, details, folder) for block in blocks["block"]),
         _feature_maps(list(blocks["block"]), details, folder / "feature_maps.png"),
     ]
 
@@ -77,7 +77,7 @@ def _equivariance(layers: pd.DataFrame, differences: pd.DataFrame) -> list[Colum
 def _receptive_fields(blocks: pd.DataFrame, details: Path, path: Path) -> Figure:
     title = "Gradient of the central unit of each block"
     titles = [list(blocks["block"])] * len(STAGES)
-    drawing, axes = plots.picture_grid(titles, title=title, row_titles=STAGES, size=1.6)
+    drawing, axes = picture_grid.picture_grid(titles, title=title, row_titles=STAGES, size=1.6)
     for line, (_, row) in zip(axes.T, blocks.iterrows(), strict=True):
         for axis, gradient in zip(line, prepared.load_array(details, f"gradient_{row['block']}"), strict=True):
             axis.imshow(gradient / max(float(gradient.max()), 1e-12), cmap="magma", vmin=0, vmax=1)
@@ -105,33 +105,25 @@ def _frame_field(axis: Axes, row: pd.Series) -> None:
     axis.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=plots.COLOURS[5]))
 
 
-def _patches(blocks: list[str], details: Path, folder: Path) -> Figure:
-    for block in blocks:
-        patches = prepared.load_array(details, f"patches_{block}")
-        names = [str(number) for number in range(1, len(patches) + 1)]
-        title = f"{block}: patches with the highest activation"
-        plots.draw_mosaic(list(patches), names, folder / f"patches_{block}.png", title=title)
-    return Figure(
-        "Patches of training images with the highest activation",
-        f"A row for each filter of {', '.join(blocks)}: the patches of training images that activate it most, as "
-        "large as its receptive field. Grey lies outside the image.",
-        tuple(
-            Image(folder / f"patches_{block}.png", f"Image patches that activate the filters of {block} most")
-            for block in blocks
-        ),
+def _patches(block: str, details: Path, folder: Path) -> Pictures:
+    patches = prepared.load_array(details, f"patches_{block}")
+    names = [str(number) for number in range(1, len(patches) + 1)]
+    caption = (
+        f"A row for each filter of {block}: the patches of training images that activate it most, as large as its "
+        "receptive field. Grey lies outside the image."
     )
+    title, alternative = f"{block}: patches with the highest activation", f"Image patches that activate {block} most"
+    return galleries.strips(title, caption, list(patches), names, folder / f"patches_{block}.png", alternative)
 
 
-def _feature_maps(blocks: list[str], details: Path, path: Path) -> Figure:
+def _feature_maps(blocks: list[str], details: Path, path: Path) -> Pictures:
     picture = prepared.load_array(details, "image")
     rows = [[picture, *_shades(prepared.load_array(details, f"maps_{block}"))] for block in blocks]
     titles = [["input", *(str(number) for number in range(1, len(row)))] for row in rows]
     title = "Feature maps of one validation image"
-    plots.draw_pictures(rows, titles, path, title=title, row_titles=blocks, size=SMALL)
     caption = "A row for each block, a column for each filter. White is a high activation, on one scale for each block."
-    return single_figure(
-        title, caption, path, f"Feature maps of {', '.join(blocks)} as grey images, next to the input image"
-    )
+    alternative = f"Feature maps of {', '.join(blocks)} as grey images, next to the input image"
+    return galleries.gallery(title, caption, rows, titles, path, alternative, row_titles=blocks, size=SMALL)
 
 
 def _shades(maps: np.ndarray) -> np.ndarray:

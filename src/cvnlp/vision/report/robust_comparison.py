@@ -10,8 +10,8 @@ import pandas as pd
 from cvnlp.data import prepared
 from cvnlp.params.runs import VisionRun
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.report import plots
-from cvnlp.report.elements import Element, Figure, Text, single_figure
+from cvnlp.report import galleries, plots
+from cvnlp.report.elements import Element, Figure, Pictures, Text, single_figure
 from cvnlp.report.labels import label_room, short_label
 
 TRANSFERRED = 0.01  # share of images that only a transferred attack breaks, from which a network is flagged
@@ -119,7 +119,7 @@ def _pairs(blocks: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _next_to_each_other(plain: str, robust: str, runs: Mapping[str, RunPaths], folder: Path) -> list[Figure]:
+def _next_to_each_other(plain: str, robust: str, runs: Mapping[str, RunPaths], folder: Path) -> list[Pictures]:
     """The filters of the first layer and the attributions of the same images, of both networks."""
     folders = [runs[name].insight for name in (plain, robust)]
     names = [short_label(name) for name in (plain, robust)]
@@ -131,26 +131,26 @@ def _next_to_each_other(plain: str, robust: str, runs: Mapping[str, RunPaths], f
     ]
 
 
-def _filters(folders: list[Path], names: list[str], path: Path) -> Figure:
+def _filters(folders: list[Path], names: list[str], path: Path) -> Pictures:
     filters = [prepared.load_array(folder, "filters")[1][:SHOWN_FILTERS] for folder in folders]  # trained
     rows = [[plots.signed_colours(one.mean(-1)) for one in of_run] for of_run in filters]
     title = "Filters of the first layer, without and with adversarial training"
-    plots.draw_pictures(rows, [[""] * len(row) for row in rows], path, title=title, row_titles=names)
+    titles, alternative = [[""] * len(row) for row in rows], f"Filters of {' and '.join(names)}"
     caption = (
         "Orange weights are positive, blue ones negative, each filter relative to its largest weight. The networks "
         "have the same architecture and data; their filters are in no common order."
     )
-    return single_figure(title, caption, path, f"Filters of {' and '.join(names)}")
+    return galleries.gallery(title, caption, rows, titles, path, alternative, row_titles=names)
 
 
-def _attributions(folders: list[Path], names: list[str], path: Path) -> Figure:
+def _attributions(folders: list[Path], names: list[str], path: Path) -> Pictures:
     images = prepared.load_array(folders[0], "attributed_images")[:SHOWN_IMAGES]
     added = [prepared.load_array(folder, "attributions")[:SHOWN_IMAGES] for folder in folders]
     rows = [list(images), *([plots.signed_colours(one) for one in of_run] for of_run in added)]
     title = "Saliency, without and with adversarial training"
-    plots.draw_pictures(rows, [[""] * len(images) for _ in rows], path, title=title, row_titles=("image", *names))
+    titles, alternative = [[""] * len(images) for _ in rows], f"{len(images)} images and their attribution maps"
     caption = (
         "Integrated gradients on the same images: orange pixels raise the logit of the predicted class, blue ones "
         "lower it. Tsipras et al. (2019) found that those of robust networks follow the shapes more closely."
     )
-    return single_figure(title, caption, path, f"{len(images)} images and their attribution maps by both networks")
+    return galleries.gallery(title, caption, rows, titles, path, alternative, row_titles=("image", *names))

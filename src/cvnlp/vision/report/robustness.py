@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
-from cvnlp.report import plots
-from cvnlp.report.elements import Element, Figure, Table, Text, columns_of, single_figure
+from cvnlp.report import galleries, plots
+from cvnlp.report.elements import Element, Figure, Pictures, Stepper, Table, Text, columns_of, single_figure
 from cvnlp.report.labels import label_room, short_label
+from cvnlp.vision.report.class_tables import prediction_titles, read_classes
 
 FLAGS = {"flag": ("flag", None), "value": ("measured", ".3g"), "limit": ("limit", ".3g"), "meaning": ("meaning", None)}
 NORMS = {"linf": "largest change of a pixel", "l2": "Euclidean length"}
@@ -19,16 +20,16 @@ COSTS = {
     "forwards": ("classifications per image", ",.1f"),
 }
 SHOWN_CLASSES = 20
-CLASS_COLUMNS = {"class": str, "actual": str, "target": str, "before": str, "after": str}
 
 
-def robustness_elements(attacked: Path, folder: Path) -> list[Element]:
-    """The elements of one run, from the results of its attacks; the figures go into `folder`."""
+def robustness_elements(attacked: Path, data: Path, folder: Path) -> list[Element]:
+    """The elements of one run, from the results of its attacks on prepared `data`; the figures go into `folder`."""
     found: list[Element] = [_flags(attacked), *_examples(attacked, folder / "adversarial_examples.png")]
+    found += series(attacked, data)
     if (attacked / "targeted.csv").is_file():
-        found += _targeted(_read(attacked / "targeted.csv"), folder / "targeted.png")
+        found += _targeted(read_classes(attacked / "targeted.csv"), folder / "targeted.png")
     found += _loss_surface(attacked, folder / "loss_surface.png")
-    found += [_by_class(_read(attacked / "classes.csv")), _costs(pd.read_csv(attacked / "costs.csv"))]
+    found += [_by_class(read_classes(attacked / "classes.csv")), _costs(pd.read_csv(attacked / "costs.csv"))]
     if (attacked / "corruptions.csv").is_file():
         found.append(_corruptions(pd.read_csv(attacked / "corruptions.csv"), folder / "corruptions.png"))
     if (attacked / "certified.csv").is_file():
@@ -38,11 +39,6 @@ def robustness_elements(attacked: Path, folder: Path) -> list[Element]:
         )
         found.append(Table("Certified accuracy by randomised smoothing", columns_of(table, CERTIFIED), caption))
     return found
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """A class may be called NA: only an empty cell is a missing value."""
-    return pd.read_csv(path, dtype=CLASS_COLUMNS, keep_default_na=False, na_values=[""])
 
 
 def _flags(attacked: Path) -> Element:
@@ -59,11 +55,11 @@ def _flags(attacked: Path) -> Element:
     return Table("Flags of an untrustworthy robustness", columns_of(raised, FLAGS), caption)
 
 
-def _examples(attacked: Path, path: Path) -> list[Figure]:
+def _examples(attacked: Path, path: Path) -> list[Pictures]:
     """Original, perturbation and perturbed image, a column for each image."""
     if not (attacked / "examples.csv").is_file():
         return []
-    table = _read(attacked / "examples.csv")
+    table = read_classes(attacked / "examples.csv")
     clean, perturbed = (prepared.load_array(attacked, f"example_{name}") for name in ("clean", "attacked"))
     scale = max(float(np.abs(perturbed - clean).max()), 1e-12)
     above, below = (
@@ -77,14 +73,35 @@ def _examples(attacked: Path, path: Path) -> list[Figure]:
     title = f"Adversarial examples, eps {table['eps'].iloc[0]:g}"
     pictures = [list(clean), list((perturbed - clean) / (2 * scale) + 0.5), list(perturbed)]
     rows = ("original", "perturbation", "perturbed")
-    plots.draw_pictures(pictures, [above, sizes, below], path, title=title, row_titles=rows)
     caption = (
         "Top: images classified correctly, with the confidence. Middle: the perturbation that broke them, magnified "
         f"(black is -{scale:.3g}, grey 0, white +{scale:.3g}), with its size: {NORMS[table['norm'].iloc[0]]}. Bottom: "
         "the perturbed images, now misclassified."
     )
     alternative = f"{len(clean)} test images before and after an attack, with the perturbations"
-    return [single_figure(title, caption, path, alternative)]
+    return [galleries.gallery(title, caption, pictures, [above, sizes, below], path, alternative, row_titles=rows)]
+
+
+def series(attacked: Path, data: Path) -> list[Stepper]:
+    """The same images at every eps: perturbation, and perturbed image with its prediction."""
+    table, pictures = read_classes(attacked / "series.csv"), prepared.load_array(attacked, "attacked")
+    if not len(table):
+        return []
+    places, strengths = table["place"].unique(), list(table["eps"].unique())
+    clean = prepared.load_array(data, "test_images")[prepared.load_array(attacked, "rows")[places]] / 255
+    steps = {}
+    for number, eps in enumerate(strengths):
+        images = pictures[places, number - 1] if number else clean
+        changes = [plots.signed_colours(one.mean(-1)) for one in images - clean]
+        titles = prediction_titles(table[table["eps"] == eps])
+        rows = (("perturbation", changes, [""] * len(places)), ("perturbed", images, titles))
+        steps[f"{eps:g}"] = (galleries.undrawn(f"eps {eps:g}", rows),)
+    caption = (
+        "The same test images at every eps: above, what was added (orange lighter, blue darker, each relative to its "
+        "largest change); below, the result, with the true class → predicted class (confidence). An image that is "
+        "not broken is shown with the last perturbation that was tried."
+    )
+    return [Stepper("Images under attack, by eps", caption, "eps", steps)]
 
 
 def _targeted(table: pd.DataFrame, path: Path) -> list[Figure]:

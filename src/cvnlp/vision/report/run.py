@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
-from cvnlp.report import plots
+from cvnlp.report import galleries, plots
 from cvnlp.report.comparison import Robustness
-from cvnlp.report.elements import Element, Figure, Image, Table, Text, columns_of, single_figure
-from cvnlp.report.labels import label_room, short_label
+from cvnlp.report.elements import Element, Figure, Pictures, Table, Text, columns_of, single_figure
+from cvnlp.report.labels import short_label
 from cvnlp.report.learning import LearningCurves
+from cvnlp.vision.report.class_tables import SHOWN_CLASSES, prediction_titles, read_classes
+from cvnlp.vision.report.confusion import confusion_matrix
 from cvnlp.vision.report.robustness import robustness_elements
 
 TITLE = "Image classification"
@@ -46,7 +48,6 @@ ROBUSTNESS = Robustness(
     worst_title="Worst case of all runs",
     worst_caption="The share of test images that no attack has broken, by eps, for all runs of a data set.",
 )
-SHOWN_CLASSES = 100  # in the confusion matrix, and in tables by class
 NAMED_ALL, NAMED_WORST = 10, 8  # classes in the legend of the curves: all of up to ten, or the eight worst of more
 CLASS_SCORES = {
     "class": ("class", None),
@@ -58,65 +59,36 @@ CLASS_SCORES = {
 }
 
 
-def run_section(details: Path, attacked: Path, folder: Path) -> list[Element]:
-    """The elements of one run; its figures go into `folder`."""
+def run_section(details: Path, attacked: Path, folder: Path, *, data: Path) -> list[Element]:
+    """The elements of one run on the prepared `data`; its figures go into `folder`."""
     classes = read_classes(details / "classes.csv")
     caption = "Of each class against all others. Classes without test images have no average precision."
     worst = classes.sort_values("f1", kind="stable").head(SHOWN_CLASSES) if len(classes) > SHOWN_CLASSES else classes
     if len(worst) < len(classes):
         caption += f" The {len(worst)} of {len(classes):,} classes with the lowest F1; classes.csv has all."
     return [
-        *_confusion_and_calibration(details, list(classes["class"]), folder),
+        *_confusion_and_calibration(details, list(classes["class"]), data, folder),
         _precision_recall(read_classes(details / "curves.csv"), classes, folder / "curves.png"),
         *_misclassified(details, folder / "mistakes.png"),
-        *robustness_elements(attacked, folder),
+        *robustness_elements(attacked, data, folder),
         Table("Scores by class on the test split", columns_of(worst, CLASS_SCORES), caption),
     ]
 
 
-def read_classes(path: Path) -> pd.DataFrame:
-    """A table with names of classes: a class may be called NA, only an empty cell is a missing value."""
-    return pd.read_csv(path, dtype=CLASS_COLUMNS, keep_default_na=False, na_values=[""])
-
-
-CLASS_COLUMNS = {"class": str, "actual": str, "predicted": str}
-
-
-def _confusion_and_calibration(details: Path, classes: list[str], folder: Path) -> list[Element]:
-    """Next to each other; of too many classes the calibration alone, and a sentence."""
-    calibration = Image(folder / "calibration.png", "Scatter plot of accuracy against confidence, with the diagonal")
-    caption = "accuracy against confidence, in bins of confidence; below the diagonal the network is overconfident."
+def _confusion_and_calibration(details: Path, classes: list[str], data: Path, folder: Path) -> list[Element]:
+    """Of too many classes the calibration alone, and a sentence."""
     if len(classes) > SHOWN_CLASSES:
-        _draw_calibration(pd.read_csv(details / "calibration.csv"), calibration.path)
         left_out = (
             f"The confusion matrix of {len(classes):,} classes is not drawn, because no row of it would be readable; "
             "confusion.csv of the evaluation has it."
         )
-        return [Text(left_out), Figure("Calibration", f"{caption[0].upper()}{caption[1:]}", (calibration,))]
-    _draw_confusion(pd.read_csv(details / "confusion.csv").to_numpy(), classes, folder / "confusion.png")
-    _draw_calibration(pd.read_csv(details / "calibration.csv"), calibration.path)
-    confusion = Image(folder / "confusion.png", f"Heat map of the confusion matrix of {len(classes)} classes")
-    left = (
-        "Left: the number of test images of each true class (row) by predicted class (column); misclassified images "
-        "are off the diagonal."
-    )
-    both = "Only the confusion matrix includes images of a background class."
-    return [Figure("Confusion matrix and calibration", f"{left} Right: {caption} {both}", (confusion, calibration))]
+        first: Element = Text(left_out)
+    else:
+        first = confusion_matrix(details, data, folder / "confusion.png")
+    return [first, _calibration(pd.read_csv(details / "calibration.csv"), folder / "calibration.png")]
 
 
-def _draw_confusion(counts: np.ndarray, classes: list[str], path: Path) -> None:
-    labels = [short_label(name) for name in classes]
-    side, room = 0.42 * len(classes), label_room(labels)
-    title = "Confusion matrix, test split"
-    drawing, (axis,) = plots.panels(1, title=title, width=side + room + 1.2, height=side + room + 0.9)
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    texts = {place: str(counts[place]) for place in zip(*np.nonzero(counts), strict=True)}
-    plots.heat_map(axis, shares, texts, (labels, labels), dark=0.5, rotation=0 if max(map(len, labels)) < 3 else 90)
-    axis.set(xlabel="predicted class", ylabel="true class")
-    plots.save(drawing, path)
-
-
-def _draw_calibration(table: pd.DataFrame, path: Path) -> None:
+def _calibration(table: pd.DataFrame, path: Path) -> Figure:
     drawing, (axis,) = plots.panels(1, title="Calibration, test split", width=4.4, height=4.2)
     axis.plot([0, 1], [0, 1], color=plots.GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
     sizes = 12 + 160 * np.sqrt(table["images"] / table["images"].sum())
@@ -125,6 +97,8 @@ def _draw_calibration(table: pd.DataFrame, path: Path) -> None:
     axis.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1.04), ylim=(-0.02, 1.05))
     drawing.legend(loc="outside lower center")
     plots.save(drawing, path)
+    caption = "Accuracy against confidence, in bins of confidence. Below the diagonal the network is overconfident."
+    return single_figure("Calibration", caption, path, "Scatter plot of accuracy against confidence, with the diagonal")
 
 
 def _precision_recall(curves: pd.DataFrame, classes: pd.DataFrame, path: Path) -> Figure:
@@ -152,22 +126,13 @@ def _precision_recall(curves: pd.DataFrame, classes: pd.DataFrame, path: Path) -
     return single_figure("Precision-recall curves", caption, path, f"Precision-recall curves of {len(average)} classes")
 
 
-def _misclassified(details: Path, path: Path) -> list[Figure]:
+def _misclassified(details: Path, path: Path) -> list[Pictures]:
     table = read_classes(details / "mistakes.csv")
     if not len(table):
         return []
     images = prepared.load_array(details, "mistakes")
     title = "Most confident misclassifications"
     titles = plots.in_rows(prediction_titles(table), 6)
-    plots.draw_pictures(plots.in_rows(list(images), 6), titles, path, title=title)
     caption = "Test images misclassified with the highest confidence: true class → predicted class (confidence)."
-    return [single_figure(title, caption, path, f"{len(images)} misclassified test images")]
-
-
-def prediction_titles(table: pd.DataFrame, *, confidence: bool = True) -> list[str]:
-    """Titles of images: `7 → 9 (88%)`, the true and the predicted class, with the confidence."""
-    pairs = zip(table["actual"], table["predicted"], strict=True)
-    titles = [f"{short_label(actual)} → {short_label(predicted)}" for actual, predicted in pairs]
-    if confidence:
-        titles = [f"{title} ({share:.0%})" for title, share in zip(titles, table["confidence"], strict=True)]
-    return titles
+    rows, alternative = plots.in_rows(list(images), 6), f"{len(images)} misclassified test images"
+    return [galleries.gallery(title, caption, rows, titles, path, alternative)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.params.attacks import PgdOptions
-from cvnlp.report import plots
+from cvnlp.report import picture_grid
 from cvnlp.report.labels import short_label
 from cvnlp.vision.attacks.gradient import pgd, targeted_pgd
 from cvnlp.vision.attacks.smallest import smallest_eps
@@ -80,4 +80,4 @@ def save_flip(flip: Flip, path: Path) -> None:
     ]
     titles = [f"{short_label(one.label)} ({one.probability:.0%})" if one else "perturbation" for _, one in shown]
     title = f"Smallest perturbation found by PGD: eps {flip.eps:.3g}"
-    plots.draw_pictures([[picture for picture, _ in shown]], [titles], path, title=title, size=SIZE)
+    picture_grid.draw_pictures([[picture for picture, _ in shown]], [titles], path, title=title, size=SIZE)

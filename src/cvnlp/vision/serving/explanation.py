@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from cvnlp.report import plots
+from cvnlp.report import picture_grid, plots
 from cvnlp.report.labels import short_label
 from cvnlp.vision.batches import to_tensor
 from cvnlp.vision.inference import predict_outputs
@@ -33,7 +33,7 @@ def save_explanation(classifier: ImageClassifier, source: str, prediction: Predi
     path = folder / f"{_file_name(source)}.png"
     title = f"{short_label(prediction.label)} ({prediction.probability:.0%})"
     pictures = [[pixels, plots.signed_colours(added[0].sum(0).cpu().numpy())]]
-    plots.draw_pictures(
+    picture_grid.draw_pictures(
         pictures, [["as the network receives it", "raises (orange), lowers (blue)"]], path, title=title, size=SIZE
     )
     return path

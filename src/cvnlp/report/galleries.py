@@ -1,0 +1,87 @@
+"""Grids of pictures: drawn as a file, and as pictures of their own resolution for writers that arrange them."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from cvnlp.report import picture_grid, plots
+from cvnlp.report.elements import Picture, Pictures
+from cvnlp.report.labels import label_room
+
+Row = tuple[str, Sequence[np.ndarray], Sequence[str]]  # title of the row, pictures, a title for each
+
+
+def gallery(
+    title: str,
+    caption: str,
+    rows: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[Sequence[str]],
+    path: Path,
+    alternative: str,
+    *,
+    row_titles: Sequence[str] = (),
+    size: float = 1.1,
+) -> Pictures:
+    """Rows of pictures (H, W, C), uint8 or in [0, 1], each with a title; `size`: inches, in the drawing."""
+    picture_grid.draw_pictures(rows, titles, path, title=title, row_titles=row_titles, size=size)
+    names = row_titles or [""] * len(rows)
+    return Pictures(title, caption, alternative, _rows(zip(names, rows, titles, strict=True)), path)
+
+
+def undrawn(title: str, rows: Iterable[Row], *, caption: str = "", alternative: str = "") -> Pictures:
+    """The same without a file."""
+    return Pictures(title, caption, alternative or title, _rows(rows))
+
+
+def _rows(rows: Iterable[Row]) -> tuple[tuple[str, tuple[Picture, ...]], ...]:
+    return tuple(
+        (name, tuple(Picture(_pixels(picture), title) for picture, title in zip(pictures, titles, strict=False)))
+        for name, pictures, titles in rows
+    )
+
+
+def strips(
+    title: str, caption: str, rows: Sequence[np.ndarray], names: Sequence[str], path: Path, alternative: str
+) -> Pictures:
+    """Rows of uint8 pictures (N, H, W, C) without titles, a name for each row; each row becomes one picture."""
+    _draw_mosaic(rows, names, path, title=title)
+    found = ((name, (Picture(_strip(pictures), ""),)) for name, pictures in zip(names, rows, strict=True))
+    return Pictures(title, caption, alternative, tuple(found), path)
+
+
+def _pixels(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.dtype == np.uint8 else np.rint(picture.clip(0, 1) * 255).astype(np.uint8)
+
+
+def _strip(pictures: np.ndarray) -> np.ndarray:
+    """The pictures next to each other, with a white pixel between them."""
+    parts = np.pad(pictures, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=255)
+    return np.concatenate(list(parts), axis=1)[:, :-1]
+
+
+def _draw_mosaic(
+    rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *, title: str, size: float = 0.7
+) -> None:
+    """Rows of uint8 pictures (N, H, W, C) of one size, a name for each row, as a single image: fast for many."""
+    height, width, channels = rows[0].shape[1:]
+    gap = max(1, height // 16)
+    columns = max(map(len, rows))
+    canvas = np.full((len(rows) * (height + gap), columns * (width + gap), channels), 255, np.uint8)
+    for row, pictures in enumerate(rows):
+        for column, picture in enumerate(pictures):
+            top, left = row * (height + gap), column * (width + gap)
+            canvas[top : top + height, left : left + width] = picture
+    room, wide, high = 1 + label_room(names), size * columns * width / height, size * len(rows)
+    wrapped, above = plots.figure_title(title, wide + room)
+    figure = plt.figure(figsize=(wide + room, high + above))
+    figure.suptitle(wrapped, y=1 - 0.1 / (high + above))
+    axis = figure.add_axes((1 - wide / (wide + room), 0, wide / (wide + room), high / (high + above)))
+    plots.show(axis, canvas, aspect="auto")
+    axis.set_yticks([row * (height + gap) + height / 2 for row in range(len(rows))], names)
+    axis.set_xticks([])
+    axis.tick_params(length=0)
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    plots.save(figure, path)
