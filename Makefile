@@ -5,6 +5,7 @@ STAMP  := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+export NO_MKDOCS_2_WARNING := 1
 # modules that change are compiled once, not by every process
 unexport PYTHONDONTWRITEBYTECODE
 # as the stages in dvc.yaml
@@ -14,7 +15,8 @@ DEMO_PORT ?= 8001
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro seeds test check format ui demo bench bench-compare growth operators timings benchmarks lock clean
+.PHONY: help setup repro quick seeds test check format docs ui demo bench bench-compare growth operators timings benchmarks \
+	lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,6 +37,16 @@ repro: $(STAMP)  ## run the pipeline, as many runs side by side as there are pro
 	@test -e .git || dvc config core.no_scm true
 	cvnlp repro --jobs $(JOBS)
 
+# A DVC project of its own: dvc.yaml and src are links to those of this folder, and downloads are shared
+quick: $(STAMP)  ## run a small pipeline with the same stages in quick/, in about two minutes
+	@mkdir -p data/raw quick/data
+	@ln -sfn ../../data/raw quick/data/raw
+	cd quick && cvnlp repro --jobs $(JOBS)
+	@echo "The report is quick/reports/$$(cd quick/reports && ls report.html 2>/dev/null || echo report.md). Next:"
+	@echo '  .venv/bin/cvnlp generate lstm --root quick --prompt "To be"   # text of the small LSTM'
+	@echo '  change quick/params.yaml and run `make quick` again: only what it affects is repeated'
+	@echo '  make repro                                                    # the whole pipeline, about ten minutes'
+
 seeds: $(STAMP)  ## train and score the runs with three seeds, after `make repro`, into reports/seeds.json
 	python benchmarks/seeds.py --jobs $(JOBS)
 
@@ -50,6 +62,10 @@ check: $(STAMP)  ## lint, format and type checks
 format: $(STAMP)  ## fix what ruff can fix
 	ruff check --fix .
 	ruff format .
+
+docs: $(STAMP)  ## build the documentation into site/, without warnings (SERVE=1: serve it on port 8000 while you edit, PORT=...)
+	$(if $(SERVE),mkdocs serve --dev-addr 127.0.0.1:$(if $(filter file,$(origin PORT)),8000,$(PORT)),mkdocs build)
+	@$(if $(SERVE),true,echo 'open site/index.html')
 
 ui: $(STAMP)  ## show the runs in MLflow, on port 5000 (PORT=... for another)
 	cvnlp ui --port $(PORT)
@@ -82,5 +98,6 @@ lock: $(STAMP)  ## resolve requirements.in into requirements.lock, with the newe
 
 clean:  ## remove the environment, caches, MLflow's database and all data except data/raw and data/own
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache mlflow mlflow.db* .mlflow.lock .registry.lock mlruns dvc_plots .dvc/cache .dvc/tmp
+	rm -rf quick/data quick/reports quick/mlflow quick/mlflow.db* quick/dvc.lock quick/.dvc/cache quick/.dvc/tmp site
 	find data -mindepth 1 -maxdepth 1 ! -name raw ! -name own ! -name README.md -exec rm -rf {} +
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

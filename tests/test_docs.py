@@ -18,7 +18,8 @@ from make_networks import image_format
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FOLDERS = [ROOT, ROOT / "data", ROOT / "benchmarks"]
-DOCUMENTS = [*(folder / "README.md" for folder in FOLDERS), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*(folder / "README.md" for folder in FOLDERS), *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS += [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
 
 def named_tests() -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ NO_DEP = {
     "*": {
         "hand_over": "lets another process run the same code",
         "stages.command_line": "parses the arguments of a stage and words its errors",
+        "progress": "shows on a terminal for how long a stage has been running",
         "paths": "names the files of a stage: a test compares them with dvc.yaml, and a missing output fails the stage",
     },
     "train": {

@@ -36,6 +36,7 @@ def test_params_follow_from_the_pictures(pictures: Path, tmp_path: Path, capsys:
     params = tmp_path / "project/params.yaml"
     settings = read_params(params)
     check_own_paths(params, settings)
+    assert (params.parent / params.read_text().splitlines()[0].partition("$schema=")[2]).is_file()
     own = settings.own["my_pets"]
     assert (own.path, own.size, own.colour) == (str(pictures), [32, 32], "grey")
     assert settings.runs["my_pets_cnn"].train.epochs == 40

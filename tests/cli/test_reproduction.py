@@ -75,6 +75,14 @@ def test_a_data_set_with_other_settings_is_another_run(project: ProjectPaths) ->
     assert reproduction(read_params(project.params), project).startswith("of 0 runs")
 
 
+def test_a_project_without_any_committed_score_has_nothing_to_compare(project: ProjectPaths) -> None:
+    """As quick/, whose results are not in git."""
+    git(project.root, "rm", "-r", "--cached", "reports")
+    git(project.root, "checkout", "params.yaml")
+    git(project.root, "commit", "-m", "without")
+    assert reproduction(read_params(project.params), project) == ""
+
+
 def test_a_folder_without_git_has_nothing_to_compare(tmp_path: Path) -> None:
     paths = ProjectPaths(tmp_path)
     paths.params.write_text(HEAD + RUN.format(name="same"), encoding="utf-8")

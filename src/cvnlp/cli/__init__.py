@@ -25,6 +25,7 @@ from cvnlp.cli import (
     promotion,
     repro,
     runs,
+    schema,
     serve,
     ui,
 )
@@ -38,12 +39,30 @@ app = typer.Typer(
 )
 # in the order of the help: the pipeline, trained models, the registry, and the rest
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(init.init, repro.repro, runs.runs, check.check, models.models, datasets.datasets, clean.clean),
+    *(init.init, repro.repro, runs.runs, check.check, schema.schema, models.models, datasets.datasets, clean.clean),
     *(predict.predict, attack.attack, generate.generate, perplexity.perplexity),
     *(compare.compare, export.export, serve.serve),
     *(promotion.registry, promotion.promote, promotion.rollback),
     *(ui.ui, demo.demo, doctor.doctor),
 )
+# what a command does before its first output, on a terminal
+WAITING = {
+    "attack": "searching for the smallest perturbation",
+    "check": "reading params.yaml",
+    "compare": "reading results, testing the difference",
+    "doctor": "checking environment and project",
+    "export": "converting the model, comparing the results",
+    "generate": "loading the model",
+    "init": "looking at the data",
+    "perplexity": "loading the model",
+    "predict": "loading the model",
+    "promote": "opening the registry",
+    "registry": "opening the registry",
+    "rollback": "opening the registry",
+    "runs": "comparing with params, data and code",
+    "serve": "loading the model",
+    "ui": "starting MLflow",
+}
 
 
 def _paragraphs(docstring: str | None) -> str:
@@ -54,7 +73,7 @@ def _paragraphs(docstring: str | None) -> str:
 for command in COMMANDS:
     text = _paragraphs(command.__doc__)
     short = text.partition("\n")[0]  # in the list of commands; without it, typer would cut it off
-    app.command(help=text, short_help=short)(errors.reported(command))
+    app.command(help=text, short_help=short)(errors.reported(command, WAITING.get(command.__name__)))
 
 
 @app.callback()

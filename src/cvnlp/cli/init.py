@@ -13,6 +13,7 @@ from cvnlp.cli.own_params import pictures_params, text_params
 
 SOURCE = Path(__file__).parents[3]  # the folder of dvc.yaml
 COPIED = ("src", "dvc.yaml", "Makefile", "pyproject.toml", "requirements.in", "requirements.lock", "LICENSE")
+SCHEMA = "params.schema.json"  # named by the first line of params.yaml, for editors
 HIDDEN = (".gitignore", ".dvcignore", ".dvc/config", ".dvc/offline_plots.html", "data/README.md")
 
 
@@ -40,7 +41,7 @@ def init(
         raise ValueError(f"{SOURCE} has no dvc.yaml: run `cvnlp init` from an installation of the source tree")
     params, run = pictures_params(pictures, name) if pictures else text_params(text or Path(), name)
     _copy(folder)
-    files.write_text(folder / "params.yaml", params)
+    files.write_text(folder / "params.yaml", f"# yaml-language-server: $schema={SCHEMA}\n{params}")
     in_git = _start_repository(folder)
     command = f"cvnlp predict {run} PICTURE" if pictures else f"cvnlp generate {run}"
     python = f"PATH={Path(sys.executable).parent}:$PATH"
@@ -52,7 +53,7 @@ def init(
 def _copy(folder: Path) -> None:
     """The pipeline and its code, without results, tests and benchmarks."""
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for part in (*COPIED, *HIDDEN):
+    for part in (*COPIED, SCHEMA, *HIDDEN):
         source, target = SOURCE / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

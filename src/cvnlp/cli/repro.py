@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import typer
 from cvnlp.files import read_scores
 from cvnlp.hand_over import SOCKET
 from cvnlp.paths import ProjectPaths
+from cvnlp.progress import waiting
 
 PROJECT = ProjectPaths()
 STAGES = ("train", "evaluate", "attack", "insight")  # of a run, in the order of their dependencies
@@ -71,7 +73,8 @@ def _kind(stage: str) -> str:
 def _pending(targets: Sequence[str]) -> list[str]:
     """The stages whose inputs, settings, code or outputs differ from dvc.lock."""
     command = ["dvc", "status", "--json", *(["--with-deps", *targets] if targets else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with waiting.shown("looking for changes"):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr.strip())
     return [stage.rpartition(":")[2] for stage in json.loads(done.stdout)]
@@ -107,15 +110,38 @@ def _cost(run: str) -> float:
 
 def _run_lanes(lanes: list[list[str]], jobs: int, environment: dict[str, str]) -> list[str]:
     """Run the lanes, `jobs` at a time; returns the names of the runs that failed."""
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        codes = list(pool.map(lambda lane: _run_lane(lane, environment), lanes))
+    running = _Running(len(lanes))
+    with waiting.shown(running.describe), ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        codes = list(pool.map(lambda lane: _run_lane(lane, environment, running), lanes))
     return [lane[0].partition("@")[2] for lane, code in zip(lanes, codes, strict=True) if code]
 
 
 _PRINTING = threading.Lock()
 
 
-def _run_lane(lane: list[str], environment: dict[str, str]) -> int:
+class _Running:
+    """Which stages are running, and since when; `total` runs."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = total, 0
+        self.stages: dict[str, tuple[str, float]] = {}
+
+    def notice(self, run: str, line: str) -> None:
+        """Read a line of DVC's output."""
+        if found := re.match(r"Running stage '(.+)'", line):
+            self.stages[run] = (found[1], time.monotonic())
+
+    def end(self, run: str) -> None:
+        self.stages.pop(run, None)
+        self.done += 1
+
+    def describe(self, _: float) -> str:
+        now = time.monotonic()
+        stages = [f"{stage} {now - since:.0f} s" for stage, since in list(self.stages.values())]
+        return f"{self.done} of {self.total} runs complete; running: {', '.join(stages) or 'DVC'}"
+
+
+def _run_lane(lane: list[str], environment: dict[str, str], running: _Running) -> int:
     """Run stages of one run one after the other, each line of their output behind the name of the run."""
     run = lane[0].partition("@")[2]
     command = ["dvc", "--wait-for-lock", "repro", "--single-item", *lane]
@@ -123,9 +149,11 @@ def _run_lane(lane: list[str], environment: dict[str, str]) -> int:
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="backslashreplace"
     )
     for line in process.stdout or ():
+        running.notice(run, line)
         if line.strip() and not line.startswith(NOISE):
             with _PRINTING:
                 print(f"[{run}] {line.rstrip()}", flush=True)
+    running.end(run)
     return process.wait()
 
 

@@ -26,8 +26,8 @@ ROUNDING = 1e-5  # relative: of a score that does not depend on the seed
 def reproduction(settings: Params, paths: ProjectPaths) -> str:
     """One line: the runs with the committed scores to the byte, within the spread over seeds, and the others.
 
-    Empty outside of git. Runs whose settings differ from the committed ones, or without committed scores, are only
-    counted.
+    Empty outside of git, and if no run has committed scores. Runs whose settings differ from the committed ones, or
+    without committed scores, are only counted.
     """
     committed = _committed(paths.params)
     if committed is None:
@@ -38,7 +38,7 @@ def reproduction(settings: Params, paths: ProjectPaths) -> str:
     for run in settings.runs:
         same = _block(before, run) == _block(now, run)
         found[_compare(run, settings, paths, seeds.get(run, {})) if same else CHANGED].append(run)
-    return _line(found)
+    return "" if found[NEW] == list(settings.runs) else _line(found)
 
 
 def _block(params: Any, run: str) -> Any:

@@ -9,6 +9,7 @@ from types import FrameType
 
 from cvnlp import files
 from cvnlp.hand_over import SIGNALS
+from cvnlp.progress import waiting
 
 SIGNAL_EXIT = 128  # plus the number of the signal: the exit code of a program that a signal has ended, as in shells
 
@@ -36,8 +37,10 @@ def run(stage: Callable[..., None], *, item: str | None = None) -> None:
         parser.add_argument(f"--{item}", required=True, help=f"name of the {item} in params.yaml")
     parser.add_argument("--root", type=Path, default=Path(), help="folder of params.yaml (default: the current one)")
     arguments = vars(parser.parse_args())
+    name = " ".join(filter(None, [stage.__name__, arguments.get(item or "")]))
     try:
-        stage(**arguments)
+        with waiting.shown(name):
+            stage(**arguments)
     except (ValueError, ConnectionError, OSError) as error:
         sys.exit(f"error: {error}")
     except Stopped as stopped:
