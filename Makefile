@@ -42,7 +42,7 @@ quick: $(STAMP)  ## run a small pipeline with the same stages in quick/, in abou
 	@mkdir -p data/raw quick/data
 	@ln -sfn ../../data/raw quick/data/raw
 	cd quick && cvnlp repro --jobs $(JOBS)
-	@echo "The report is quick/reports/$$(cd quick/reports && ls report.html 2>/dev/null || echo report.md). Next:"
+	@echo "The report is quick/reports/report.html. Next:"
 	@echo '  .venv/bin/cvnlp generate lstm --root quick --prompt "To be"   # text of the small LSTM'
 	@echo '  change quick/params.yaml and run `make quick` again: only what it affects is repeated'
 	@echo '  make repro                                                    # the whole pipeline, about ten minutes'

@@ -47,7 +47,7 @@ def init(
     python = f"PATH={Path(sys.executable).parent}:$PATH"
     print(f"{folder / 'params.yaml'} is ready. Next:\n  cd {folder}\n  export {python}   # or `make setup`")
     print("" if in_git else "  dvc config core.no_scm true\n", end="")
-    print(f"  dvc repro          # trains and evaluates {run}, and writes reports/report.md\n  {command}")
+    print(f"  dvc repro          # trains and evaluates {run}, and writes reports/report.html\n  {command}")
 
 
 def _copy(folder: Path) -> None:
