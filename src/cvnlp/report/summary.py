@@ -35,7 +35,7 @@ def table(half: str, found: Results) -> Table:
         Column("data", [Link(run.block.dataset, f"#data-{run.block.dataset}") for run in runs]),
         Column(room.main_score.title, [run.score for run in runs], ".4f"),
         Column("95% interval", estimates),
-        Column(f"{room.report.ROBUSTNESS.metric}, worst case", [_worst_case(run) for run in runs], ""),
+        Column(f"{room.report.ROBUSTNESS.metric}, worst case", [_worst_case(run) for run in runs], ",.4g"),
         Column("flags", [int(run.attacks.get("flags_raised", 0)) for run in runs], "d"),
         Column("gates", [_gates(run) for run in runs]),
         Column("parameters", [run.training["parameters"] for run in runs], ",d"),
