@@ -35,14 +35,20 @@ INCLUDE = re.compile(r"<!-- include (\S+): (.+?) -->")
 
 
 def on_files(files: Files, *, config: Any) -> Files:
-    """Add the pages made from other files, and the pictures that these show."""
+    """Add the pages made from other files, and the pictures outside of docs/ that any page shows."""
+    shown = {target for file in files.documentation_pages() for target in _pictures_of(f"docs/{file.src_uri}")}
     files.append(File.generated(config, "reference/params.md", content=f"{FIRST}{params_page()}"))
     for page, source in SOURCES.items():
         content = _notebook(ROOT / source) if source.endswith(".ipynb") else (ROOT / source).read_text("utf-8")
         files.append(File.generated(config, page, content=content))
-        for target in _pictures(content, source):
-            files.append(File.generated(config, f"files/{target}", abs_src_path=str(ROOT / target)))
+        shown |= _pictures(content, source)
+    for target in sorted(target for target in shown if not _is_in_docs(target)):
+        files.append(File.generated(config, f"files/{target}", abs_src_path=str(ROOT / target)))
     return files
+
+
+def _pictures_of(document: str) -> set[str]:
+    return _pictures((ROOT / document).read_text("utf-8"), document)
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:

@@ -51,7 +51,7 @@ def test_the_code_is_identified_by_its_commit_and_whether_it_has_changes(
     monkeypatch: pytest.MonkeyPatch, status: str, changed: bool
 ) -> None:
     answers = {"rev-parse": "0123abcd", "status": status}
-    monkeypatch.setattr(provenance, "_git", lambda *words: answers[words[2]])
+    monkeypatch.setattr(provenance, "git", lambda _, command, *more: answers[command])
     found = provenance.machine()
     assert (found["commit"], found["changed"]) == ("0123abcd", changed)
 

@@ -70,6 +70,11 @@ class ProjectPaths:
         return self.root / "reports/report.html"
 
     @property
+    def changes(self) -> Path:
+        """Scores that differ from those of the last commit; no output of a stage."""
+        return self.root / "reports/changes.md"
+
+    @property
     def seeds(self) -> Path:
         """Test scores of the runs with several seeds."""
         return self.root / "reports/seeds.json"

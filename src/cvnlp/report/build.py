@@ -9,6 +9,7 @@ from cvnlp import domains, files
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths
 from cvnlp.report import html, markdown, results
+from cvnlp.report.changes import changes
 from cvnlp.report.details import Lines, build_details
 from cvnlp.report.elements import Element, Section, Text
 from cvnlp.report.links import unlinked
@@ -18,7 +19,7 @@ from cvnlp.report.summary import summary
 INTRO = "Every score is measured on the test split, data never used for training. The runs are those of params.yaml."
 PAGE = (
     "reports/report.html, which the same stage writes, has the chapters of the course with figures of these runs, and "
-    "every result in full."
+    "every result in full. What has changed since the last commit is in reports/changes.md."
 )
 HIGHLIGHTS = ("worst_cases.png", "learning.png")  # figures of all runs of a half, shown in report.md
 
@@ -46,6 +47,15 @@ def write_report(settings: Params, paths: ProjectPaths) -> None:
     report = build_report(settings, paths)
     files.write_text(paths.report_page, html.render(report.whole, paths.report_page.parent, title="Report"))
     files.write_text(paths.report, markdown.render(report.short, paths.report.parent))
+
+
+def write_changes(settings: Params, paths: ProjectPaths) -> None:
+    """Write what differs from the last commit. It is no output of a stage, for it depends on the commit."""
+    lines = _block_lines(paths)
+    halves = {half: _results(half, settings, paths, {}, lines) for half in domains.HALVES}
+    found = changes(halves) or [Text("There are no committed scores to compare with.")]
+    section = Section("Changes since the last commit", tuple(found))
+    files.write_text(paths.changes, markdown.render(section, paths.changes.parent))
 
 
 def build_report(settings: Params, paths: ProjectPaths) -> Report:

@@ -1,4 +1,4 @@
-"""The first section of the report: findings in words, what has changed, and a table of all runs of each half."""
+"""The first section of the report: findings in words, and a table of all runs of each half."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,6 @@ import pandas as pd
 
 from cvnlp import domains
 from cvnlp.report import gates
-from cvnlp.report.changes import changes
 from cvnlp.report.comparison import WORST
 from cvnlp.report.elements import Column, Link, Section, Table, Text
 from cvnlp.report.results import Results, RunResults
@@ -21,7 +20,7 @@ def summary(halves: Mapping[str, Results]) -> Section:
     """Of the halves that have runs."""
     findings = [text for half, found in halves.items() for text in domains.DOMAINS[half].report.findings(found)]
     tables = [table(half, found) for half, found in halves.items()]
-    return Section("Summary", (*map(Text, findings), *changes(halves), *tables), id="summary")
+    return Section("Summary", (*map(Text, findings), *tables), id="summary")
 
 
 def table(half: str, found: Results) -> Table:

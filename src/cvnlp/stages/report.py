@@ -16,6 +16,7 @@ def report(root: Path = Path()) -> None:
     paths = ProjectPaths(root)
     settings = read_params(paths.params)
     build.write_report(settings, paths)
+    build.write_changes(settings, paths)
     _complete_tracking(settings, paths)
     digests = {
         run: provenance.model_digest(paths.run(run, block.dataset).model) for run, block in settings.runs.items()
@@ -26,7 +27,7 @@ def report(root: Path = Path()) -> None:
         print(
             f"note: results that are not in params.yaml are left: {names}; `cvnlp clean` removes them", file=sys.stderr
         )
-    print(f"report: {paths.report_page}")
+    print(f"report: {paths.report_page}; changes since the last commit: {paths.changes}")
 
 
 def _complete_tracking(settings: Params, paths: ProjectPaths) -> None:
