@@ -2,13 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import cvnlp
 from cvnlp.report.elements import Code, Element, Link, Section, Span, Text
 from cvnlp.report.results import Results, RunResults
-
-PACKAGE = Path(cvnlp.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -21,7 +17,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a chapter comes from. `code`: modules, relative to src/cvnlp; `run`: the one that it is about."""
+    """Where a chapter comes from. `code`: modules, relative to src/cvnlp of the project; `run`: what it is about."""
 
     code: Sequence[str]
     run: RunResults | None
@@ -37,7 +33,10 @@ def chapter(
 
 
 def _read_on(sources: Sources, results: Results) -> Text:
-    spans: list[Span] = ["Read on. Code: ", *_separated([_code(path, results) for path in sources.code])]
+    spans: list[Span] = [
+        "Read on. Code: ",
+        *_separated([Link(path, results.paths.root / "src/cvnlp" / path) for path in sources.code]),
+    ]
     if sources.run:
         name = sources.run.name
         line = results.lines.get(name)
@@ -46,12 +45,6 @@ def _read_on(sources: Sources, results: Results) -> Text:
     if sources.papers:
         spans += [". Papers: ", *_separated([Link(paper.title, paper.address) for paper in sources.papers])]
     return Text(*spans, ".")
-
-
-def _code(path: str, results: Results) -> Span:
-    """A link, if the project has the code, as a clone of it does."""
-    place = results.paths.root / "src/cvnlp" / path
-    return Link(path, place) if place.exists() and place.resolve() == (PACKAGE / path).resolve() else Code(path)
 
 
 def _separated(spans: list[Span]) -> list[Span]:

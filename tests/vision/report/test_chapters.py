@@ -10,7 +10,7 @@ import pytest
 from cvnlp import files
 from cvnlp.params.runs import VisionRun
 from cvnlp.paths import ProjectPaths
-from cvnlp.report.elements import SampleText, Stepper
+from cvnlp.report.elements import Link, SampleText, Stepper, Text
 from cvnlp.report.results import Results, RunResults
 from cvnlp.vision.report import chapters, findings
 from cvnlp.vision.report.chapters import classification, colour_rules, convolution, limits
@@ -101,3 +101,16 @@ def test_the_steps_of_a_convolution_are_its_products_and_its_feature_map() -> No
 
 def _numbers(text: str) -> list[list[float]]:
     return [[float(value) for value in line.split()] for line in text.splitlines()]
+
+
+def test_the_code_that_chapters_name_exists() -> None:
+    root = Path(__file__).parents[3]
+    links = [
+        span
+        for element in walk(chapters(results(root)))
+        if isinstance(element, Text)
+        for span in element.spans
+        if isinstance(span, Link) and isinstance(span.target, Path)
+    ]
+    assert len(links) > 5
+    assert [str(link.target) for link in links if not Path(link.target).exists()] == []
