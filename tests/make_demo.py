@@ -86,7 +86,7 @@ def make_runs(root: Path, data: dict[str, Path], models: dict[str, tuple[str, st
 
 
 def _learn_images(network: Any, data: Path) -> None:
-    """A few steps, after which the network tells classes apart, and statistics of batches are not 0 and 1."""
+    """A few steps, after which the network distinguishes classes, and statistics of batches are not 0 and 1."""
     images = torch.tensor(load_array(data, "train_images")[:100]).permute(0, 3, 1, 2) / 255
     labels = torch.tensor(load_array(data, "train_labels")[:100].astype("int64"))
     if hasattr(network, "learn"):
