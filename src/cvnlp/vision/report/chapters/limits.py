@@ -105,8 +105,8 @@ def attacked_clause(run: RunResults, eps: float) -> str:
     """The end of a sentence: what attacks leave of the accuracy."""
     found = run.attacks
     worst, noise = found[f"accuracy_worst_case_{eps}"], found.get(f"accuracy_random_{eps}")
-    noise_clause = f"; random noise of the same size leaves {percent(noise)}" if noise is not None else ""
-    return f"reduce the accuracy of {run.name} from {percent(found['accuracy_clean'])} to {percent(worst)}{noise_clause}."
+    added = f"; random noise of the same size leaves {percent(noise)}" if noise is not None else ""
+    return f"reduce the accuracy of {run.name} from {percent(found['accuracy_clean'])} to {percent(worst)}{added}."
 
 
 def _attacked(run: RunResults, results: Results, eps: float) -> Iterator[str]:
