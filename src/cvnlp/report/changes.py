@@ -4,13 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cvnlp import domains
+from cvnlp import domains, files
 from cvnlp.provenance import git
 from cvnlp.report.elements import Column, Element, Table, Text
 from cvnlp.report.results import Results, RunResults
 from cvnlp.significance.difference import Difference
-
-DETAILS = "details"  # of a file of scores, as in cvnlp.files
 
 
 def changes(halves: Mapping[str, Results]) -> list[Element]:
@@ -41,7 +39,7 @@ def committed(run: RunResults) -> dict[str, Any] | None:
     if content is None:
         return None
     scores: dict[str, Any] = json.loads(content)
-    (details,) = scores.pop(DETAILS, [{}])
+    (details,) = scores.pop(files.DETAILS, [{}])
     return scores | details
 
 

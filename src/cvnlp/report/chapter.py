@@ -27,7 +27,7 @@ class Sources:
 def chapter(
     title: str, id: str, sentences: Sequence[str], elements: Sequence[Element], sources: Sources, results: Results
 ) -> Section:
-    """`id` becomes chapter-`id`. Without sentences the chapter says that nothing was run for it."""
+    """`id` becomes chapter-`id`. Without sentences, the text is that no run shows this."""
     text = " ".join(sentences) or "No run of params.yaml shows this."
     return Section(title, (Text(text), *elements, _read_on(sources, results)), id=f"chapter-{id}")
 

@@ -1,4 +1,4 @@
-"""Chapters on language modelling: what was not run says so, and shares of gradients are those of the runs."""
+"""Chapters on language modelling: chapters without a run state that, and shares of gradients are those of the runs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chapters on image classification: their numbers are those of the runs, and what was not run says so."""
+"""Chapters on image classification: their numbers are those of the runs, and chapters without a run state that."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def test_a_project_without_runs_has_every_chapter_and_none_of_their_numbers(tmp_
     found = chapters(results(tmp_path))
     assert len({section.id for section in found}) == len(found) == 11
     unrun = [section.title for section in found if "No run of params.yaml shows this." in texts([section])[0]]
-    assert len(unrun) == 9  # all but the rule of colours, and AlexNet, which says so itself
+    assert len(unrun) == 9  # all but the rule of colours, and AlexNet, which has a sentence of its own
     assert "AlexNet was not run here" in words(found)
     assert findings(results(tmp_path)) == []
 
@@ -96,7 +96,7 @@ def test_the_steps_of_a_convolution_are_its_products_and_its_feature_map() -> No
     assert list(stepper.steps) == [f"row {row}, column {column}" for row in (1, 2) for column in (1, 2)]
     expected = [[1 * 2 + 0 * 0.5 + 2 * -1, 0 * 2 + 3 * -1], [2 * 2 + 3 * 0.5, 3 * 2]]
     last = [element for element in walk(stepper.steps["row 2, column 2"]) if isinstance(element, SampleText)][-1]
-    np.testing.assert_allclose([line.split() for line in last.text.splitlines()] and _numbers(last.text), expected)
+    np.testing.assert_allclose(_numbers(last.text), expected)
 
 
 def _numbers(text: str) -> list[list[float]]:

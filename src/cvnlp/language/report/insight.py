@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -65,17 +66,28 @@ def recall_training(table: pd.DataFrame) -> str:
     )
 
 
+def generated(samples: dict[str, Any]) -> Stepper:
+    """A text for every temperature of samples.json."""
+    texts = {
+        temperature: (SampleText("Generated text", samples[temperature]["text"], (("temperature", temperature),)),)
+        for temperature in temperatures(samples)
+    }
+    caption = "The higher the temperature, the more often unlikely tokens are chosen."
+    return Stepper("Generated text by temperature", caption, "temperature", texts)
+
+
+def temperatures(samples: dict[str, Any]) -> list[str]:
+    """Those of samples.json in ascending order."""
+    return sorted(samples.keys() - {"validation"}, key=float)
+
+
 def _samples(source: Path) -> Iterator[Element]:
     """A text for every temperature, and the longest spans of all texts that occur in the training text."""
     samples = files.read_json(source)
-    temperatures = sorted(samples.keys() - {"validation"}, key=float)
-    texts = {
-        temperature: (SampleText("Generated text", samples[temperature]["text"], (("temperature", temperature),)),)
-        for temperature in temperatures
+    yield generated(samples)
+    rows = {f"temperature {name}": samples[name] for name in temperatures(samples)} | {
+        "validation text": samples["validation"]
     }
-    caption = "The higher the temperature, the more often unlikely tokens are chosen."
-    yield Stepper("Generated text by temperature", caption, "temperature", texts)
-    rows = {f"temperature {name}": samples[name] for name in temperatures} | {"validation text": samples["validation"]}
     columns = (
         Column("text", rows),
         Column("median length", [row["median"] for row in rows.values()], "g"),
