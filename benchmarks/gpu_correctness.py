@@ -17,6 +17,7 @@ from gpu_training import Setting, Trained, changed, fit_run, score
 from torch import Tensor
 
 from cvnlp import networks
+from cvnlp.launch import devices
 from cvnlp.training import recorded_step
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -83,7 +84,7 @@ def loads(trained: Trained) -> dict[str, Any]:
     with torch.inference_mode():
         found = [
             first(network.eval()(example.to(device)))
-            for network, device in ((on_gpu, networks.device()), (on_cpu, "cpu"))
+            for network, device in ((on_gpu, devices.device()), (on_cpu, "cpu"))
         ]
     return {"largest_difference_of_outputs": (found[0].cpu() - found[1]).abs().max().item()}
 

@@ -11,9 +11,9 @@ import torch
 from gpu_training import Setting, changed, fit_run, now, shortened
 from torch import nn
 
-from cvnlp import networks
 from cvnlp.language.models import output
 from cvnlp.language.models.recurrent import in_dtype
+from cvnlp.launch import devices
 
 FOLDER = Path(__file__).parent
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -43,15 +43,15 @@ def median_seconds(work: Callable[[], Any], *, rounds: int = ROUNDS, repeats: in
 
 def product_rate(size: int, dtype: torch.dtype) -> float:
     """Operations per second of a product of square random matrices."""
-    left, right = (torch.randn(size, size, device=networks.device()).to(dtype) for _ in range(2))
+    left, right = (torch.randn(size, size, device=devices.device()).to(dtype) for _ in range(2))
     return 2 * size**3 / median_seconds(lambda: left @ right)
 
 
 def measure_recurrent(setting: Setting) -> dict[str, Any]:
     """Milliseconds of the forward and backward pass of an LSTM layer of 650 on a window of 20 x 35, by type."""
     size = 8 if setting.quick else 650
-    layer = nn.LSTM(size, size, batch_first=True).to(networks.device())
-    values = torch.randn(20, 35, size, device=networks.device())
+    layer = nn.LSTM(size, size, batch_first=True).to(devices.device())
+    values = torch.randn(20, 35, size, device=devices.device())
     found: dict[str, Any] = {"layer_size": size}
     for name, dtype in DTYPES.items():
 

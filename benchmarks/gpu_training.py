@@ -13,6 +13,7 @@ from torch import nn
 
 from cvnlp import domains, networks
 from cvnlp.data import prepared
+from cvnlp.launch import devices
 from cvnlp.params import read_params
 from cvnlp.params.network_config import NetworkConfig
 from cvnlp.params.runs import LanguageRun, VisionRun
@@ -143,7 +144,7 @@ def score(trained: Trained, setting: Setting) -> dict[str, float]:
     options = run.evaluate
     if isinstance(run, LanguageRun):
         options = run.evaluate.model_copy(update={"dynamic": None, "cache": None, "samples": 1, "sample_tokens": 20})
-    network = trained.network.to(memory_format=networks.MEMORY_FORMAT).to(networks.device()).eval()
+    network = trained.network.to(memory_format=networks.MEMORY_FORMAT).to(devices.device()).eval()
     with tempfile.TemporaryDirectory() as details:
         return half.evaluation.evaluate(network, folder, prepared.read_facts(folder), options, Path(details))
 

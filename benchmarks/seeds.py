@@ -18,6 +18,7 @@ from pathlib import Path
 
 from cvnlp import domains, files, networks
 from cvnlp.data import prepared
+from cvnlp.launch import devices
 from cvnlp.params import pick, read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.training import trainer
@@ -71,7 +72,7 @@ def score(name: str, seed: int, root: Path) -> float:
         trainer.fit(
             task, run=f"{name} seed {seed}", resume=Path(folder), logger=EpochLogger(lambda metrics, epoch: None)
         )
-        trained = network.to(memory_format=networks.MEMORY_FORMAT).to(networks.device()).eval()
+        trained = network.to(memory_format=networks.MEMORY_FORMAT).to(devices.device()).eval()
         scores = half.evaluation.evaluate(trained, run.prepared, facts, block.evaluate, Path(folder))
     print(f"{name} seed {seed}: {metric} {scores[metric]:.4f}", flush=True)
     return scores[metric]

@@ -11,10 +11,11 @@ from torch import nn
 
 from cvnlp import domains, networks
 from cvnlp.data import prepared
+from cvnlp.launch.settings import ONE_PROCESS, Launch
 from cvnlp.params.runs import Augment, LanguageTrain, Train, VisionTrain
 from cvnlp.training import trainer
-from cvnlp.training.base_task import MONITOR
 from cvnlp.training.callbacks import EpochLogger
+from cvnlp.training.monitor import MONITOR
 from make_networks import make_config
 
 # All sources of randomness are on: dropout, augmentation, the order of the images, an epoch that ends within the text.
@@ -70,7 +71,7 @@ def run_training(
     named: tuple[str, dict[str, Any]] | None = None,
     model: dict[str, Any] | None = None,
     options: Train | None = None,
-    devices: int = 1,
+    launch: Launch = ONE_PROCESS,
     **changes: Any,
 ) -> Trained:
     """Train as the stage does and save the network in `folder`.
@@ -89,7 +90,7 @@ def run_training(
     options = options or make_options(half, **changes)
     task = trainer.make_task(room, network, options, folder=data, seed=seed)
     logger, state = EpochLogger(write), resume or folder / "resume"
-    fitted = trainer.fit(task, run="mine", resume=state, logger=logger, devices=devices)
+    fitted = trainer.fit(task, run="mine", resume=state, logger=logger, launch=launch)
     networks.save(folder, network, config)
     return Trained(fitted, networks.load(folder)[0], (folder / networks.WEIGHTS).read_bytes())
 
@@ -141,7 +142,10 @@ class FailingBatches:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[Any]:
-        for number, batch in enumerate(self.batches):
+        return self.starting_at(0)
+
+    def starting_at(self, first: int) -> Iterator[Any]:
+        for number, batch in enumerate(self.batches.starting_at(first), start=first):
             if number == 2:
                 raise InterruptionError
             yield batch

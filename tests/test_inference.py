@@ -11,6 +11,7 @@ from torch import nn
 from cvnlp import domains, networks
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
+from cvnlp.launch import devices
 from cvnlp.params.network_config import NetworkConfig, TextFormat
 from cvnlp.vision.inference import predict_split
 from make_networks import image_format, make_config
@@ -73,7 +74,7 @@ def test_predictions_for_arrays_equal_those_of_evaluation(vision_data: Path) -> 
     torch.manual_seed(0)
     arguments = domains.DOMAINS["vision"].models.input_format(prepared.read_facts(vision_data, VisionFacts))
     config = make_config("vision", "cnn", arguments)
-    network = networks.build(config).to(networks.device()).eval()
+    network = networks.build(config).to(devices.device()).eval()
     expected, _ = predict_split(network, vision_data, "test")
     pictures = np.array(prepared.load_array(vision_data, "test_images"))
     assert VISION.predict(network.cpu(), config, pictures) == pytest.approx(expected, abs=1e-5)

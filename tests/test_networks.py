@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp import domains, networks
+from cvnlp.launch import devices
 from cvnlp.params.network_config import NetworkConfig
 from make_networks import make_config
 
@@ -46,7 +47,7 @@ def test_a_loaded_network_is_ready_to_evaluate(config: NetworkConfig, tmp_path: 
     networks.save(tmp_path, networks.build(config).train(), config)
     loaded, _ = networks.load(tmp_path)
     assert not any(module.training for module in loaded.modules())
-    assert all(tensor.device.type == networks.device().type for tensor in loaded.state_dict().values())
+    assert all(tensor.device.type == devices.device().type for tensor in loaded.state_dict().values())
 
 
 def test_the_saved_config_is_the_given_one(config: NetworkConfig, tmp_path: Path) -> None:

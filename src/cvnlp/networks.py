@@ -10,6 +10,8 @@ from torch import nn
 
 from cvnlp import domains, files
 from cvnlp.data.prepared import Facts
+from cvnlp.launch import devices
+from cvnlp.launch.settings import read_launch
 from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.network_config import NetworkConfig, make_config, parse_config
 from cvnlp.params.vision_networks import VisionNetwork
@@ -38,7 +40,10 @@ def save(folder: Path, network: nn.Module, config: NetworkConfig) -> None:
 
 
 def load(folder: Path) -> tuple[nn.Module, NetworkConfig]:
-    """The network, ready to evaluate on `device()`, and its config; ValueError if a file is missing or damaged."""
+    """The network, ready to evaluate on the device of the launch settings, and its config.
+
+    ValueError if a file is missing or damaged.
+    """
     path = folder / CONFIG
     if not path.is_file():
         raise ValueError(f"{folder} holds no complete model ({CONFIG} is missing): run `dvc repro`")
@@ -48,11 +53,7 @@ def load(folder: Path) -> tuple[nn.Module, NetworkConfig]:
         load_model(network, str(folder / WEIGHTS))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise ValueError(f"{folder / WEIGHTS} is damaged or does not fit {CONFIG} ({error}): run `dvc repro`") from None
-    return network.to(memory_format=MEMORY_FORMAT).to(device()).eval(), config
-
-
-def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return network.to(memory_format=MEMORY_FORMAT).to(devices.device()).eval(), config
 
 
 def use_threads(count: int) -> None:
@@ -62,9 +63,10 @@ def use_threads(count: int) -> None:
 
 
 def hardware() -> dict[str, str | int]:
-    """The name of the GPU, or "cpu", and the number of torch threads."""
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return {"device": name, "threads": torch.get_num_threads()}
+    """The name of the GPU, or "cpu" or "mps", the number of torch threads, and of processes of a training."""
+    device = devices.device()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"device": name, "threads": torch.get_num_threads(), "processes": read_launch().processes}
 
 
 def capabilities() -> dict[str, str]:

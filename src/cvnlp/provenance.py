@@ -25,6 +25,7 @@ TRAINING_CODE = (
     "domains.py",
     "data/prepared",
     "networks.py",
+    "launch",
     "training",
     "{domain}/batches.py",
     "{domain}/models",
@@ -100,7 +101,7 @@ def model_digest(folder: Path) -> str:
 
 def training_fingerprint(run: VisionRun | LanguageRun, data: Path) -> str:
     """16 hexadecimal digits of everything that decides a training: its params, the prepared data and the code."""
-    params = run.model_dump(include={"domain", "seed", "model", "train"})
+    params = run.model_dump(include={"domain", "seed", "model", "train"}, exclude={"train": {"save_every"}})
     code = code_digest([PACKAGE / part.format(domain=run.domain) for part in TRAINING_CODE])
     return digest([params, files.sha256(data / "facts.json"), code])[:16]
 

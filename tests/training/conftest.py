@@ -28,6 +28,19 @@ def train(vision_data: Path, language_data: Path, tmp_path: Path) -> Callable[..
     return run
 
 
+@pytest.fixture(scope="module")
+def train_in_module(
+    vision_data: Path, language_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Trained]:
+    """Train a network of a half, for all tests of a module."""
+    data = {"vision": vision_data, "language": language_data}
+
+    def run(half: str, **options: Any) -> Trained:
+        return run_training(half, data[half], tmp_path_factory.mktemp("model"), **options)
+
+    return run
+
+
 class Normed(Classifier):
     """A network with batch normalisation, dropout and weights that are used twice: an average must handle all three."""
 

@@ -183,5 +183,5 @@ def test_precision_auto_is_bfloat16_where_the_processor_has_instructions_for_it(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True, "avx512_bf16": False})
-    assert trainer._precision("auto") == expected
+    assert trainer._precision("auto", torch.device("cpu")) == expected
     assert trainer._precision("bf16") == "bf16-mixed" and trainer._precision("32") == "32-true"

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from cvnlp.data import prepared
+from cvnlp.launch.slices import WHOLE, BatchSlices
 from cvnlp.params.runs import LanguageTrain
 
 IGNORED = -100  # the target that torch's cross entropy ignores
@@ -39,7 +40,8 @@ class Windows:
     """`count` windows from number `first` on, which start again at the end of the text.
 
     By default all windows of one pass. With a `seed` they have variable lengths (`variable_borders`). Each window is
-    read when it is needed, so that the text need not fit into memory.
+    read when it is needed, so that the text need not fit into memory. `slices`: the columns that this process reads;
+    in how many pieces, each with the same columns in every window.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Windows:
         first: int = 0,
         count: int | None = None,
         seed: int | None = None,
+        slices: BatchSlices = WHOLE,
     ) -> None:
         self.tokens, self.columns, self.length = np.asarray(tokens), columns, -(-len(tokens) // columns)
         self.window, self.first, self.seed = window, first, seed
@@ -61,6 +64,8 @@ class Windows:
         ends = self.tokens[self.length - 1 :: self.length][: columns - 1]
         self._before[0], self._before[1 : len(ends) + 1, 0] = start, ends
         self._sides: list[Tensor] | None = None
+        self.slices = slices
+        self.pieces = list(slices.cut(columns))
 
     @property
     def nbytes(self) -> int:
@@ -73,36 +78,44 @@ class Windows:
         return self
 
     def __len__(self) -> int:
-        return self.count
+        return self.count * self.slices.accumulate
 
     def __iter__(self) -> Iterator[TokenBatch]:
-        for number in range(self.first, self.first + self.count):
-            text_pass, position = divmod(number, self.per_pass)
-            reset_state = position == 0 or number == self.first
-            if reset_state:
-                borders = self._borders(text_pass)
-            inputs, targets = self.cut(int(borders[position]), int(borders[position + 1]))
-            yield TokenBatch(inputs, targets, reset_state)
+        return self.starting_at(0)
 
-    def cut(self, begin: int, end: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of the columns from `begin` to before `end`."""
+    def starting_at(self, number: int) -> Iterator[TokenBatch]:
+        """From the window with this number of the `count` on."""
+        borders = None
+        for window in range(self.first + number, self.first + self.count):
+            text_pass, position = divmod(window, self.per_pass)
+            reset_state = position == 0 or window == self.first
+            if borders is None or reset_state:
+                borders = self._borders(text_pass)
+            for columns in self.pieces:
+                inputs, targets = self.cut(int(borders[position]), int(borders[position + 1]), columns)
+                yield TokenBatch(inputs, targets, reset_state)
+
+    def cut(self, begin: int, end: int, columns: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the columns from `begin` to before `end`, by default of all columns."""
         if self._sides is not None:
-            inputs, targets = (side[:, begin:end].long() for side in self._sides)
+            inputs, targets = (side[columns, begin:end].long() for side in self._sides)
             return inputs, targets
-        of_text = self._read(begin, end)
-        before = self._read(begin - 1, begin) if begin else self._before
+        of_text = self._read(begin, end, columns)
+        before = self._read(begin - 1, begin, columns) if begin else self._before[columns]
         inputs_of_text = np.concatenate((before, of_text[:, :-1]), axis=1)
         inputs_of_text[of_text == IGNORED] = 0
         return torch.from_numpy(inputs_of_text), torch.from_numpy(of_text)
 
-    def _read(self, begin: int, end: int) -> np.ndarray:
+    def _read(self, begin: int, end: int, columns: slice) -> np.ndarray:
         """The tokens of the columns from `begin` to before `end`, IGNORED after the end of the text."""
-        found = np.full((self.columns, end - begin), IGNORED, dtype=np.int64)
+        first, last, _ = columns.indices(self.columns)
+        found = np.full((last - first, end - begin), IGNORED, dtype=np.int64)
         whole = len(self.tokens) // self.length  # columns without padding
-        found[:whole] = self.tokens[: whole * self.length].reshape(whole, self.length)[:, begin:end]
-        if whole < self.columns:
+        of_whole = self.tokens[: whole * self.length].reshape(whole, self.length)[first:last, begin:end]
+        found[: len(of_whole)] = of_whole
+        if first <= whole < last:
             rest = self.tokens[whole * self.length :][begin:end]
-            found[whole, : len(rest)] = rest
+            found[whole - first, : len(rest)] = rest
         return found
 
     def _borders(self, text_pass: int) -> np.ndarray:
@@ -131,10 +144,12 @@ def windows_in(tokens: int, columns: int, window: int) -> int:
     return -(-tokens // columns // window)
 
 
-def train_batches(folder: Path, options: LanguageTrain, *, seed: int, epoch: int) -> Windows:
+def train_batches(
+    folder: Path, options: LanguageTrain, *, seed: int, epoch: int, slices: BatchSlices = WHOLE
+) -> Windows:
     """The windows of an epoch: the next `epoch_tokens` tokens after the last epoch, or the whole text.
 
-    ValueError if the text is too short for a single window.
+    ValueError if the text is too short for a single window, or the columns cannot be divided into equal slices.
     """
     columns, window = options.batch_size, options.window
     tokens = prepared.load_array(folder, "train")
@@ -143,10 +158,24 @@ def train_batches(folder: Path, options: LanguageTrain, *, seed: int, epoch: int
             f"train.batch_size {columns} x train.window {window} = {columns * window} tokens are more than the "
             f"{len(tokens)} of the training text; lower one of them"
         )
+    if columns % slices.total:
+        raise ValueError(
+            f"train.batch_size: {columns} columns of text cannot be divided into {slices.total} equal parts "
+            "(processes x CVNLP_ACCUMULATE); choose a multiple"
+        )
     part = options.epoch_tokens
     count = max(1, part // (columns * window)) if part else windows_in(len(tokens), columns, window)
     lengths = {"seed": seed} if options.window_lengths == "variable" else {}
-    return Windows(tokens, _start(folder), columns=columns, window=window, first=epoch * count, count=count, **lengths)
+    return Windows(
+        tokens,
+        _start(folder),
+        columns=columns,
+        window=window,
+        first=epoch * count,
+        count=count,
+        slices=slices,
+        **lengths,
+    )
 
 
 def count_tokens(tokens: np.ndarray, vocabulary_size: int, *, chunk: int = COUNT_CHUNK) -> np.ndarray:
@@ -163,10 +192,10 @@ def whole_text(folder: Path) -> Windows:
     return Windows(tokens, _start(folder), columns=1, window=len(tokens))
 
 
-def validation_batches(folder: Path, options: LanguageTrain) -> Windows:
+def validation_batches(folder: Path, options: LanguageTrain, *, slices: BatchSlices = WHOLE) -> Windows:
     """The whole validation text in VALIDATION_COLUMNS columns."""
     tokens = prepared.load_array(folder, "validation")
-    return Windows(tokens, _start(folder), columns=VALIDATION_COLUMNS, window=options.window)
+    return Windows(tokens, _start(folder), columns=VALIDATION_COLUMNS, window=options.window, slices=slices)
 
 
 def _start(folder: Path) -> int:

@@ -36,6 +36,9 @@ class Train(Computation):
     equally. Both begin after `average_start`, a fraction of all steps (default 0 for ema, 0.75 for swa). `nt_asgd`
     (Merity et al. 2018) averages all steps equally after the first epoch whose validation score is worse than one of
     more than `average_interval` (default 5) epochs before.
+
+    `save_every`: minutes within an epoch after which its state is saved, so that an interrupted training continues
+    from there; without influence on the result. The state is also saved after each epoch.
     """
 
     epochs: int = Field(ge=0)
@@ -49,6 +52,7 @@ class Train(Computation):
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     average_start: float | None = Field(default=None, ge=0, lt=1)
     average_interval: int | None = Field(default=None, gt=0)
+    save_every: float = Field(default=10.0, gt=0)
 
     @model_validator(mode="before")
     @classmethod

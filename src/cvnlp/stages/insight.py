@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cvnlp import domains, files
 from cvnlp.data import prepared
+from cvnlp.launch import devices
 from cvnlp.params import pick, read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.stages import command_line
@@ -20,7 +21,7 @@ def insight(run: str, root: Path = Path()) -> None:
 
     networks.use_threads(block.insight.threads)
     network, config = networks.load(paths.model)
-    untrained = networks.build(config, seed=block.seed).to(networks.device()).eval()
+    untrained = networks.build(config, seed=block.seed).to(devices.device()).eval()
     room = domains.DOMAINS[block.domain].insight
     scores = room.analyse(network, untrained, paths.prepared, facts, block.insight, paths.insight)
     files.write_scores(paths.insights, scores, metrics=room.METRICS)

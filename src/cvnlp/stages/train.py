@@ -10,6 +10,8 @@ import pandas as pd
 
 from cvnlp import domains, files, provenance
 from cvnlp.data import prepared
+from cvnlp.launch import launcher, settings
+from cvnlp.launch.processes import is_main_process
 from cvnlp.params import pick, read_params
 from cvnlp.params.network_config import NetworkConfig
 from cvnlp.params.runs import LanguageRun, VisionRun
@@ -20,7 +22,7 @@ from cvnlp.tracking.messages import Status
 from cvnlp.tracking.recorder import Recorder
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
-from cvnlp.training import distributed, resume
+from cvnlp.training import resume
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,8 +42,8 @@ def train(run: str, root: Path = Path()) -> None:
     paths = project.run(run, block.dataset)
     facts = prepared.read_facts(paths.prepared)
     key = provenance.training_fingerprint(block, paths.prepared)
-    if not distributed.is_main_process():  # the main process of the same training writes its results
-        _fit(run, block, _build(run, block, facts)[0], paths, paths.resume / key, lambda metrics, epoch: None)
+    if not is_main_process():  # the main process of the same training writes its results
+        _join_training(run, block, facts, paths, paths.resume / key)
         return
     folder = resume.open_folder(paths.resume, key)
     recorder = Recorder()
@@ -84,10 +86,11 @@ def _noting_progress(folder: Path, epochs: int) -> Iterator[None]:
     try:
         yield
     except command_line.Stopped as stopped:
-        from cvnlp.training import trainer
+        from cvnlp.training import checkpoints
 
-        done = trainer.finished_epochs(folder)
-        resumed = f"resumes from epoch {done + 1} of {epochs}" if done < epochs else "saves the trained model"
+        done = checkpoints.reached(folder, settings.read_launch().processes)
+        place = f"epoch {done.epochs + 1} of {epochs}" + (f", batch {done.batches + 1}" if done.batches else "")
+        resumed = f"resumes from {place}" if done.epochs < epochs else "saves the trained model"
         stopped.add_note(f"the next `dvc repro` {resumed}")
         raise
 
@@ -106,6 +109,15 @@ def _build(run: str, block: AnyRun, facts: prepared.Facts) -> tuple["nn.Module",
     return network, config
 
 
+def _join_training(run: str, block: AnyRun, facts: prepared.Facts, paths: RunPaths, folder: Path) -> None:
+    """Train with the main process, unless it needs no other: it trains a network without gradients alone."""
+    from cvnlp.training.gradient_free import GradientFreeNetwork
+
+    network, _ = _build(run, block, facts)
+    if not isinstance(network, GradientFreeNetwork):
+        _fit(run, block, network, paths, folder, lambda metrics, epoch: None)
+
+
 def _fit(run: str, block: AnyRun, network: "nn.Module", paths: RunPaths, folder: Path, write: Write) -> "Fitted":
     """Train, with the state in `folder` and the metrics of every epoch given to `write`."""
     from cvnlp.training import trainer
@@ -113,7 +125,7 @@ def _fit(run: str, block: AnyRun, network: "nn.Module", paths: RunPaths, folder:
 
     half = domains.DOMAINS[block.domain].training
     task = trainer.make_task(half, network, block.train, folder=paths.prepared, seed=block.seed)
-    return trainer.fit(task, run=run, resume=folder, logger=EpochLogger(write))
+    return trainer.fit(task, run=run, resume=folder, logger=EpochLogger(write), launch=settings.read_launch())
 
 
 def _save(network: "nn.Module", config: NetworkConfig, fitted: "Fitted", paths: RunPaths) -> None:
@@ -142,4 +154,5 @@ def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
 
 
 if __name__ == "__main__":
+    launcher.replace_process()
     command_line.run(train, item="run")

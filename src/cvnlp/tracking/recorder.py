@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cvnlp.launch.processes import is_main_process
 from cvnlp.tracking.messages import End, Message, Metrics, Start, Status, parse
 from cvnlp.tracking.run_metadata import RunMetadata
-from cvnlp.training.distributed import is_main_process
 
 if TYPE_CHECKING:
     from cvnlp.tracking.mlflow_store import Store

@@ -4,33 +4,25 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from cvnlp.launch.slices import BatchSlices
 from cvnlp.params.runs import Train
-from cvnlp.training import averaging, optimisers, schedules
+from cvnlp.training import averaging, optimisers, parallel, schedules
+from cvnlp.training.batch_mean import BatchMean
+from cvnlp.training.device_data import DeviceData
+from cvnlp.training.epoch_metrics import EpochMetrics
+from cvnlp.training.monitor import MONITOR, Monitor
 from cvnlp.training.recorded_step import CudaGraph, RecordedStep
+from cvnlp.training.resumable import PeriodicCheckpoint, ResumableBatches, TrainBatches
 
-MONITOR = "validation_nll"  # nats per image or per token
 BATCH_NORM_BATCHES = 100  # from which the batch normalisation of averaged weights gets its means and variances
-FREE_SHARE = 0.5  # of the free memory of a GPU, that data may take
-CHECKPOINTED_FIELDS = ("examples", "seconds", "scores", "first_averaged")
-
-
-class Monitor(NamedTuple):
-    """The metric by which the best epoch is chosen, and whether its smallest or largest value is best."""
-
-    metric: str
-    mode: Literal["min", "max"]
-
-    def best(self, rows: list[dict[str, float]]) -> dict[str, float]:
-        """The first of the rows with the best value."""
-        return (min if self.mode == "min" else max)(rows, key=lambda row: row[self.metric])
 
 
 class BaseTask(pl.LightningModule):
@@ -44,8 +36,11 @@ class BaseTask(pl.LightningModule):
     every epoch; `first_averaged`: the step after which weights are averaged, None until it is known. `state`: what the
     last batch leaves to the next, tensors in nested tuples. On a GPU, `keeps_data_on_gpu` and `records_steps` make
     training fast.
+
+    With several processes, or batches in several parts, a task gets its `slices` of each batch.
     """
 
+    checkpointed_fields: tuple[str, ...] = ("examples", "seconds", "scores", "first_averaged")
     keeps_data_on_gpu = True
     records_steps = True
     state: Any = None
@@ -58,21 +53,31 @@ class BaseTask(pl.LightningModule):
         self.scores: list[float] = []
         self.first_averaged: int | None = None
         self._started, self._lr_scale = 0.0, 1.0
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, Tensor] = {}
-        self._arrays: dict[str, Tensor] = {}
+        self.metrics, self.batch_mean = EpochMetrics(), BatchMean()
+        self.data = DeviceData(enabled=self.keeps_data_on_gpu)
         self._recorded: RecordedStep | None = None
+        self.checkpoint: PeriodicCheckpoint | None = None
+        self._states: list[Any] = []  # `state` of every part of a batch, if there are several
+
+    @property
+    def slices(self) -> BatchSlices:
+        """The part of a training batch that this process computes."""
+        return parallel.slices_of(self._trainer)
+
+    @property
+    def validation_slices(self) -> BatchSlices:
+        return self.slices.whole
 
     @property
     def monitor(self) -> Monitor:
         return Monitor(MONITOR, "min")
 
-    def train_batches(self, epoch: int) -> Any:
-        """The batches of an epoch; `seed` and `epoch` decide their order."""
+    def train_batches(self, epoch: int) -> TrainBatches:
+        """The batches of an epoch; `seed` and `epoch` decide their order, `slices` the part of this process."""
         raise NotImplementedError
 
     def validation_batches(self) -> Any:
-        """The batches of the validation split."""
+        """The batches of the validation split, or this process's part of them."""
         raise NotImplementedError
 
     def inputs(self, batch: Any) -> Any:
@@ -92,32 +97,12 @@ class BaseTask(pl.LightningModule):
         return 1.0
 
     def tally(self, name: str, total: Tensor, count: int | Tensor) -> None:
-        """Add `total`, a sum over `count` examples, to the epoch's mean of `name`.
-
-        In place and on the device: so a recorded step adds to the same sums.
-        """
-        if name not in self._sums:
-            self._sums[name] = torch.zeros((), device=total.device)
-            self._counts[name] = torch.zeros((), dtype=torch.int64, device=total.device)
-        self._sums[name] += total.detach().float()
-        self._counts[name] += count
-
-    def device_arrays(self, **arrays: np.ndarray) -> list[Tensor] | None:
-        """Prepared arrays in the memory of the GPU, copied there once; None on the CPU, or if they do not fit."""
-        missing = {name: array for name, array in arrays.items() if name not in self._arrays}
-        if not self.has_room(sum(array.nbytes for array in missing.values())):
-            return None
-        self._arrays |= {name: _to_tensor(array).to(self.device) for name, array in missing.items()}
-        return [self._arrays[name] for name in arrays]
-
-    def has_room(self, size: int) -> bool:
-        """Whether the task is on a GPU that has room for data of `size` bytes."""
-        on_gpu = self.device.type == "cuda" and self.keeps_data_on_gpu
-        return on_gpu and size <= FREE_SHARE * torch.cuda.mem_get_info(self.device)[0]
+        """Add `total`, a sum over `count` examples, to the epoch's mean of `name`."""
+        self.metrics.add(name, total, count)
 
     def can_record_steps(self) -> bool:
         """Whether a step runs on one GPU, without waiting for it, and with nothing but the learning rate changing."""
-        alone = self.device.type == "cuda" and self.trainer.world_size == 1
+        alone = self.device.type == "cuda" and self.slices.total == 1
         return alone and self.records_steps and self.options.optimiser.schedule != "one_cycle"
 
     @property
@@ -125,13 +110,15 @@ class BaseTask(pl.LightningModule):
         """The network that is validated and kept: with averaged weights as soon as there are any."""
         return self.average.module if self.average is not None and self.average.n_averaged else self.network
 
-    def train_dataloader(self) -> Any:
-        return self.train_batches(self.current_epoch)
+    def train_dataloader(self) -> ResumableBatches:
+        return ResumableBatches(self.train_batches(self.current_epoch), self.slices.accumulate)
 
     def val_dataloader(self) -> Any:
         return self.validation_batches()
 
     def on_train_start(self) -> None:
+        self._started = time.perf_counter()
+        self._states = self._states or [self.state] * self.slices.accumulate  # or those of a resumed epoch
         if self.can_record_steps():
             self._recorded = RecordedStep(self, self.trainer.optimizers[0], CudaGraph())
 
@@ -140,6 +127,8 @@ class BaseTask(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self._lr_scale = self.lr_scale(batch)
+        if len(self._states) > 1:
+            self.state = self._states[batch_idx % len(self._states)]
 
     def training_step(self, batch: Any) -> Tensor | None:
         """The loss; None if the step is recorded, which has then been done with gradients and optimiser."""
@@ -159,13 +148,22 @@ class BaseTask(pl.LightningModule):
         if self._recorded is None:
             super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        if self.average is None or self.first_averaged is None:
-            return
-        if self.trainer.global_step > self.first_averaged:
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if len(self._states) > 1:
+            self._states[batch_idx % len(self._states)] = self.state
+            if (batch_idx + 1) % len(self._states):
+                return
+        self._update_average()
+        if self.checkpoint is not None:  # callbacks have their turn before the weights are averaged
+            self.checkpoint.save_if_due(self.trainer, (batch_idx + 1) // len(self._states))
+
+    def _update_average(self) -> None:
+        first = self.first_averaged
+        if self.average is not None and first is not None and self.trainer.global_step > first:
             self.average.update_parameters(self.network)
 
     def on_validation_epoch_start(self) -> None:
+        parallel.average_buffers(self.network, self.trainer.strategy, self.slices.processes)
         if self.evaluated is not self.network:
             averaging.update_batch_norm(self.evaluated, self._batch_norm_inputs())
 
@@ -176,26 +174,22 @@ class BaseTask(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the epoch: the same values in every process."""
-        self.seconds += time.perf_counter() - self._started
-        sums, counts = self._reduced()
-        means = {name: total / counts[name] for name, total in sums.items()}
+        self.seconds += self.seconds_of_epoch
+        self.share_results()
+        means, counts = self.metrics.reduce(self.trainer.strategy, self.device, self.slices.processes)
         self.examples += int(counts.get("train_loss", 0))
         self.scores.append(means[MONITOR])
         self._start_average()
         metrics = means | self.derived_metrics(means) | self._learning_rate()
         self.log_dict({name: torch.tensor(value) for name, value in metrics.items()})
 
-    def _reduced(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Sums and counts of the epoch, added up over all processes, and reset."""
-        names = [name for name, count in self._counts.items() if count]
-        values = [float(values[name]) for values in (self._sums, self._counts) for name in names]
-        for total in (*self._sums.values(), *self._counts.values()):
-            total.zero_()
-        if self.trainer.world_size > 1:
-            local = torch.tensor(values, dtype=torch.float64, device=self.device)
-            values = self.trainer.strategy.reduce(local, reduce_op="sum").tolist()
-        sums, counts = values[: len(names)], values[len(names) :]
-        return dict(zip(names, sums, strict=True)), dict(zip(names, counts, strict=True))
+    @property
+    def seconds_of_epoch(self) -> float:
+        """Seconds since the start of the epoch, or since a training within it was resumed."""
+        return time.perf_counter() - self._started
+
+    def share_results(self) -> None:
+        """Combine what every process has stored of its examples, at the end of an epoch."""
 
     def _start_average(self) -> None:
         """Start the average of nt_asgd once the validation score has stopped improving."""
@@ -217,8 +211,8 @@ class BaseTask(pl.LightningModule):
         # With the interval "epoch" Lightning steps a plateau schedule only after it has saved the epoch's checkpoint,
         # and a resumed training would skip that step. Counted in steps, it comes before.
         frequency = epoch_steps if isinstance(scheduler, ReduceLROnPlateau) else 1
-        timing = {"interval": "step", "frequency": frequency, "monitor": MONITOR}
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, **timing}}
+        steps_of = {"scheduler": scheduler, "interval": "step", "frequency": frequency, "monitor": MONITOR}
+        return {"optimizer": optimiser, "lr_scheduler": steps_of}
 
     def configure_gradient_clipping(
         self,
@@ -227,6 +221,7 @@ class BaseTask(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         # Lightning refuses to clip for a fused optimiser in mixed precision, because of fp16's scaler, unused here
+        self.batch_mean.divide((one.grad for one in self.parameters()), self.slices, self.trainer.strategy)
         self.clip_gradient_norm()
 
     def clip_gradient_norm(self) -> None:
@@ -234,13 +229,20 @@ class BaseTask(pl.LightningModule):
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["task"] = {name: getattr(self, name) for name in CHECKPOINTED_FIELDS}
+        checkpoint["task"] = {name: getattr(self, name) for name in self.checkpointed_fields}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, value in checkpoint["task"].items():
             setattr(self, name, value)
 
+    def progress_within_epoch(self) -> dict[str, Any]:
+        """What the rest of the epoch needs: the state of each part of a batch, and the metrics so far."""
+        states = self._states if len(self._states) > 1 else [self.state]
+        return {"states": states, "metrics": self.metrics.state(), "seconds": self.seconds_of_epoch}
 
-def _to_tensor(array: np.ndarray) -> Tensor:
-    """A copy of a prepared array; of uint16, which torch cannot index on a GPU, as int32."""
-    return torch.from_numpy(array.astype(np.int32 if array.dtype == np.uint16 else array.dtype))
+    def resume_within_epoch(self, progress: dict[str, Any]) -> None:
+        """Continue from what `progress_within_epoch` has returned, on this task's device."""
+        moved = move_data_to_device(progress, self.device)
+        self._states, self.state = moved["states"], moved["states"][0]
+        self.metrics.load(moved["metrics"])
+        self.seconds += progress["seconds"]

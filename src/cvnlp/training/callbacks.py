@@ -11,6 +11,8 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from tqdm import tqdm
 
+RANK_BITS = 53  # of a seed; below are seeds of trainings and epochs
+
 
 class WithoutStepHooks(Callback):
     """A callback that has nothing to do within an epoch: Lightning skips hooks that are None.
@@ -31,13 +33,16 @@ class EpochCheckpoint(WithoutStepHooks, ModelCheckpoint):
 
 
 class EpochSeed(WithoutStepHooks):
-    """Seeds every epoch, so that its random numbers (dropout, augmentation) depend on seed and epoch alone."""
+    """Seeds every epoch, so that its random numbers (dropout, augmentation) depend on seed and epoch alone.
+
+    Of several processes each has its own: equal ones would drop the same units in every slice of a batch.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch + (trainer.global_rank << RANK_BITS))
 
 
 class History(WithoutStepHooks):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
+from cvnlp.launch.slices import WHOLE, BatchSlices
 from cvnlp.params.runs import VisionTrain
 
 EVALUATION_BATCH_SIZE = 512
@@ -23,11 +24,16 @@ class ImageBatch(NamedTuple):
     rows: Tensor
 
 
+class Filler(ImageBatch):
+    """An image of another process, for one that has none of a small batch; it must not change the result."""
+
+
 class Batches:
     """The rows `order` of a split in batches of `batch_size`; only the current batch is in memory.
 
     `order`: row numbers, by default all in stored order. `flipped` bool (N,): the images of the split that are flipped
-    from left to right, by default none.
+    from left to right, by default none. `slices`: the part of every batch that this process reads; in how many pieces.
+    Where a batch has fewer images than there are pieces, `filled` ones repeat an image, and others are left out.
     """
 
     def __init__(
@@ -38,18 +44,36 @@ class Batches:
         batch_size: int,
         *,
         flipped: np.ndarray | None = None,
+        slices: BatchSlices = WHOLE,
+        filled: bool = True,
     ) -> None:
         self.images = prepared.load_array(folder, f"{split}_images")
         self.labels = prepared.load_array(folder, f"{split}_labels")
         self.order = np.arange(len(self.labels)) if order is None else order
         self.batch_size, self.flipped = batch_size, flipped
+        self.slices, self.filled = slices, filled
 
     def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+        """Number of pieces that `pieces` yields, if they are filled."""
+        return -(-len(self.order) // self.batch_size) * self.slices.accumulate
 
     def __iter__(self) -> Iterator[ImageBatch]:
-        for start in range(0, len(self.order), self.batch_size):
-            yield self._read(self.order[start : start + self.batch_size])
+        return self.starting_at(0)
+
+    def starting_at(self, number: int) -> Iterator[ImageBatch]:
+        """From the batch with this number on."""
+        for begin, end, filler in self.pieces(number):
+            batch = self._read(self.order[begin:end])
+            yield Filler(*batch) if filler else batch
+
+    def pieces(self, first: int) -> Iterator[tuple[int, int, bool]]:
+        """Begin and end in `order` of every piece that this process reads, and whether it is a filler."""
+        for start in range(first * self.batch_size, len(self.order), self.batch_size):
+            for piece in self.slices.cut(min(self.batch_size, len(self.order) - start)):
+                if piece.start < piece.stop:
+                    yield start + piece.start, start + piece.stop, False
+                elif self.filled:
+                    yield start + piece.start, start + piece.start + 1, True
 
     def _read(self, rows: np.ndarray) -> ImageBatch:
         pixels = self.images[rows]  # a copy
@@ -64,19 +88,23 @@ class DeviceBatches:
     """The same batches, cut on the device where `images` and `labels`, the arrays of the split, are."""
 
     def __init__(self, batches: Batches, images: Tensor, labels: Tensor) -> None:
-        self.images, self.labels, self.batch_size = images, labels, batches.batch_size
+        self.images, self.labels, self.batches = images, labels, batches
         self.order = torch.from_numpy(batches.order).to(images.device)
         self.flipped = None if batches.flipped is None else torch.from_numpy(batches.flipped).to(images.device)
 
     def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+        return len(self.batches)
 
     def __iter__(self) -> Iterator[ImageBatch]:
-        for rows in self.order.split(self.batch_size):
+        return self.starting_at(0)
+
+    def starting_at(self, number: int) -> Iterator[ImageBatch]:
+        for begin, end, filler in self.batches.pieces(number):
+            rows = self.order[begin:end]
             pixels = self.images[rows]
             if self.flipped is not None:
                 pixels = torch.where(self.flipped[rows].view(-1, 1, 1, 1), pixels.flip(2), pixels)
-            yield ImageBatch(scale(pixels), self.labels[rows].long(), rows)
+            yield (Filler if filler else ImageBatch)(scale(pixels), self.labels[rows].long(), rows)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
@@ -97,6 +125,7 @@ def train_batches(
     epoch: int,
     kept: np.ndarray | None = None,
     flipped: np.ndarray | None = None,
+    slices: BatchSlices = WHOLE,
 ) -> Batches:
     """The training images in a random order, which `seed` and `epoch` decide.
 
@@ -104,16 +133,16 @@ def train_batches(
     """
     order = np.random.default_rng((seed, epoch)).permutation(count_images(folder, "train"))
     order = order if kept is None else order[kept[order]]
-    return Batches(folder, "train", order, options.batch_size, flipped=flipped)
+    return Batches(folder, "train", order, options.batch_size, flipped=flipped, slices=slices)
 
 
 def count_images(folder: Path, split: str) -> int:
     return len(prepared.load_array(folder, f"{split}_labels"))
 
 
-def validation_batches(folder: Path, options: VisionTrain) -> Batches:
-    """The validation split in stored order, whatever the options of the training."""
-    return split_batches(folder, "validation")
+def validation_batches(folder: Path, options: VisionTrain, *, slices: BatchSlices = WHOLE) -> Batches:
+    """The validation split in stored order, whatever the options of the training; no process reads an image twice."""
+    return Batches(folder, "validation", None, EVALUATION_BATCH_SIZE, slices=slices, filled=False)
 
 
 def split_batches(folder: Path, split: str, *, batch_size: int = EVALUATION_BATCH_SIZE) -> Batches:

@@ -21,7 +21,7 @@ from cvnlp.language.batches import Windows, evenly_spaced_excerpts
 from cvnlp.language.inference import scoring
 from cvnlp.language.models import Network
 from cvnlp.language.models.recurrent import Lstm
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.attacks import LanguageAttack
 from make_networks import language_model
 

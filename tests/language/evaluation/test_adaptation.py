@@ -18,7 +18,7 @@ from cvnlp.language.evaluation.continuous_cache import CacheSettings, cache_nats
 from cvnlp.language.evaluation.dynamic_evaluation import EPSILON, DynamicSettings, dynamic_nats, gradient_sizes
 from cvnlp.language.inference.scoring import text_nats
 from cvnlp.language.models import MODELS, Recurrent
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.runs import LanguageEvaluate
 from make_networks import language_model
 

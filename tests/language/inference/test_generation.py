@@ -9,7 +9,7 @@ import torch
 from cvnlp.language.inference.generation import Sampling, generate, sampling_distribution, stream
 from cvnlp.language.inference.predict import next_token_logits
 from cvnlp.language.models import MODELS, Network, Ngram
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from make_networks import language_model
 
 VOCABULARY, START = 11, 3

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cvnlp.language.inference.scoring import next_token_nats, text_nats, token_nats
 from cvnlp.language.models import MODELS, Network, Recurrent
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))

@@ -12,6 +12,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.insight import analyse
 from cvnlp.language.report.insight import insight_section
+from cvnlp.launch import devices
 from cvnlp.params.insight import LanguageInsight
 from make_networks import make_config
 from report_contents import figure_names, samples, tables
@@ -38,7 +39,7 @@ def run_analysis(data: Path, folder: Path, name: str = "lstm", **changes: Any) -
     config = make_config(
         "language", name, {"vocabulary_size": facts.vocabulary_size}, **({} if name == "ngram" else SIZES)
     )
-    trained, untrained = (networks.build(config, seed=seed).to(networks.device()).eval() for seed in (1, 2))
+    trained, untrained = (networks.build(config, seed=seed).to(devices.device()).eval() for seed in (1, 2))
     return analyse(trained, untrained, data, facts, OPTIONS.model_copy(update=changes), folder)
 
 

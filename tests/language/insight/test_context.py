@@ -13,7 +13,7 @@ from cvnlp.language.insight.context import (
     losses_by_context,
 )
 from cvnlp.language.models import MODELS, Recurrent
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))

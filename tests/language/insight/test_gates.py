@@ -6,7 +6,7 @@ from torch import nn
 
 from cvnlp.language.insight.gates import GATES, STEPS, layer_states, mean_gates, unroll
 from cvnlp.language.models import MODELS, Recurrent
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))

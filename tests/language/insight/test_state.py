@@ -9,7 +9,7 @@ import torch
 from cvnlp.data import prepared
 from cvnlp.data.prepared import LanguageFacts
 from cvnlp.language.insight.state import choose_columns, save_losses
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from make_networks import language_model
 
 

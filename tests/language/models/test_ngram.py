@@ -26,6 +26,7 @@ from cvnlp.language.models.ngram import DISCOUNTS, Ngram, estimate_discounts
 from cvnlp.language.models.output import cross_entropy
 from cvnlp.language.report import insight_section, run_section
 from cvnlp.language.training import GradientFreeTask
+from cvnlp.launch import devices
 from cvnlp.params.attacks import LanguageAttack
 from cvnlp.params.datasets import LanguageDataset
 from cvnlp.params.insight import LanguageInsight
@@ -431,7 +432,7 @@ def test_it_is_evaluated_attacked_and_reported(trained: Ngram, language_data: Pa
 
 def test_its_insight_covers_contexts_but_not_gradients(trained: Ngram, language_data: Path, tmp_path: Path) -> None:
     facts, options = prepared.read_facts(language_data), LanguageInsight(excerpts=20, length=20)
-    fresh = language_model("ngram", facts.vocabulary_size, order=4).to(networks.device())
+    fresh = language_model("ngram", facts.vocabulary_size, order=4).to(devices.device())
     scores = analyse(trained, fresh, language_data, facts, options, tmp_path / "in")
     written = {path.name for path in (tmp_path / "in").iterdir()}
     assert "context.csv" in written and "gradients.csv" not in written
@@ -458,8 +459,8 @@ def test_the_perplexity_of_the_penn_treebank(across: bool, published: float, tmp
         pytest.skip("CVNLP_MIRROR names no folder with ptb")
     options = LanguageDataset(domain="language", source="ptb", seed=1, tokens="whitespace")
     facts = prepare(tmp_path / "raw", tmp_path / "made", options)
-    network = language_model("ngram", facts.vocabulary_size, order=5, across_lines=across).to(networks.device())
+    network = language_model("ngram", facts.vocabulary_size, order=5, across_lines=across).to(devices.device())
     ((inputs, targets, _),) = batches.whole_text(tmp_path / "made")
-    network.learn(inputs.to(networks.device()), targets.to(networks.device()), epoch=0)
+    network.learn(inputs.to(devices.device()), targets.to(devices.device()), epoch=0)
     nats = text_nats(network, prepared.load_array(tmp_path / "made", "test"), facts.start)
     assert np.exp(nats.mean(dtype=np.float64)) == pytest.approx(published, abs=0.1)

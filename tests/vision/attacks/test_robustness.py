@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.domains import AttackResult
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.attacks import AUTOATTACK, AttackTable, PgdOptions, SquareOptions, VisionAttack
 from cvnlp.params.datasets import Canvases
 from cvnlp.vision import attacks

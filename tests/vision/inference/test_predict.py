@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.data import prepared
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.vision.batches import to_tensor
 from cvnlp.vision.inference import predict, predict_classes, predict_outputs, predict_split
 from cvnlp.vision.models import MODELS, Classifier

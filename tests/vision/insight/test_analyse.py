@@ -14,7 +14,7 @@ import torch
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import DuplicateCounts, VisionFacts
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.insight import VisionInsight
 from cvnlp.params.processing import Decoding
 from cvnlp.vision.insight import analyse

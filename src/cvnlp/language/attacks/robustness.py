@@ -22,7 +22,7 @@ from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.inference.scoring import texts_per_batch, token_nats
 from cvnlp.language.metrics import perplexity_interval
 from cvnlp.language.models import Network, Recurrent
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.attacks import LanguageAttack
 from cvnlp.params.option_types import number_key
 

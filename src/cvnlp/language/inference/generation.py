@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cvnlp.language.inference.predict import next_token_logits
 from cvnlp.language.models import Network
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 
 
 @dataclass(frozen=True, kw_only=True)

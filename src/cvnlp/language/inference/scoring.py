@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.language.models.output import cross_entropy
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 
 WINDOW = 512  # tokens read at a time; the result does not depend on it, because the state is carried over
 MAX_NATS = 700.0  # of a token: a diverged network may overflow, and the exponential of more is infinite

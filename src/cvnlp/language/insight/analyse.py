@@ -15,7 +15,7 @@ from cvnlp.language.insight.memorisation import save_samples
 from cvnlp.language.insight.recall import recall
 from cvnlp.language.insight.state import choose_columns, save_losses, save_states
 from cvnlp.language.models import Network, Recurrent
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.insight import LanguageInsight
 
 GRADIENT_STEPS = (10, 20, 40)  # of the norms among the scores

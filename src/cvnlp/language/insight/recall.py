@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.language.models import Recurrent
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.language_networks import GruOptions, LstmOptions, RecurrentOptions, RnnOptions
 from cvnlp.params.network_config import TextFormat
 

@@ -20,7 +20,7 @@ from cvnlp.language.insight.gates import layer_states, mean_gates
 from cvnlp.language.insight.text_features import positions, text_features
 from cvnlp.language.insight.unit_probes import MIN_CORRELATION, probe_units
 from cvnlp.language.models import Network, Recurrent
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 
 MAX_COLUMNS, MIN_LENGTH = 64, 256  # columns of a text, and tokens of each
 BURN_IN = 32  # tokens at the start of a column that are read and not counted, because the state begins at zero

@@ -31,11 +31,11 @@ class LanguageModelTask(BaseTask):
     options: LanguageTrain
 
     def validation_batches(self) -> Windows:
-        return self._on_device(validation_batches(self.folder, self.options))
+        return self._on_device(validation_batches(self.folder, self.options, slices=self.validation_slices))
 
     def _on_device(self, windows: Windows) -> Windows:
         """Windows that are cut on the GPU, if there is one with room for the text."""
-        return windows.to(self.device) if self.has_room(windows.nbytes) else windows
+        return windows.to(self.device) if self.data.has_room(self.device, windows.nbytes) else windows
 
     def inputs(self, batch: TokenBatch) -> Tensor:
         return batch.inputs
@@ -50,7 +50,7 @@ class LanguageModelTask(BaseTask):
         """The mean over all targets but IGNORED ones, in fp32; it counts for the epoch's mean of `name`."""
         total, count = nats.sum(), (targets != IGNORED).sum()
         self.tally(name, total, count)
-        return total / count
+        return total / count.clamp(min=1)  # a slice may consist of padding
 
     def derived_metrics(self, means: dict[str, float]) -> dict[str, float]:
         return {"validation_perplexity": math.exp(min(means["validation_nll"], MAX_NLL))}
@@ -67,7 +67,9 @@ class Task(LanguageModelTask):
             network.set_output_bias(torch.from_numpy(count_tokens(tokens, network.vocabulary_size)))
 
     def train_batches(self, epoch: int) -> Windows:
-        return self._on_device(train_batches(self.folder, self.options, seed=self.seed, epoch=epoch))
+        return self._on_device(
+            train_batches(self.folder, self.options, seed=self.seed, epoch=epoch, slices=self.slices)
+        )
 
     def can_record_steps(self) -> bool:
         """Not with windows of many lengths, nor with an output layer whose computation depends on the targets."""
@@ -85,7 +87,8 @@ class Task(LanguageModelTask):
         """The mean loss of a window, with regularisation."""
         nats, penalty, state = self._train_nats(batch, None if batch.reset_state else self.state)
         self.state = detach_state(state)
-        return self.tally_mean("train_loss", nats, batch.targets) + penalty
+        mean = self.tally_mean("train_loss", nats, batch.targets) + penalty
+        return self.batch_mean.loss(mean, (batch.targets != IGNORED).sum(), self.slices)
 
     def _train_nats(self, batch: TokenBatch, state: State) -> tuple[Tensor, Tensor | float, State]:
         """Nats of every target (B, T), the regularisation of their mean, and the new state."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.data import prepared
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.attacks import PgdOptions, SmallestEps, SquareOptions, VisionAttack
 from cvnlp.vision.attacks.ensemble import Cost, Outcome, attack_batch, choose_attacks
 from cvnlp.vision.attacks.evaluations import is_correct

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cvnlp import files
 from cvnlp.data import prepared
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.vision.attacks.collected import Collected, Subject
 from cvnlp.vision.attacks.evaluations import outputs_of
 from cvnlp.vision.attacks.loss_surface import loss_surface, surface_axis

@@ -11,7 +11,7 @@ from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.domains import AttackResult
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.attacks import PgdOptions, VisionAttack
 from cvnlp.params.option_types import number_key
 from cvnlp.vision.attacks import flags, gallery, measures

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.network_config import VisionConfig
 from cvnlp.vision.batches import EVALUATION_BATCH_SIZE, split_batches, to_tensor
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cvnlp import files
 from cvnlp.data import prepared
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.params.insight import VisionInsight
 from cvnlp.vision.batches import evenly_spaced, to_tensor
 from cvnlp.vision.inference import predict_outputs

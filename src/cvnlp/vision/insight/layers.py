@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cvnlp.data import prepared
-from cvnlp.networks import device
+from cvnlp.launch.devices import device
 from cvnlp.vision.batches import to_tensor
 
 Layers = list[tuple[str, nn.Module]]  # name and module, in the order of the computation

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,12 +13,15 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.networks import MEMORY_FORMAT
 from cvnlp.params.adversarial_training import Adversarial
-from cvnlp.params.runs import VisionTrain
-from cvnlp.training.base_task import BaseTask, Monitor
+from cvnlp.params.runs import Prune, VisionTrain
+from cvnlp.training.base_task import BaseTask
 from cvnlp.training.gradient_free import GradientFree, check_options
+from cvnlp.training.monitor import Monitor
 from cvnlp.vision.batches import (
+    EVALUATION_BATCH_SIZE,
     Batches,
     DeviceBatches,
+    Filler,
     ImageBatch,
     count_images,
     train_batches,
@@ -34,15 +38,20 @@ OVERFITTING_GAP = 0.3  # between these two
 class ClassifierTask(BaseTask):
     """Batches, loss and validation, with or without gradients.
 
-    `losses` float (N,), with pruning: the loss of each training image when it was last trained on; `sample_weights`
-    float (N,): the weight of each in the current epoch. `background`: the label of the background class, if any.
+    `losses` float (N,), with pruning: the loss of each training image when it was last trained on, and `first_losses`
+    at the start of `pruned_epoch`, the current one; `sample_weights` float (N,): the weight of each in this epoch.
+    `background`: the label of the background class, if any.
     """
+
+    checkpointed_fields = (*BaseTask.checkpointed_fields, "pruned_epoch")
 
     options: VisionTrain
     class_weights: Tensor | None = None
     background: int | None = None
     losses: Tensor
+    first_losses: Tensor
     sample_weights: Tensor
+    pruned_epoch = -1
 
     def __init__(self, network: nn.Module, options: VisionTrain, *, folder: Path, seed: int) -> None:
         super().__init__(network.to(memory_format=MEMORY_FORMAT), options, folder=folder, seed=seed)
@@ -52,6 +61,7 @@ class ClassifierTask(BaseTask):
         if self.options.prune:
             count = count_images(self.folder, "train")
             self.register_buffer("losses", torch.full((count,), torch.inf))
+            self.register_buffer("first_losses", torch.full((count,), torch.inf))
             self.register_buffer("sample_weights", torch.ones(count), persistent=False)
 
     def on_fit_start(self) -> None:
@@ -64,18 +74,38 @@ class ClassifierTask(BaseTask):
         if self.options.augment.flip == "alternating":
             flipped = alternating_flips(count_images(self.folder, "train"), seed=self.seed, epoch=epoch)
         if self.options.prune:
-            losses, epochs = self.losses.cpu().numpy(), self.options.epochs
-            kept, weights = prune(losses, self.options.prune, epoch=epoch, epochs=epochs, seed=self.seed)
-            self.sample_weights.copy_(torch.from_numpy(weights))
-        batches = train_batches(self.folder, self.options, seed=self.seed, epoch=epoch, kept=kept, flipped=flipped)
+            kept = self._prune(self.options.prune, epoch)
+        batches = train_batches(
+            self.folder, self.options, seed=self.seed, epoch=epoch, kept=kept, flipped=flipped, slices=self.slices
+        )
         return self._on_device(batches, "train")
 
+    def _prune(self, options: Prune, epoch: int) -> np.ndarray:
+        """The images of the epoch, bool (N,), by the losses at its start; sets their weights."""
+        if epoch > self.pruned_epoch:  # not if the training was resumed within this epoch
+            self.first_losses.copy_(self.losses)
+            self.pruned_epoch = epoch
+        losses = self.first_losses.cpu().numpy()
+        kept, weights = prune(losses, options, epoch=epoch, epochs=self.options.epochs, seed=self.seed)
+        self.sample_weights.copy_(torch.from_numpy(weights))
+        return kept
+
+    def share_results(self) -> None:
+        """With pruning, give every process the losses of all images."""
+        if self.options.prune and self.slices.processes > 1:
+            changed = self.losses != self.first_losses
+            found = torch.stack((torch.where(changed, self.losses, 0.0), changed.float()))
+            total, count = self.trainer.strategy.reduce(found, reduce_op="sum")
+            self.losses.copy_(torch.where(count > 0, total / count.clamp(min=1), self.losses))
+
     def validation_batches(self) -> Batches | DeviceBatches:
-        return self._on_device(validation_batches(self.folder, self.options), "validation")
+        batches = validation_batches(self.folder, self.options, slices=self.validation_slices)
+        return self._on_device(batches, "validation")
 
     def _on_device(self, batches: Batches, split: str) -> Batches | DeviceBatches:
         """Batches that are cut on the GPU, if there is one with room for the split."""
-        arrays = self.device_arrays(**{f"{split}_images": batches.images, f"{split}_labels": batches.labels})
+        named = {f"{split}_images": batches.images, f"{split}_labels": batches.labels}
+        arrays = self.data.arrays(self.device, **named)
         return DeviceBatches(batches, *arrays) if arrays else batches
 
     def inputs(self, batch: ImageBatch) -> Tensor:
@@ -84,21 +114,33 @@ class ClassifierTask(BaseTask):
     def train_loss(self, images: Tensor, batch: ImageBatch) -> Tensor:
         """The loss of the batch, whose `images` are augmented."""
         logits = self.network(images).float()
-        loss = self._pruned_loss(logits, batch) if self.options.prune else self._loss(logits, batch.labels)
-        self.tally("train_loss", loss * len(batch.labels), len(batch.labels))
-        return loss
+        if self.options.prune:
+            return self._batch_loss(*self._pruned_loss(logits, batch), batch)
+        return self._batch_loss(self._loss(logits, batch.labels), self._weight(batch.labels), batch)
+
+    def _weight(self, labels: Tensor) -> int | Tensor:
+        """The total weight of the images in their mean loss."""
+        return len(labels) if self.class_weights is None else self.class_weights[labels].sum()
+
+    def _batch_loss(self, mean: Tensor, weight: int | Tensor, batch: ImageBatch) -> Tensor:
+        """Tally the mean loss of the images, of this total weight; returns the loss of their slice of the batch."""
+        if isinstance(batch, Filler):
+            return self.batch_mean.loss(mean, 0, self.slices)
+        self.tally("train_loss", mean * len(batch.labels), len(batch.labels))
+        return self.batch_mean.loss(mean, weight, self.slices)
 
     def _loss(self, logits: Tensor, labels: Tensor, **options: Any) -> Tensor:
         smoothing = self.options.label_smoothing
         return F.cross_entropy(logits, labels, weight=self.class_weights, label_smoothing=smoothing, **options)
 
-    def _pruned_loss(self, logits: Tensor, batch: ImageBatch) -> Tensor:
-        """The weighted mean of the batch, whose losses decide the pruning of later epochs."""
+    def _pruned_loss(self, logits: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
+        """The weighted mean of the batch, whose losses decide the pruning of later epochs, and the total weight."""
         losses = self._loss(logits, batch.labels, reduction="none")
-        self.losses[batch.rows] = losses.detach()
+        if not isinstance(batch, Filler):
+            self.losses[batch.rows] = losses.detach()
         weights = self.sample_weights[batch.rows]
         total = weights if self.class_weights is None else weights * self.class_weights[batch.labels]
-        return (losses * weights).sum() / total.sum()
+        return (losses * weights).sum() / total.sum(), total.sum()
 
     def validation_step(self, batch: ImageBatch) -> None:
         logits = self.evaluated(batch.images).float()
@@ -144,8 +186,7 @@ class Task(ClassifierTask):
         logits = self.network(images).float()
         divergence = adversarial.trades_divergence(self.network, images, logits, defence, scale=scale)
         loss = self._loss(logits, batch.labels) + (defence.beta or 0.0) * divergence
-        self.tally("train_loss", loss * len(batch.labels), len(batch.labels))
-        return loss
+        return self._batch_loss(loss, self._weight(batch.labels), batch)
 
     def validation_step(self, batch: ImageBatch) -> None:
         super().validation_step(batch)
@@ -153,7 +194,8 @@ class Task(ClassifierTask):
         if defence is None or defence.method == "noise":
             return
         every = max(1, count_images(self.folder, "validation") // defence.validation_images)
-        images, labels = batch.images[::every], batch.labels[::every]
+        chosen = batch.rows % EVALUATION_BATCH_SIZE % every == 0  # the same ones, whatever the slice of this process
+        images, labels = batch.images[chosen], batch.labels[chosen]
         attacks = {ROBUST_ACCURACY: defence.validation_steps} | ({FGSM_ACCURACY: 1} if defence.method == "fast" else {})
         for name, steps in attacks.items():
             predicted = adversarial.attacked_predictions(self.evaluated, images, labels, defence, steps=steps)
