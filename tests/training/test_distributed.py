@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from cvnlp import files
-from cvnlp.launch.processes import is_main_process
 from make_trainings import Trained
 from training.distributed_worker import TRAININGS, Steps, recording
 
@@ -87,22 +86,3 @@ def test_only_the_main_process_logs_metrics_and_prints_lines(two_processes: Path
     assert not [name for name in TRAININGS if (two_processes / f"{name}-1.json").exists()]
     lines = [(two_processes / f"{rank}.txt").read_text().count("train mine: epoch") for rank in (0, 1)]
     assert lines == [sum(options["epochs"] for _, options in TRAININGS.values()), 0]
-
-
-@pytest.mark.parametrize(
-    ("variables", "main"),
-    [
-        ({}, True),
-        ({"RANK": "0", "LOCAL_RANK": "0"}, True),
-        ({"RANK": "2", "LOCAL_RANK": "0"}, False),  # the first process of another machine
-        ({"LOCAL_RANK": "1"}, False),
-    ],
-)
-def test_the_main_process_is_the_one_of_rank_zero(
-    variables: dict[str, str], main: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("RANK", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert is_main_process() is main

@@ -35,16 +35,31 @@ def repro(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Runs at a time.", show_default="the number of processors")
     ] = os.cpu_count() or 1,
+    accelerator: Annotated[
+        str | None, typer.Option(help="Device of every stage: auto, cpu, cuda or mps.", show_default="auto")
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Processes of a training, each with a device.", show_default="1")
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(min=1, help="Parts of a batch, to save memory.", show_default="1")
+    ] = None,
 ) -> None:
     """Run the pipeline, several runs at a time.
 
     Runs the stages that changed, as `dvc repro` does and with the same results, but the stages of different runs side
     by side, and with the imports of torch and Lightning done once for all. A run that fails stops no other one; it is
     named at the end, and the report is not written.
+
+    The devices can also be chosen by the variables CVNLP_ACCELERATOR, CVNLP_DEVICES, ... (docs/devices.md), which apply
+    to `dvc repro`, too.
     """
     from cvnlp.cli.reproduction import reproduction
+    from cvnlp.launch.settings import choose, read_launch
     from cvnlp.params import read_params
 
+    choose(os.environ, accelerator=accelerator, devices=devices, accumulate=accumulate)
+    read_launch()  # before DVC removes any output
     targets, started, own = targets or [], time.monotonic(), dict(os.environ)
     pending = _pending(targets)
     with _stage_server() if _needs_torch(pending) else contextlib.nullcontext(own) as environment:

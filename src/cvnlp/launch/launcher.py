@@ -4,11 +4,11 @@ import os
 import shlex
 import sys
 
-LAUNCHER = "CVNLP_LAUNCHER"  # a command, for example "srun python" or "torchrun --nproc-per-node=4"
+LAUNCHER = "CVNLP_LAUNCHER"  # for example "srun", or "torchrun --nproc-per-node=4 --no-python --"
 
 
 def replace_process() -> None:
-    """If $CVNLP_LAUNCHER is set, become that command with this process's module and arguments.
+    """If $CVNLP_LAUNCHER is set, become that command, with the command of this process as its arguments.
 
     The processes that it starts do not see the variable. ValueError for a command that does not exist.
     """
@@ -17,6 +17,6 @@ def replace_process() -> None:
         return
     sys.stdout.flush()
     try:
-        os.execvp(command[0], [*command, "-m", *sys.orig_argv[2:]])  # noqa: S606 - a user's own command, without a shell
+        os.execvp(command[0], [*command, sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - a user's own command, without a shell
     except FileNotFoundError:
         raise ValueError(f"{LAUNCHER}: there is no command {command[0]!r}") from None

@@ -4,7 +4,7 @@ So they are no params: the same params.yaml runs on a laptop and on a cluster. I
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -56,6 +56,11 @@ def read_launch(environment: Mapping[str, str] = os.environ) -> Launch:
         raise ValueError("\n".join(_explain(given, error))) from None
     grid = process_grid(environment)
     return launch if grid is None else launch.model_copy(update={"nodes": grid[0], "devices": grid[1]})
+
+
+def choose(environment: MutableMapping[str, str], **chosen: str | int | None) -> None:
+    """Set the variables of the settings that are not None, for this process and those that it starts."""
+    environment.update({variable(name): str(value) for name, value in chosen.items() if value is not None})
 
 
 def _explain(given: Mapping[str, str], error: ValidationError) -> list[str]:
