@@ -15,7 +15,7 @@ DEMO_PORT ?= 8001
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro quick seeds test check format docs ui demo bench bench-compare growth operators timings benchmarks \
+.PHONY: help setup repro quick seeds test check format docs ui demo bench bench-compare growth operators kills timings benchmarks \
 	lock clean
 
 help:  ## list the targets
@@ -84,6 +84,9 @@ growth: $(STAMP)  ## measure every stage on ever more data, for docs/scale.md
 
 operators: $(STAMP)  ## measure where the time of a training step goes, for docs/scale.md
 	python benchmarks/operators.py --document docs/scale.md
+
+kills: $(STAMP)  ## kill a small pipeline at 20 random moments: its results must not change (KILLS=...)
+	python tests/kills.py --kills $(or $(KILLS),20)
 
 timings: $(STAMP)  ## measure missing seconds per epoch for the table of benchmarks/ (ARGUMENTS=... for more options)
 	python benchmarks/timing.py $(ARGUMENTS)

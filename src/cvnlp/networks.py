@@ -35,7 +35,10 @@ def describe(half: str, model: VisionNetwork | LanguageNetwork, facts: Facts) ->
 def save(folder: Path, network: nn.Module, config: NetworkConfig) -> None:
     """config.json is written last: its presence means that the weights are complete."""
     with files.atomic_write(folder / WEIGHTS) as partial:
-        save_model(network.cpu().to(memory_format=torch.contiguous_format), str(partial))
+        try:
+            save_model(network.cpu().to(memory_format=torch.contiguous_format), str(partial))
+        except SafetensorError as error:  # such as a full disk
+            raise OSError(f"{folder / WEIGHTS}: {error}") from None
     files.write_json(folder / CONFIG, config.to_json())
 
 

@@ -60,7 +60,7 @@ def test_impossible_combinations(launch: Launch, device: torch.device, message: 
 
 def test_a_network_without_gradients_learns_in_one_process() -> None:
     options = parallel.trainer_options(Launch(devices=4, accumulate=2), CUDA, learns_by_gradients=False)
-    assert (options["devices"], options["accumulate_grad_batches"], options["plugins"]) == (1, 1, None)
+    assert (options["devices"], options["accumulate_grad_batches"], options["strategy"]) == (1, 1, "auto")
 
 
 @pytest.mark.parametrize("module", [name for name in sorted(TREES) if name != "cvnlp.launch.devices"])

@@ -15,6 +15,7 @@ from torch import nn
 from cvnlp.launch import processes
 from cvnlp.launch.settings import Launch, variable
 from cvnlp.launch.slices import WHOLE, BatchSlices
+from cvnlp.training.checkpoints import AtomicCheckpointIO
 
 
 def slices_of(trainer: pl.Trainer | None) -> BatchSlices:
@@ -52,7 +53,7 @@ def trainer_options(launch: Launch, device: torch.device, *, learns_by_gradients
         "accumulate_grad_batches": launch.accumulate,
         "sync_batchnorm": shared and device.type == "cuda",  # torch has it for GPUs only
         "use_distributed_sampler": False,
-        "plugins": [_cluster()] if shared else None,
+        "plugins": [AtomicCheckpointIO(), *([_cluster()] if shared else [])],
     }
 
 

@@ -1,0 +1,11 @@
+"""A pipeline that is killed at random moments ends as an undisturbed one; `make kills` does it twenty times."""
+
+from pathlib import Path
+
+import kills
+
+
+def test_kills_change_nothing(tmp_path: Path) -> None:
+    result = kills.run_and_kill(tmp_path, kills=2, seed=3)
+    assert len(result.killed) == 2
+    assert result.differences == []
