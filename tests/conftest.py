@@ -138,7 +138,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     from cvnlp.report import plots
 
     kept: dict[str, Any] = {}
-    monkeypatch.setattr(plots, "save", lambda figure, path: kept.update({path.name: figure}))
+    monkeypatch.setattr(plots, "save", lambda figure, path, **_: kept.update({path.name: figure}))
     yield kept
     plt.close("all")
 

@@ -52,8 +52,11 @@ mpl.rcParams.update(
 Styles = Mapping[str, Mapping[str, Any]]  # name of a line -> keyword arguments of matplotlib's plot
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG with the 256 colours that suit it best, which make it three to five times smaller."""
+def save(figure: Figure, path: Path, *, pictures: np.ndarray | None = None) -> None:
+    """Write a PNG with the 256 colours that suit it best, which make it three to five times smaller.
+
+    `pictures`: uint8 (H, W, 3) of the figure's size, shown wherever the figure is white.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     layout = figure.get_layout_engine()
     if layout is not None:  # once: savefig would draw the figure a first time only to lay it out, and then again
@@ -61,9 +64,18 @@ def save(figure: Figure, path: Path) -> None:
         figure.set_layout_engine(None)
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
-    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    drawn.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, "PNG", compress_level=7)
+    drawn = np.asarray(canvas.buffer_rgba())[..., :3]
+    _few_colours(drawn if pictures is None else np.minimum(drawn, pictures)).save(path, "PNG", compress_level=7)
     plt.close(figure)
+
+
+def _few_colours(pixels: np.ndarray) -> Image.Image:
+    """Grey where all of (H, W, 3) is grey, else the 256 colours that suit it best."""
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    if (red == green).all() and (green == blue).all():
+        return Image.fromarray(np.ascontiguousarray(red))
+    drawn = Image.fromarray(np.ascontiguousarray(pixels))
+    return drawn.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
 def panels(
