@@ -27,7 +27,7 @@ def test_long_titles_of_pictures_do_not_overlap(drawn: dict[str, Figure], tmp_pa
     picture_grid.draw_pictures([[np.zeros((4, 4, 1))] * 3], titles, tmp_path / "titles.png", title="Pictures")
     figure = drawn["titles.png"]
     figure.draw_without_rendering()
-    texts = figure.axes[0].texts
+    texts = texts_of(figure)
     boxes = [text.get_window_extent() for text in texts]
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
     assert [text.get_text().replace("\n", " ") for text in texts] == titles[0]
@@ -107,7 +107,6 @@ def test_logarithmic_axes_are_labelled_with_plain_numbers(limits: tuple[float, f
     found = {tick: label.get_text() for tick, label in [*ticks, *minor] if label.get_text()}
     within = [found[tick] for tick in sorted(found) if limits[0] * 0.99 <= tick <= limits[1] * 1.01]
     assert within == shown
-    plots.plt.close(figure)
 
 
 def test_rows_of_plots_have_the_figure_s_title() -> None:
@@ -117,4 +116,3 @@ def test_rows_of_plots_have_the_figure_s_title() -> None:
     assert len(axes) == 2
     assert title(figure) == "A title that is too long for one line of a small figure"
     assert not is_cut_off(figure)
-    plots.plt.close(figure)

@@ -4,8 +4,10 @@ import contextlib
 import multiprocessing
 import operator
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +26,19 @@ DIVERGED = "The training of this run has diverged: its loss is far above that of
 Lines = dict[str, dict[str, int]]  # table of params.yaml -> block -> its line
 
 
-def build_details(settings: Params, paths: ProjectPaths, lines: Lines) -> tuple[Section, ...]:
+@dataclass(frozen=True)
+class Progress:
+    """What others may wait for: `started`, the processes that draw exist; `drawn`, all figures are files."""
+
+    started: threading.Event = field(default_factory=threading.Event)
+    drawn: threading.Event = field(default_factory=threading.Event)
+
+
+def build_details(
+    settings: Params, paths: ProjectPaths, lines: Lines, *, progress: Progress | None = None
+) -> tuple[Section, ...]:
     """The data sets, then each half with its comparisons and runs; the figures are drawn into files."""
+    progress = progress or Progress()
     parts: dict[str, list[Callable[[], Section]]] = {
         "data": [partial(_data_set, name, settings, paths, lines) for name in settings.all_datasets]
     }
@@ -36,7 +49,9 @@ def build_details(settings: Params, paths: ProjectPaths, lines: Lines) -> tuple[
             parts[half] += [partial(_run, half, run, settings, paths, lines) for run in runs]
     with _drawing_processes() as pool:
         drawn = {name: pool.map(operator.call, sections) for name, sections in parts.items()}
+        progress.started.set()
         data, *halves = (tuple(sections) for sections in drawn.values())
+    progress.drawn.set()
     top = (Section(first.title, (*first.elements, *runs), first.id) for first, *runs in halves)
     return (Section("Data", data, id="data"), *top)
 

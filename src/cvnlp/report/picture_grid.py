@@ -1,4 +1,4 @@
-"""Grids of pictures with titles, placed by hand and pasted into one image: a plot for each would take ten times as long."""
+"""Grids of pictures with titles, placed by hand and pasted into one image: plots take ten times as long."""
 
 import itertools
 import textwrap

@@ -63,7 +63,7 @@ def save(figure: Figure, path: Path, *, pictures: np.ndarray | None = None) -> N
     if layout is not None:  # once: savefig would draw the figure a first time only to lay it out, and then again
         layout.execute(figure)
         figure.set_layout_engine(None)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     renderer = canvas.get_renderer()
     pixels = np.asarray(renderer.buffer_rgba())
     if pictures is not None:  # on which the figure is drawn
