@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from matplotlib.figure import Figure as Drawing
+from matplotlib.text import Text as DrawnText
 
 from cvnlp.report.elements import (
     Cell,
@@ -128,6 +129,11 @@ def is_cut_off(drawing: Drawing) -> bool:
     inner, pixel = drawing.get_tightbbox(), 1 / drawing.dpi
     width, height = drawing.get_size_inches()
     return inner.x0 < -pixel or inner.y0 < -pixel or inner.x1 > width + pixel or inner.y1 > height + pixel
+
+
+def texts_of(drawing: Drawing) -> list[DrawnText]:
+    """The texts of a matplotlib figure outside its plots, but for its title."""
+    return [text for text in drawing.texts if text.get_text() != drawing.get_suptitle() or text.get_fontsize() < 11]
 
 
 def title(drawing: Drawing) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cvnlp import domains, files
+from cvnlp import domains, files, provenance
 from cvnlp.data import prepared
 from cvnlp.data.prepared import SPLITS
 from cvnlp.params import Params
@@ -141,7 +141,9 @@ def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lin
     insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))
     link = Link("Parameters", paths.params, line=lines["runs"][name])
     passed = gates.table(gates.check(settings.runs[name], run))
-    return Section(name, (Text(link), *passed, *elements, insight), id=_id("run", name), folded=True)
+    model = Code(f"tags.`model.sha256` = '{provenance.model_digest(run.model)}' and tags.run = '{name}'")
+    where = Text(link, ". In MLflow (make ui) this filter finds the run: ", model)
+    return Section(name, (where, *passed, *elements, insight), id=_id("run", name), folded=True)
 
 
 def _id(kind: str, name: str) -> str:

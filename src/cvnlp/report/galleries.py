@@ -10,7 +10,7 @@ from cvnlp.report.elements import Picture, Pictures
 from cvnlp.report.labels import label_room
 from cvnlp.report.picture_grid import Sheet, in_bytes
 
-LABEL_ROOM = 1.0  # inches of a short name of a row, with its margins
+LABEL_MARGIN = 0.2  # inches, left and right of the names of rows
 Row = tuple[str, Sequence[np.ndarray], Sequence[str]]  # title of the row, pictures, a title for each
 
 
@@ -70,7 +70,7 @@ def _draw_strips(
         for column, picture in enumerate(pictures):
             top, left = row * (height + gap), column * (width + gap)
             canvas[top : top + height, left : left + width] = picture
-    room, wide, high = LABEL_ROOM + label_room(names), size * columns * width / height, size * len(rows)
+    room, wide, high = LABEL_MARGIN + label_room(names, free=0), size * columns * width / height, size * len(rows)
     wrapped, above = plots.figure_title(title, wide + room)
     sheet = Sheet(wide + room, above + high, title=wrapped)
     sheet.paste(canvas, room, above, wide, high)

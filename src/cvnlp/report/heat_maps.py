@@ -1,7 +1,7 @@
 """Heat maps: a coloured cell for each number, with labels of rows and columns, pasted as pictures of few pixels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,6 +15,9 @@ SHORT = 2  # letters of labels of columns that are not rotated
 GAP = 0.06  # inches between a label and the cells
 LINE = 0.2  # inches, of a title of a map or of an axis
 BAR, BAR_LABELS = 0.14, 0.75  # inches: the width of a colour bar, and of its labels
+FRAME, GREY = 0.01, np.full((1, 1, 1), 150, np.uint8)  # inches, around a map
+SMALLEST = 2.0  # inches, of a side of a map
+EQUAL_CONTRAST = 0.18  # luminance at which black and white text have the same contrast
 TICKS = 5  # of a colour bar
 
 
@@ -52,6 +55,7 @@ def draw(
     bar: str = "",
 ) -> None:
     """Maps next to each other, with titles of their axes; `bar`: what the colours mean, shown as a colour bar."""
+    style = _large_enough(style, maps)
     scale = style.label_size / mpl.rcParams["font.size"]
     left = LINE * bool(row_axis) + scale * max(label_room(one.rows, free=0) for one in maps) + GAP
     widths = [left + style.cell[0] * len(one.columns) + 2 * MARGIN for one in maps]
@@ -74,9 +78,18 @@ def draw(
     sheet.save(path)
 
 
+def _large_enough(style: Style, maps: Sequence[HeatMap]) -> Style:
+    """With larger cells where there are few: titles of maps and axes need room."""
+    rows, columns = (min(one.values.shape[side] for one in maps) for side in (0, 1))
+    wide, high = style.cell
+    return replace(style, cell=(max(wide, SMALLEST / columns), max(high, SMALLEST / rows)))
+
+
 def _draw_map(sheet: Sheet, shown: HeatMap, left: float, top: float, style: Style, *, rotation: float) -> None:
     colours = _colours(shown.values, style)
     (wide, high), (rows, columns) = style.cell, shown.values.shape
+    frame = (left - FRAME, top - FRAME, wide * columns + 2 * FRAME, high * rows + 2 * FRAME)
+    sheet.paste(GREY, *frame)
     sheet.paste(colours, left, top, wide * columns, high * rows)
     sheet.write(left + wide * columns / 2, top - GAP, shown.title, ha="center", va="bottom")
     for (row, column), text in shown.texts.items():
@@ -110,7 +123,4 @@ def _colours(values: np.ndarray, style: Style) -> np.ndarray:
 def _is_dark(colour: np.ndarray) -> bool:
     """Whether white has more contrast than black on an sRGB colour (uint8), by the relative luminance of WCAG 2."""
     linear = (colour / 255) ** 2.2
-    return bool(linear @ (0.2126, 0.7152, 0.0722) < LUMINANCE)
-
-
-LUMINANCE = 0.18  # at which black and white have the same contrast: (1.05 / l) = (l / 0.05) with l + 0.05
+    return bool(linear @ (0.2126, 0.7152, 0.0722) < EQUAL_CONTRAST)

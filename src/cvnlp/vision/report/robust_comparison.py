@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
+from cvnlp.params.attacks import shown_strength
 from cvnlp.params.runs import VisionRun
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.report import galleries, heat_maps, plots
@@ -16,7 +17,6 @@ from cvnlp.report.heat_maps import HeatMap, Style
 from cvnlp.report.labels import short_label
 
 TRANSFERRED = 0.01  # share of images that only a transferred attack breaks, from which a network is flagged
-METRIC_EPS = 0.1  # the strength nearest to it is shown
 SHOWN_FILTERS, SHOWN_IMAGES = 8, 8
 
 
@@ -68,7 +68,7 @@ def _transfer(dataset: str, project: ProjectPaths, path: Path) -> list[Element]:
     pairs, gains = pairs[pairs["dataset"] == dataset], gains[gains["dataset"] == dataset]
     if not len(pairs):
         return []
-    eps = min(pairs["eps"], key=lambda value: abs(value - METRIC_EPS))
+    eps = shown_strength(pairs["eps"])
     matrix = pairs[pairs["eps"] == eps].pivot_table(index="source", columns="target", values="accuracy", sort=False)
     title = f"Transfer between the classifiers of {dataset}, eps {eps:g}"
     _draw_transfer(matrix, title, path)

@@ -21,12 +21,13 @@ COSTS = {
     "forwards": ("classifications per image", ",.1f"),
 }
 SHOWN_CLASSES = 20
+SERIES = "series"  # of images at every eps, as chapters refer to it
 
 
 def robustness_elements(attacked: Path, data: Path, folder: Path) -> list[Element]:
     """The elements of one run, from the results of its attacks on prepared `data`; the figures go into `folder`."""
     found: list[Element] = [_flags(attacked), *_examples(attacked, folder / "adversarial_examples.png")]
-    found += series(attacked, data)
+    found += _series(attacked, data, folder / SERIES)
     if (attacked / "targeted.csv").is_file():
         found += _targeted(read_classes(attacked / "targeted.csv"), folder / "targeted.png")
     found += _loss_surface(attacked, folder / "loss_surface.png")
@@ -83,7 +84,7 @@ def _examples(attacked: Path, path: Path) -> list[Pictures]:
     return [galleries.gallery(title, caption, pictures, [above, sizes, below], path, alternative, row_titles=rows)]
 
 
-def series(attacked: Path, data: Path) -> list[Stepper]:
+def _series(attacked: Path, data: Path, path: Path) -> list[Stepper]:
     """The same images at every eps: perturbation, and perturbed image with its prediction."""
     table, pictures = read_classes(attacked / "series.csv"), prepared.load_array(attacked, "attacked")
     if not len(table):
@@ -102,7 +103,7 @@ def series(attacked: Path, data: Path) -> list[Stepper]:
         "largest change); below, the result, with the true class → predicted class (confidence). An image that is "
         "not broken is shown with the last perturbation that was tried."
     )
-    return [Stepper("Images under attack, by eps", caption, "eps", steps)]
+    return [Stepper("Images under attack, by eps", caption, "eps", steps, path)]
 
 
 def _targeted(table: pd.DataFrame, path: Path) -> list[Figure]:
