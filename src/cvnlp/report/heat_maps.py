@@ -25,7 +25,7 @@ TICKS = 5  # of a colour bar
 class HeatMap:
     """Numbers (rows, columns), NaN where there is none, and their texts by row and column, white on dark cells."""
 
-    values: np.ndarray
+    numbers: np.ndarray
     rows: Sequence[str]
     columns: Sequence[str]
     texts: Mapping[tuple[int, int], str] = field(default_factory=dict)
@@ -80,14 +80,14 @@ def draw(
 
 def _large_enough(style: Style, maps: Sequence[HeatMap]) -> Style:
     """With larger cells where there are few: titles of maps and axes need room."""
-    rows, columns = (min(one.values.shape[side] for one in maps) for side in (0, 1))
+    rows, columns = (min(one.numbers.shape[side] for one in maps) for side in (0, 1))
     wide, high = style.cell
     return replace(style, cell=(max(wide, SMALLEST / columns), max(high, SMALLEST / rows)))
 
 
 def _draw_map(sheet: Sheet, shown: HeatMap, left: float, top: float, style: Style, *, rotation: float) -> None:
-    colours = _colours(shown.values, style)
-    (wide, high), (rows, columns) = style.cell, shown.values.shape
+    colours = _colours(shown.numbers, style)
+    (wide, high), (rows, columns) = style.cell, shown.numbers.shape
     frame = (left - FRAME, top - FRAME, wide * columns + 2 * FRAME, high * rows + 2 * FRAME)
     sheet.paste(GREY, *frame)
     sheet.paste(colours, left, top, wide * columns, high * rows)

@@ -174,7 +174,7 @@ def test_one_hot_vectors_are_shown_next_to_learned_ones(
     shown: list[HeatMap] = []
     monkeypatch.setattr(heat_maps, "draw", lambda maps, path, **_: shown.extend(maps))
     insight_section(learned["rnn"], tmp_path)
-    assert [one.values.tolist() for one in shown[:2]] == [[[1, 0], [0, 1]], [[1, 0.5], [0.5, 1]]]
+    assert [one.numbers.tolist() for one in shown[:2]] == [[[1, 0], [0, 1]], [[1, 0.5], [0.5, 1]]]
     assert shown[0].title == "one-hot vectors"
 
 
