@@ -91,7 +91,8 @@ def panels(
     figure.suptitle(wrapped)
     axes = list(figure.subplots(1, count, sharey=sharey, squeeze=False)[0])
     for axis in axes:
-        axis.locator_params(nbins=INTERVALS)
+        for one in (axis.xaxis, axis.yaxis):
+            one.get_major_locator().set_params(nbins=INTERVALS)
     return figure, axes
 
 
