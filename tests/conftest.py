@@ -133,14 +133,11 @@ def prepare_language(folder: Path, tokens: str, vocabulary_size: int | None) -> 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The figures that would have been saved, by the names of their files."""
-    from matplotlib import pyplot as plt
-
     from cvnlp.report import plots
 
     kept: dict[str, Any] = {}
-    monkeypatch.setattr(plots, "save", lambda figure, path: kept.update({path.name: figure}))
+    monkeypatch.setattr(plots, "save", lambda figure, path, **_: kept.update({path.name: figure}))
     yield kept
-    plt.close("all")
 
 
 SLOW_FILES = [  # longest first; most run the pipeline in a clone

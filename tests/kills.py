@@ -2,7 +2,7 @@
 
     python tests/kills.py [--kills 20] [--seed 1] [--params ../quick/params.yaml]
 
-Two clones of the project run the same pipeline with `dvc repro`. In the second one SIGKILL ends, again and again,
+Clones of the project run the same pipeline with `dvc repro`. In all but the first SIGKILL ends, again and again,
 either all of its processes, as a loss of power does, or one stage, as the kernel does when memory runs out. Then
 models, scores and tables must have the same bytes, and MLflow one finished run for each model.
 """
@@ -70,21 +70,22 @@ class Result:
 
 
 def run_and_kill(place: Path, *, kills: int, seed: int, params: str = PARAMS) -> Result:
-    """The undisturbed pipeline and the killed one, in clones in the folder `place`."""
-    undisturbed, disturbed = (_prepare(place / name, params) for name in ("undisturbed", "disturbed"))
+    """The undisturbed pipeline, and killed ones in as many clones as so many kills need, in the folder `place`."""
+    undisturbed = _prepare(place / "undisturbed", params)
     started = time.monotonic()
     undisturbed.repro()
     seconds = time.monotonic() - started
-    generator, killed, complete = random.Random(seed), [], False
+    generator = random.Random(seed)
+    killed: list[str] = []
+    differences: list[str] = []
     while len(killed) < kills:
-        command = ["dvc", "repro", *(["--force"] if complete else [])]  # once complete, all of it once more
-        found = _kill_once(disturbed, command, within=seconds / 2, generator=generator)
-        complete = found is None
-        if found:
+        disturbed = _prepare(place / f"killed-after-{len(killed)}", params)
+        while len(killed) < kills and (found := _kill_once(disturbed, seconds / 2, generator)):
             killed.append(found)
             print(f"kill {len(killed)} of {kills}: {found}", flush=True)
-    disturbed.repro()
-    return Result(killed, seconds, list(_differences(undisturbed, disturbed)))
+        disturbed.repro()
+        differences += _differences(undisturbed, disturbed)
+    return Result(killed, seconds, differences)
 
 
 def _prepare(place: Path, params: str) -> Clone:
@@ -99,10 +100,10 @@ def _prepare(place: Path, params: str) -> Clone:
     return clone
 
 
-def _kill_once(clone: Clone, command: list[str], *, within: float, generator: random.Random) -> str | None:
+def _kill_once(clone: Clone, within: float, generator: random.Random) -> str | None:
     """Start the pipeline and kill it within some seconds; returns what was running, None if it ended before."""
     process = subprocess.Popen(
-        command,
+        ["dvc", "repro"],
         cwd=clone.folder,
         env=clone.environment,
         stdout=subprocess.DEVNULL,

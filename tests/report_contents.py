@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from matplotlib.figure import Figure as Drawing
+from matplotlib.text import Text as DrawnText
 
+from cvnlp.paths import ProjectPaths
 from cvnlp.report.elements import (
     Cell,
     Code,
@@ -22,6 +24,12 @@ from cvnlp.report.elements import (
     TokenText,
     formatted,
 )
+from cvnlp.report.results import Results, RunResults
+
+
+def results(root: Path, *runs: RunResults) -> Results:
+    """Results of these runs, without drawings; their blocks are in line 7 of params.yaml."""
+    return Results(runs, {}, ProjectPaths(root), {one.name: 7 for one in runs})
 
 
 def walk(elements: Iterable[Element]) -> Iterator[Element]:
@@ -128,6 +136,11 @@ def is_cut_off(drawing: Drawing) -> bool:
     inner, pixel = drawing.get_tightbbox(), 1 / drawing.dpi
     width, height = drawing.get_size_inches()
     return inner.x0 < -pixel or inner.y0 < -pixel or inner.x1 > width + pixel or inner.y1 > height + pixel
+
+
+def texts_of(drawing: Drawing) -> list[DrawnText]:
+    """The texts of a matplotlib figure outside its plots, but for its title."""
+    return [text for text in drawing.texts if text.get_text() != drawing.get_suptitle() or text.get_fontsize() < 11]
 
 
 def title(drawing: Drawing) -> str:

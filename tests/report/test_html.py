@@ -99,6 +99,16 @@ def test_figures_are_embedded_at_half_their_pixels_and_only_once(image: Image) -
     assert ("id", place.removeprefix("#")) in found.attributes
 
 
+def test_sliders_are_embedded_only_once() -> None:
+    stepper = Stepper(
+        "By eps", "Caption.", "eps", {"0.1": (Pictures("", "", "Seen", (("", (Picture(PIXELS, ""),)),)),)}
+    )
+    found = render(Section("One", (stepper,)), Section("Two", (stepper,)))
+    assert found.tags.count("input") == found.tags.count("img") == 1
+    (place,) = [value for name, value in found.attributes if name == "href"]
+    assert ("id", place.removeprefix("#")) in found.attributes
+
+
 def test_pictures_keep_their_pixels() -> None:
     found = render(Pictures("Grid", "Caption.", "Seen", (("row", (Picture(PIXELS, "first"),)),)))
     (source,) = [value for name, value in found.attributes if name == "src"]

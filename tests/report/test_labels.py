@@ -61,4 +61,3 @@ def test_any_name_is_drawn_without_a_warning_and_in_the_legend(name: str) -> Non
         axis.set_yticks([0, 1], [label, "other"])
         assert [text.get_text() for text in axis.legend().get_texts()] == [label]
         assert not is_cut_off(figure)
-    plots.plt.close(figure)

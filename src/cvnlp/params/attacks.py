@@ -1,5 +1,6 @@
 """The blocks `attack` of a run: which attacks, how strong, and on how many examples."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, PositiveInt, model_validator
@@ -29,7 +30,13 @@ Corruption = Literal[
     "spatter",
     "pixelation",
 ]
+SHOWN_STRENGTH = 0.1  # results at the nearest strength of a run are metrics of DVC and MLflow, and in the summary
 CORRUPTIONS: tuple[Corruption, ...] = get_args(Corruption)
+
+
+def shown_strength(strengths: Iterable[float]) -> float:
+    """The one of a run's strengths (`eps`, `shares`) that a single number is about; without any, SHOWN_STRENGTH."""
+    return min(strengths, key=lambda one: abs(one - SHOWN_STRENGTH), default=SHOWN_STRENGTH)
 
 
 class RandomOptions(Strict):

@@ -10,7 +10,7 @@ from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths
 from cvnlp.report import html, markdown, results
 from cvnlp.report.changes import changes
-from cvnlp.report.details import Lines, build_details
+from cvnlp.report.details import Lines, Progress, build_details
 from cvnlp.report.elements import Element, Section, Text
 from cvnlp.report.links import unlinked
 from cvnlp.report.results import Results, RunResults
@@ -42,9 +42,9 @@ class Report:
         return Section("Report", (Text(INTRO), Text(PAGE), unlinked(self.summary), *self.highlights))
 
 
-def write_report(settings: Params, paths: ProjectPaths) -> None:
+def write_report(settings: Params, paths: ProjectPaths, *, progress: Progress | None = None) -> None:
     """Draw every figure, and write the page with everything and the short report, which links to figures."""
-    report = build_report(settings, paths)
+    report = build_report(settings, paths, progress=progress)
     files.write_text(paths.report_page, html.render(report.whole, paths.report_page.parent, title="Report"))
     files.write_text(paths.report, markdown.render(report.short, paths.report.parent))
 
@@ -58,10 +58,10 @@ def write_changes(settings: Params, paths: ProjectPaths) -> None:
     files.write_text(paths.changes, markdown.render(section, paths.changes.parent))
 
 
-def build_report(settings: Params, paths: ProjectPaths) -> Report:
+def build_report(settings: Params, paths: ProjectPaths, *, progress: Progress | None = None) -> Report:
     """All parts; the figures are drawn into files."""
     lines = _block_lines(paths)
-    details = build_details(settings, paths, lines)
+    details = build_details(settings, paths, lines, progress=progress)
     drawn = results.drawn(Section("", details))
     halves = {half: _results(half, settings, paths, drawn, lines) for half in domains.HALVES}
     halves = {half: found for half, found in halves.items() if found.runs}

@@ -4,14 +4,16 @@ import contextlib
 import multiprocessing
 import operator
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from cvnlp import domains, files
+from cvnlp import domains, files, provenance
 from cvnlp.data import prepared
 from cvnlp.data.prepared import SPLITS
 from cvnlp.params import Params
@@ -24,8 +26,19 @@ DIVERGED = "The training of this run has diverged: its loss is far above that of
 Lines = dict[str, dict[str, int]]  # table of params.yaml -> block -> its line
 
 
-def build_details(settings: Params, paths: ProjectPaths, lines: Lines) -> tuple[Section, ...]:
+@dataclass(frozen=True)
+class Progress:
+    """What others may wait for: `started`, the processes that draw exist; `drawn`, all figures are files."""
+
+    started: threading.Event = field(default_factory=threading.Event)
+    drawn: threading.Event = field(default_factory=threading.Event)
+
+
+def build_details(
+    settings: Params, paths: ProjectPaths, lines: Lines, *, progress: Progress | None = None
+) -> tuple[Section, ...]:
     """The data sets, then each half with its comparisons and runs; the figures are drawn into files."""
+    progress = progress or Progress()
     parts: dict[str, list[Callable[[], Section]]] = {
         "data": [partial(_data_set, name, settings, paths, lines) for name in settings.all_datasets]
     }
@@ -36,7 +49,9 @@ def build_details(settings: Params, paths: ProjectPaths, lines: Lines) -> tuple[
             parts[half] += [partial(_run, half, run, settings, paths, lines) for run in runs]
     with _drawing_processes() as pool:
         drawn = {name: pool.map(operator.call, sections) for name, sections in parts.items()}
+        progress.started.set()
         data, *halves = (tuple(sections) for sections in drawn.values())
+    progress.drawn.set()
     top = (Section(first.title, (*first.elements, *runs), first.id) for first, *runs in halves)
     return (Section("Data", data, id="data"), *top)
 
@@ -126,7 +141,9 @@ def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lin
     insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))
     link = Link("Parameters", paths.params, line=lines["runs"][name])
     passed = gates.table(gates.check(settings.runs[name], run))
-    return Section(name, (Text(link), *passed, *elements, insight), id=_id("run", name), folded=True)
+    model = Code(f"tags.`model.sha256` = '{provenance.model_digest(run.model)}' and tags.run = '{name}'")
+    where = Text(link, ". In MLflow (make ui) this filter finds the run: ", model)
+    return Section(name, (where, *passed, *elements, insight), id=_id("run", name), folded=True)
 
 
 def _id(kind: str, name: str) -> str:

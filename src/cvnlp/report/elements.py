@@ -194,14 +194,18 @@ class TokenText:
     line_end: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stepper:
-    """Elements of which one step is shown at a time, chosen by a slider named `label`: name of the step -> elements."""
+    """Elements of which one step is shown at a time, chosen by a slider named `label`: name of the step -> elements.
+
+    `path`, of no file: chapters find it by this path, as they find a figure by that of its drawing.
+    """
 
     title: str
     caption: str
     label: str
     steps: Mapping[str, tuple["Element", ...]]
+    path: Path | None = None
 
 
 @dataclass(frozen=True)

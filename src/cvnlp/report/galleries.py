@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib import pyplot as plt
 
 from cvnlp.report import picture_grid, plots
 from cvnlp.report.elements import Picture, Pictures
 from cvnlp.report.labels import label_room
+from cvnlp.report.picture_grid import Sheet, in_bytes
 
+LABEL_MARGIN = 0.2  # inches, left and right of the names of rows
 Row = tuple[str, Sequence[np.ndarray], Sequence[str]]  # title of the row, pictures, a title for each
 
 
@@ -37,7 +38,7 @@ def undrawn(title: str, rows: Iterable[Row], *, caption: str = "", alternative: 
 
 def _rows(rows: Iterable[Row]) -> tuple[tuple[str, tuple[Picture, ...]], ...]:
     return tuple(
-        (name, tuple(Picture(_pixels(picture), title) for picture, title in zip(pictures, titles, strict=False)))
+        (name, tuple(Picture(in_bytes(picture), title) for picture, title in zip(pictures, titles, strict=False)))
         for name, pictures, titles in rows
     )
 
@@ -46,13 +47,9 @@ def strips(
     title: str, caption: str, rows: Sequence[np.ndarray], names: Sequence[str], path: Path, alternative: str
 ) -> Pictures:
     """Rows of uint8 pictures (N, H, W, C) without titles, a name for each row; each row becomes one picture."""
-    _draw_mosaic(rows, names, path, title=title)
+    _draw_strips(rows, names, path, title=title)
     found = ((name, (Picture(_strip(pictures), ""),)) for name, pictures in zip(names, rows, strict=True))
     return Pictures(title, caption, alternative, tuple(found), path)
-
-
-def _pixels(picture: np.ndarray) -> np.ndarray:
-    return picture if picture.dtype == np.uint8 else np.rint(picture.clip(0, 1) * 255).astype(np.uint8)
 
 
 def _strip(pictures: np.ndarray) -> np.ndarray:
@@ -61,10 +58,10 @@ def _strip(pictures: np.ndarray) -> np.ndarray:
     return np.concatenate(list(parts), axis=1)[:, :-1]
 
 
-def _draw_mosaic(
-    rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *, title: str, size: float = 0.7
+def _draw_strips(
+    rows: Sequence[np.ndarray], names: Sequence[str], path: Path, *, title: str, size: float = 0.42
 ) -> None:
-    """Rows of uint8 pictures (N, H, W, C) of one size, a name for each row, as a single image: fast for many."""
+    """Rows of uint8 pictures (N, H, W, C) of one size, a name for each row."""
     height, width, channels = rows[0].shape[1:]
     gap = max(1, height // 16)
     columns = max(map(len, rows))
@@ -73,15 +70,11 @@ def _draw_mosaic(
         for column, picture in enumerate(pictures):
             top, left = row * (height + gap), column * (width + gap)
             canvas[top : top + height, left : left + width] = picture
-    room, wide, high = 1 + label_room(names), size * columns * width / height, size * len(rows)
+    room, wide, high = LABEL_MARGIN + label_room(names, free=0), size * columns * width / height, size * len(rows)
     wrapped, above = plots.figure_title(title, wide + room)
-    figure = plt.figure(figsize=(wide + room, high + above))
-    figure.suptitle(wrapped, y=1 - 0.1 / (high + above))
-    axis = figure.add_axes((1 - wide / (wide + room), 0, wide / (wide + room), high / (high + above)))
-    plots.show(axis, canvas, aspect="auto")
-    axis.set_yticks([row * (height + gap) + height / 2 for row in range(len(rows))], names)
-    axis.set_xticks([])
-    axis.tick_params(length=0)
-    axis.grid(False)
-    axis.spines[:].set_visible(False)
-    plots.save(figure, path)
+    sheet = Sheet(wide + room, above + high, title=wrapped)
+    sheet.paste(canvas, room, above, wide, high)
+    for row, name in enumerate(names):
+        middle = (row * (height + gap) + height / 2) / len(canvas) * high
+        sheet.write(room - 0.06, above + middle, name, ha="right", va="center")
+    sheet.save(path)

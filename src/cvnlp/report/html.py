@@ -31,6 +31,7 @@ from cvnlp.report.elements import (
     Pictures,
     Section,
     Span,
+    Stepper,
     TokenText,
     formatted,
 )
@@ -39,7 +40,7 @@ from cvnlp.report.spread import Spread
 
 PIXELS_PER_CSS_PIXEL = 2  # of the figures
 PICTURE_WIDTH, STRIP_HEIGHT = 84, 42  # CSS pixels, of a picture of a gallery, and of a row of many
-LARGE = (Figure, Pictures, ConfusionMatrix, TokenText)
+LARGE = (Figure, Pictures, ConfusionMatrix, TokenText, Stepper)
 SHADES = 10  # of the background of tokens
 
 

@@ -11,13 +11,12 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 from PIL import Image
 
 from cvnlp.report import labels
@@ -27,6 +26,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 GREY = "#999999"
 FIGURE_TITLE_CHARS_PER_INCH = 10.5
 FIGURE_LINE_HEIGHT = 0.2  # inches, of a figure's title
+INTERVALS = 6  # between the labels of an axis, at most
 DPI = 200  # twice what a screen shows at 100 %: sharp on any
 
 mpl.rcParams.update(
@@ -42,6 +42,7 @@ mpl.rcParams.update(
         "grid.color": "#E6E6E6",
         "axes.axisbelow": True,
         "axes.titlesize": 10,
+        "axes.titley": 1.0,  # fixed: to measure what is above a plot takes long, and nothing is
         "legend.frameon": False,
         "figure.constrained_layout.h_pad": 0.08,
         "figure.constrained_layout.w_pad": 0.06,
@@ -52,18 +53,33 @@ mpl.rcParams.update(
 Styles = Mapping[str, Mapping[str, Any]]  # name of a line -> keyword arguments of matplotlib's plot
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG with the 256 colours that suit it best, which make it three to five times smaller."""
+def save(figure: Figure, path: Path, *, pictures: np.ndarray | None = None) -> None:
+    """Write a PNG with the 256 colours that suit it best, which make it three to five times smaller.
+
+    `pictures`: uint8 (H, W, 3) of the figure's size, below everything that is drawn.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     layout = figure.get_layout_engine()
     if layout is not None:  # once: savefig would draw the figure a first time only to lay it out, and then again
         layout.execute(figure)
         figure.set_layout_engine(None)
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    drawn.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, "PNG", compress_level=7)
-    plt.close(figure)
+    renderer = canvas.get_renderer()
+    pixels = np.asarray(renderer.buffer_rgba())
+    if pictures is not None:  # on which the figure is drawn
+        pixels[..., :3], pixels[..., 3] = pictures, 255
+        figure.patch.set_visible(False)
+    figure.draw(renderer)
+    _few_colours(pixels[..., :3]).save(path, "PNG", compress_level=7)
+
+
+def _few_colours(pixels: np.ndarray) -> Image.Image:
+    """Grey where all of (H, W, 3) is grey, else the 256 colours that suit it best."""
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    if (red == green).all() and (green == blue).all():
+        return Image.fromarray(np.ascontiguousarray(red))
+    drawn = Image.fromarray(np.ascontiguousarray(pixels))
+    return drawn.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
 def panels(
@@ -71,11 +87,13 @@ def panels(
 ) -> tuple[Figure, list[Axes]]:
     """A row of `count` plots, each of this size in inches, under the figure's title."""
     wrapped, room = figure_title(title, width * count)
-    figure, axes = plt.subplots(
-        1, count, figsize=(width * count, height + room), sharey=sharey, squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(width * count, height + room), layout="constrained")
     figure.suptitle(wrapped)
-    return figure, list(axes[0])
+    axes = list(figure.subplots(1, count, sharey=sharey, squeeze=False)[0])
+    for axis in axes:
+        for one in (axis.xaxis, axis.yaxis):
+            one.get_major_locator().set_params(nbins=INTERVALS)
+    return figure, axes
 
 
 def figure_title(title: str, width: float) -> tuple[str, float]:
@@ -98,6 +116,8 @@ def label_log_axis(axis: Axis) -> None:
     low, high = sorted(axis.get_view_interval())
     labelled = "12357" if high < 10 * low else "25" if high < 100 * low else ""
     axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+    if not labelled:
+        axis.set_minor_locator(NullLocator())  # ticks without labels would take more time than everything else
     axis.set_minor_formatter(FuncFormatter(lambda value, _: _plain(value) if f"{value:e}"[0] in labelled else ""))
 
 
@@ -107,28 +127,6 @@ def _plain(value: float) -> str:
         return f"{value:g}"
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{float(mantissa):g}e{int(exponent)}"
-
-
-def heat_map(
-    axis: Axes,
-    shares: np.ndarray,
-    texts: Mapping[tuple[int, int], str],
-    labels: tuple[Sequence[str], Sequence[str]],
-    *,
-    colours: str = "Blues",
-    dark: float = 0.6,
-    rotation: float = 90,
-    size: int = 8,
-) -> None:
-    """Shares (rows, columns) in [0, 1] as colours (NaN: none), with texts, white on shares above `dark`, and labels."""
-    axis.imshow(shares, cmap=colours, vmin=0, vmax=1)
-    for (row, column), text in texts.items():
-        colour = "white" if shares[row, column] > dark else "black"
-        axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
-    rows, columns = labels
-    axis.set_xticks(range(len(columns)), columns, rotation=rotation)
-    axis.set_yticks(range(len(rows)), rows)
-    axis.grid(False)
 
 
 def signed_colours(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cvnlp import domains, files
 from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.report.elements import ConfusionMatrix, Element, Figure, Pictures, Section
+from cvnlp.report.elements import ConfusionMatrix, Element, Figure, Pictures, Section, Stepper
 from cvnlp.report.sentences import compared, listed, percent
 from cvnlp.significance.difference import Difference
 
@@ -136,6 +136,8 @@ def drawn(section: Section) -> dict[Path, Element]:
 
 
 def drawing_of(element: Element) -> Path | None:
-    """The file of the first picture of an element, if it has one."""
+    """The file of the first picture of an element, or the path of a stepper, if it has one."""
+    if isinstance(element, Stepper):
+        return element.path
     figure = element.figure if isinstance(element, (Pictures, ConfusionMatrix)) else element
     return figure.images[0].path if isinstance(figure, Figure) else None

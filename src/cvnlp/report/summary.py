@@ -5,15 +5,16 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cvnlp import domains
+from cvnlp.params.attacks import SHOWN_STRENGTH, shown_strength
 from cvnlp.report import gates
 from cvnlp.report.comparison import WORST
 from cvnlp.report.elements import Column, Link, Section, Table, Text
 from cvnlp.report.results import Results, RunResults
 
-SHOWN_STRENGTH = 0.1  # of the worst case; the nearest strength of a run is shown
 MB = 1e6
 FLOP_PER_MULTIPLY_ADD = 6  # two for each of one pass forwards and two backwards
 TERA = 1e12
+FLAG = "flag_"  # how the scores of flags begin
 
 
 def summary(halves: Mapping[str, Results]) -> Section:
@@ -35,7 +36,7 @@ def table(half: str, found: Results) -> Table:
         Column(room.main_score.title, [run.score for run in runs], ".4f"),
         Column("95% interval", estimates),
         Column(f"{room.report.ROBUSTNESS.metric}, worst case", [_worst_case(run) for run in runs], ",.4g"),
-        Column("flags", [int(run.attacks.get("flags_raised", 0)) for run in runs], "d"),
+        Column("flags", map(_flags, runs)),
         Column("gates", [_gates(run) for run in runs]),
         Column("parameters", [run.training["parameters"] for run in runs], ",d"),
         Column("MB", [(run.paths.model / gates.WEIGHTS).stat().st_size / MB for run in runs], ",.1f"),
@@ -43,8 +44,9 @@ def table(half: str, found: Results) -> Table:
     )
     caption = (
         f"The test score of every run; its worst case under attack, at the {room.report.ROBUSTNESS.strength} nearest "
-        f"to {SHOWN_STRENGTH:g} (a flag is a sign that attacks are too weak); parameters, size, and operations of the "
-        "training, of one forward and backward pass per example. Seconds differ between machines and are in MLflow."
+        f"to {SHOWN_STRENGTH:g} (a flag is a sign that attacks are too weak, see docs/attacks.md); parameters, size, "
+        "and operations of the training, of one forward and backward pass per example. Seconds differ between machines "
+        "and are in MLflow."
     )
     return Table(f"{room.report.TITLE}: all runs", columns, caption)
 
@@ -62,8 +64,14 @@ def _worst_case(run: RunResults) -> float | None:
     rows = rows[rows["method"] == WORST]
     if not len(rows):
         return None
-    nearest = (rows[shown.strength] - SHOWN_STRENGTH).abs().argmin()
-    return float(rows[shown.metric].iloc[nearest])
+    return float(rows.set_index(shown.strength)[shown.metric][shown_strength(rows[shown.strength])])
+
+
+def _flags(run: RunResults) -> str:
+    """The names of the raised flags; nothing where there were no checks."""
+    flags = {name.removeprefix(FLAG): value for name, value in run.attacks.items() if name.startswith(FLAG)}
+    raised = [name.replace("_", " ") for name, value in flags.items() if value]
+    return ", ".join(raised) or ("none" if flags else "")
 
 
 def _gates(run: RunResults) -> str:

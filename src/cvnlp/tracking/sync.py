@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 
 from cvnlp import files, provenance
 from cvnlp.params import Params
@@ -20,6 +20,8 @@ from cvnlp.tracking.model_card import model_card
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
 
+COMPLETE = "report.sha256"  # tag: the digest of the files that a complete run reflects
+
 
 def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
     """Complete the runs of all models of params.yaml, and mark those as killed that no process records any more."""
@@ -30,18 +32,34 @@ def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
         store.set_tags(sync(settings, paths.run(run, block.dataset), store), pipeline)
 
 
+def log_models(settings: Params, paths: ProjectPaths, store: Store) -> None:
+    """Log every model that is not in MLflow yet. It needs no figures; `complete_all` does the rest."""
+    for name, block in settings.runs.items():
+        run = paths.run(name, block.dataset)
+        digest = provenance.model_digest(run.model)
+        entry = _open(settings, run, store, digest, training_record.read(run, digest))
+        if COMPLETE not in entry.data.tags:
+            _log_model(run, entry.info.run_id, store, digest)
+
+
+def _open(settings: Params, run: RunPaths, store: Store, digest: str, record: TrainingRecord | None) -> Run:
+    """The finished MLflow run of one model, created if it is missing."""
+    entry = _find(store, run.name, digest, record) or _create(settings, run, store, record)
+    if entry.info.status != "FINISHED":
+        _finish(run, entry.info.run_id, store, digest, record)
+    return entry
+
+
 def sync(settings: Params, run: RunPaths, store: Store) -> str:
     """Complete the MLflow run of one model, creating it if it is missing; returns its id."""
     digest = provenance.model_digest(run.model)
     record = training_record.read(run, digest)
-    entry = _find(store, run.name, digest, record) or _create(settings, run, store, record)
+    entry = _open(settings, run, store, digest, record)
     run_id: str = entry.info.run_id
-    if entry.info.status != "FINISHED":
-        _finish(run, run_id, store, digest, record)
     if record:
         _mark_repetitions_killed(store, run.name, record)
     state = provenance.digest([files.sha256(path) for path in _evidence(run)])
-    if entry.data.tags.get("report.sha256") == state:
+    if entry.data.tags.get(COMPLETE) == state:
         return run_id
     store.log_metrics(run_id, _metrics(run))
     scores = {stage: files.read_scores(path) for stage, path in _score_files(run).items()}
@@ -49,10 +67,11 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     for folder, name in ((run.evaluation, "evaluation"), (run.figures, "figures")):
         if folder.is_dir():
             store.client.log_artifacts(run_id, str(folder), name)
-    _log_model(settings, run, run_id, store, digest)
+    for model in _log_model(run, run_id, store, digest):
+        logged_model.describe(store, model.model_id, model_card(settings, run, digest))
     described = {DESCRIPTION: descriptions.run_description(settings, run, digest)}
     # the digest is last: then everything is complete
-    store.set_tags(run_id, _later_params(settings, run) | described | {"report.sha256": state})
+    store.set_tags(run_id, _later_params(settings, run) | described | {COMPLETE: state})
     return run_id
 
 
@@ -120,11 +139,11 @@ def _later_params(settings: Params, run: RunPaths) -> dict[str, str]:
     return {f"params.{stage}": options.model_dump_json() for stage, options in later.items()}
 
 
-def _log_model(settings: Params, run: RunPaths, run_id: str, store: Store, digest: str) -> None:
-    """Log the model of a run once, and its card whenever it may have changed."""
-    logged = store.client.search_logged_models([store.experiment], filter_string=f"source_run_id = '{run_id}'")
+def _log_model(run: RunPaths, run_id: str, store: Store, digest: str) -> list[LoggedModel]:
+    """Log the model of a run unless it is logged; returns its entries."""
+    condition = f"source_run_id = '{run_id}'"
+    logged = store.client.search_logged_models([store.experiment], filter_string=condition)
     if not logged:
         logged_model.log(run, run_id, digest)
-        logged = store.client.search_logged_models([store.experiment], filter_string=f"source_run_id = '{run_id}'")
-    for entry in logged:
-        logged_model.describe(store, entry.model_id, model_card(settings, run, digest))
+        logged = store.client.search_logged_models([store.experiment], filter_string=condition)
+    return list(logged)

@@ -20,7 +20,7 @@ from cvnlp.vision.data import published
 from cvnlp.vision.data.canvases import Composer
 from cvnlp.vision.data.image_set import of_arrays
 from cvnlp.vision.report import data_card
-from report_contents import figure_names, texts
+from report_contents import figure_names, texts, texts_of
 
 OPTIONS = {"count": 3, "size": [40, 50], "pictures": 4, "background": 0.25}
 SHAPE = (14, 7, 1)
@@ -293,5 +293,5 @@ def test_the_card_of_many_classes_shows_background(
 ) -> None:
     monkeypatch.setattr(data_card, "SHOWN_CLASSES", 2)
     data_card.data_section(tmp_path / "data", prepare(tmp_path / "data"), tmp_path / "figures")
-    shown = [label.get_text() for label in drawn["examples.png"].axes[0].get_yticklabels()]
+    shown = [text.get_text() for text in texts_of(drawn["examples.png"])]
     assert shown == ["a", "background"]

@@ -1,4 +1,4 @@
-"""Chapters on image classification: their numbers are those of the runs, and chapters without a run state that."""
+"""Chapters on image classification: their numbers are those of the runs."""
 
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ import pytest
 from cvnlp import files
 from cvnlp.params.runs import VisionRun
 from cvnlp.paths import ProjectPaths
-from cvnlp.report.elements import Link, SampleText, Stepper, Text
-from cvnlp.report.results import Results, RunResults
-from cvnlp.vision.report import chapters, findings
+from cvnlp.report.elements import SampleText, Stepper
+from cvnlp.report.results import RunResults
+from cvnlp.vision.report import findings
 from cvnlp.vision.report.chapters import classification, colour_rules, convolution, limits
-from report_contents import texts, walk, words
+from report_contents import results, walk, words
 
 
 def run(root: Path, name: str, model: str, **results: dict[str, Any]) -> RunResults:
@@ -28,20 +28,7 @@ def run(root: Path, name: str, model: str, **results: dict[str, Any]) -> RunResu
     return found
 
 
-def results(root: Path, *runs: RunResults) -> Results:
-    return Results(runs, {}, ProjectPaths(root), {one.name: 7 for one in runs})
-
-
 ATTACKS = {"accuracy_clean": 0.98, "accuracy_worst_case_0.1": 0.25, "accuracy_random_0.1": 0.97}
-
-
-def test_a_project_without_runs_has_every_chapter_and_none_of_their_numbers(tmp_path: Path) -> None:
-    found = chapters(results(tmp_path))
-    assert len({section.id for section in found}) == len(found) == 11
-    unrun = [section.title for section in found if "No run of params.yaml shows this." in texts([section])[0]]
-    assert len(unrun) == 9  # all but the rule of colours, and AlexNet, which has a sentence of its own
-    assert "AlexNet was not run here" in words(found)
-    assert findings(results(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -101,16 +88,3 @@ def test_the_steps_of_a_convolution_are_its_products_and_its_feature_map() -> No
 
 def _numbers(text: str) -> list[list[float]]:
     return [[float(value) for value in line.split()] for line in text.splitlines()]
-
-
-def test_the_code_that_chapters_name_exists() -> None:
-    root = Path(__file__).parents[3]
-    links = [
-        span
-        for element in walk(chapters(results(root)))
-        if isinstance(element, Text)
-        for span in element.spans
-        if isinstance(span, Link) and isinstance(span.target, Path)
-    ]
-    assert len(links) > 5
-    assert [str(link.target) for link in links if not Path(link.target).exists()] == []

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cvnlp import files
 from cvnlp.vision.insight.convolution_demo import save_demo
 from cvnlp.vision.report.convolution import convolution_section
-from report_contents import figure_names, is_cut_off, numbers, title
+from report_contents import figure_names, is_cut_off, numbers, texts_of, title
 
 SHARING = ("positions", "gradient_difference", "parameters_shared", "parameters_unshared", "parameters_fully_connected")
 
@@ -25,7 +25,7 @@ def test_section_has_its_figures_and_the_numbers(tmp_path: Path, channels: int, 
     assert found["Gaussian blur in two passes"] == "10 products per pixel"
     assert found["Gaussian blur in one pass"] == "25 products per pixel"
     assert found["unshared copies of a filter"] == "7"
-    titles = [text.get_text() for text in drawn["convolution_filters.png"].axes[0].texts]
+    titles = [text.get_text() for text in texts_of(drawn["convolution_filters.png"])]
     assert ("redness" in titles) == (channels == 3)
     assert all(title(figure) and not is_cut_off(figure) for figure in drawn.values())
 

@@ -23,10 +23,8 @@ from cvnlp.language.inference.scoring import texts_per_batch, token_nats
 from cvnlp.language.metrics import perplexity_interval
 from cvnlp.language.models import Network, Recurrent
 from cvnlp.launch.devices import device
-from cvnlp.params.attacks import LanguageAttack
+from cvnlp.params.attacks import LanguageAttack, shown_strength
 from cvnlp.params.option_types import number_key
-
-METRIC_SHARE = 0.1  # the perplexities at the nearest share are metrics of DVC and MLflow
 
 
 class _Attacked(NamedTuple):
@@ -60,7 +58,7 @@ def attack(network: Network, data: Path, facts: LanguageFacts, options: Language
             texts |= attacked
     clean = [_nats(network, inputs, targets) for _ in range(2)]
     rows = list(_rows(results))
-    shown = number_key(min(shares, key=lambda share: abs(share - METRIC_SHARE)))
+    shown = number_key(shown_strength(shares))
     examples = {name: np.array(as_text(ids[0].tolist(), vocabulary, facts)) for name, ids in texts.items()}
     for name, array in (examples | {"share": np.array(_median(shares))}).items():
         prepared.save_array(folder, name, array)

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
 
 from cvnlp.language.report.token_texts import visible
-from cvnlp.report import plots
+from cvnlp.report import heat_maps, plots
 from cvnlp.report.elements import Code, Column, Element, Figure, Span, Table, single_figure
+from cvnlp.report.heat_maps import HeatMap, Style
 from cvnlp.report.labels import short_label
 
 SHOWN_TOKENS = 12  # with their neighbours, as a table
@@ -63,27 +62,16 @@ def _near(rows: pd.DataFrame) -> tuple[Span, ...]:
 def _similarity(table: pd.DataFrame, path: Path) -> Figure:
     tokens = list(dict.fromkeys(table["token"]))
     size = len(tokens)
-    learned = {name: table[name].to_numpy().reshape(size, size) for name in table.columns[2:]}
-    title = "Similarity of tokens"
-    drawing, axes = plots.panels(1 + len(learned), title=title, width=3.4, height=3.2)
-    picture = _draw_cosines(axes[0], np.eye(size), tokens, "one-hot vectors")
-    for axis, (name, cosines) in zip(axes[1:], learned.items(), strict=True):
-        picture = _draw_cosines(axis, cosines, tokens, f"learned {KINDS[name]}")
-    drawing.colorbar(picture, ax=axes, label="cosine similarity", pad=0.01)
-    plots.save(drawing, path)
+    names = [short_label(visible(str(token))) for token in tokens]
+    learned = {f"learned {KINDS[name]}": table[name].to_numpy().reshape(size, size) for name in table.columns[2:]}
+    title, shown = "Similarity of tokens", {"one-hot vectors": np.eye(size)} | learned
+    maps = [HeatMap(cosines, names, names, title=kind) for kind, cosines in shown.items()]
+    style = Style("RdBu", low=-1, high=1, cell=(0.17, 0.17), label_size=7)
+    heat_maps.draw(maps, path, title=title, style=style, bar="cosine similarity")
     caption = (
         "Cosine similarity of each two tokens. One-hot vectors are all equally different; learned embeddings are not."
     )
     return single_figure(title, caption, path, f"Heat maps of the cosine similarities of {size} tokens")
-
-
-def _draw_cosines(axis: Axes, cosines: np.ndarray, tokens: list[str], title: str) -> AxesImage:
-    names = [short_label(visible(str(token))) for token in tokens]
-    axis.set(title=title)
-    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.grid(visible=False)
-    return axis.imshow(cosines, cmap="RdBu", vmin=-1, vmax=1)
 
 
 def _relations(relations: pd.DataFrame) -> Table:

@@ -13,6 +13,7 @@ from cvnlp.language.report.state import state_elements
 from cvnlp.report import plots
 from cvnlp.report.elements import Code, Column, Element, Figure, SampleText, Stepper, Table
 
+GENERATED = "generated"  # texts by temperature, as chapters refer to them
 # by column of gradients.csv
 STYLES: plots.Styles = {"untrained": {"color": plots.GREY}, "trained": {"color": plots.COLOURS[0]}}
 
@@ -23,7 +24,7 @@ def insight_section(details: Path, folder: Path) -> list[Element]:
     found += state_elements(details, folder)
     if (details / "projection.csv").is_file():
         found += embedding_elements(details, folder)
-    return [*found, *_samples(details / "samples.json")]
+    return [*found, *_samples(details / "samples.json", folder / GENERATED)]
 
 
 def _context(details: Path, path: Path) -> Figure:
@@ -66,14 +67,14 @@ def recall_training(table: pd.DataFrame) -> str:
     )
 
 
-def generated(samples: dict[str, Any]) -> Stepper:
+def _generated(samples: dict[str, Any], path: Path) -> Stepper:
     """A text for every temperature of samples.json."""
     texts = {
         temperature: (SampleText("Generated text", samples[temperature]["text"], (("temperature", temperature),)),)
         for temperature in temperatures(samples)
     }
     caption = "The higher the temperature, the more often unlikely tokens are chosen."
-    return Stepper("Generated text by temperature", caption, "temperature", texts)
+    return Stepper("Generated text by temperature", caption, "temperature", texts, path)
 
 
 def temperatures(samples: dict[str, Any]) -> list[str]:
@@ -81,10 +82,10 @@ def temperatures(samples: dict[str, Any]) -> list[str]:
     return sorted(samples.keys() - {"validation"}, key=float)
 
 
-def _samples(source: Path) -> Iterator[Element]:
+def _samples(source: Path, path: Path) -> Iterator[Element]:
     """A text for every temperature, and the longest spans of all texts that occur in the training text."""
     samples = files.read_json(source)
-    yield generated(samples)
+    yield _generated(samples, path)
     rows = {f"temperature {name}": samples[name] for name in temperatures(samples)} | {
         "validation text": samples["validation"]
     }

@@ -12,7 +12,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.domains import AttackResult
 from cvnlp.launch.devices import device
-from cvnlp.params.attacks import PgdOptions, VisionAttack
+from cvnlp.params.attacks import PgdOptions, VisionAttack, shown_strength
 from cvnlp.params.option_types import number_key
 from cvnlp.vision.attacks import flags, gallery, measures
 from cvnlp.vision.attacks.collected import WORST, Collected, Subject, attack_all, count_differing
@@ -25,7 +25,6 @@ from cvnlp.vision.models.ball import Ball
 
 BATCH = 512  # images attacked at a time
 SAMPLE = 64  # images from which flags are computed
-METRIC_EPS = 0.1  # the accuracies at the nearest eps are metrics of DVC and MLflow
 
 
 def attack(
@@ -74,14 +73,10 @@ def _scores(found: Collected, table: pd.DataFrame, strengths: list[float]) -> di
 
 def _metrics(scores: dict[str, float], options: VisionAttack) -> list[str]:
     """One accuracy per attack, and the numbers that summarise all."""
-    ending = f"_{number_key(_metric_eps(options))}"
+    ending = f"_{number_key(shown_strength(options.eps))}"
     of_attacks = [name for name in scores if name.startswith("accuracy_") and name.endswith(ending)]
     summary = ("area_under_worst_case", "median_smallest_eps", "flags_raised")
     return [*of_attacks, *(name for name in summary if name in scores)]
-
-
-def _metric_eps(options: VisionAttack) -> float:
-    return min(options.eps, key=lambda eps: abs(eps - METRIC_EPS))
 
 
 def _flags(subject: Subject, found: Collected) -> list[flags.Flag]:
@@ -92,7 +87,7 @@ def _flags(subject: Subject, found: Collected) -> list[flags.Flag]:
     pgd_accuracies = [float(stands.mean()) for (_, name), stands in found.standing.items() if name == "pgd"]
     gain = measures.black_box_gain(found, {name: entry.gradient for name, entry in ATTACKS.items()})
     raised += flags.flags_of_attacks(pgd_accuracies, black_box_gain=gain, images=len(found.clean))
-    eps, steps = _metric_eps(options), (options.attacks.pgd or PgdOptions()).steps
+    eps, steps = shown_strength(options.eps), (options.attacks.pgd or PgdOptions()).steps
     left = torch.from_numpy(np.flatnonzero(found.worst[eps][: len(images)])[:SAMPLE]).to(images.device)
     ball = Ball(options.norm, eps)
     raised.append(flags.flag_of_effort(network, images[left], labels[left], ball, steps=steps, total=len(images)))

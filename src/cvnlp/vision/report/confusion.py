@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
-from cvnlp.report import plots
+from cvnlp.report import heat_maps
 from cvnlp.report.elements import ConfusionMatrix, Picture, single_figure
-from cvnlp.report.labels import label_room, short_label
+from cvnlp.report.heat_maps import HeatMap, Style
+from cvnlp.report.labels import short_label
 from cvnlp.vision.report.class_tables import read_classes
 
 SHOWN_CONFUSED, SHOWN_CORRECT = 8, 4  # pictures of a cell off the diagonal, and on it
@@ -44,11 +45,13 @@ def _pictures(details: Path, classes: list[str], data: Path) -> dict[tuple[int, 
 
 def _draw(counts: np.ndarray, classes: list[str], path: Path) -> None:
     labels = [short_label(name) for name in classes]
-    side, room = 0.42 * len(classes), label_room(labels)
-    title = "Confusion matrix, test split"
-    drawing, (axis,) = plots.panels(1, title=title, width=side + room + 1.2, height=side + room + 0.9)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     texts = {place: str(counts[place]) for place in zip(*np.nonzero(counts), strict=True)}
-    plots.heat_map(axis, shares, texts, (labels, labels), dark=0.5, rotation=0 if max(map(len, labels)) < 3 else 90)
-    axis.set(xlabel="predicted class", ylabel="true class")
-    plots.save(drawing, path)
+    heat_maps.draw(
+        [HeatMap(shares, labels, labels, texts)],
+        path,
+        title="Confusion matrix, test split",
+        style=Style(),
+        row_axis="true class",
+        column_axis="predicted class",
+    )

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib import colormaps
+from matplotlib.colors import to_rgb
 
 from cvnlp.data import prepared
 from cvnlp.report import galleries, picture_grid, plots
 from cvnlp.report.elements import Column, Element, Figure, Pictures, Table, single_figure
 
 STAGES = ("before training", "after training")
+ENLARGED, FRAME = 12, 3  # pixels: the side of one of a gradient image, and the line of a frame
 SMALL = 0.7  # inches, of a filter or feature map: there are many next to each other
 
 
@@ -76,13 +77,13 @@ def _equivariance(layers: pd.DataFrame, differences: pd.DataFrame) -> list[Colum
 
 def _receptive_fields(blocks: pd.DataFrame, details: Path, path: Path) -> Figure:
     title = "Gradient of the central unit of each block"
+    gradients = [prepared.load_array(details, f"gradient_{block}") for block in blocks["block"]]
+    rows = [
+        [_framed(_heat(found[stage]), row) for found, (_, row) in zip(gradients, blocks.iterrows(), strict=True)]
+        for stage in range(len(STAGES))
+    ]
     titles = [list(blocks["block"])] * len(STAGES)
-    drawing, axes = picture_grid.picture_grid(titles, title=title, row_titles=STAGES, size=1.6)
-    for line, (_, row) in zip(axes.T, blocks.iterrows(), strict=True):
-        for axis, gradient in zip(line, prepared.load_array(details, f"gradient_{row['block']}"), strict=True):
-            axis.imshow(gradient / max(float(gradient.max()), 1e-12), cmap="magma", vmin=0, vmax=1)
-            _frame_field(axis, row)
-    plots.save(drawing, path)
+    picture_grid.draw_pictures(rows, titles, path, title=title, row_titles=STAGES, size=1.6)
     caption = (
         "Mean absolute gradient with respect to the pixels, before (top) and after (bottom) training; each image is "
         "scaled to its own maximum. The blue frame is the theoretical receptive field; the gradient is concentrated "
@@ -93,16 +94,26 @@ def _receptive_fields(blocks: pd.DataFrame, details: Path, path: Path) -> Figure
     )
 
 
-def _frame_field(axis: Axes, row: pd.Series) -> None:
-    """A frame around the receptive field of the central unit; imshow's pixel 0 extends from -0.5 to 0.5."""
+def _heat(gradient: np.ndarray) -> np.ndarray:
+    """A gradient (H, W) in the colours of a heat map, relative to its maximum; (H, W, 3) uint8."""
+    return colormaps["magma"](gradient / max(float(gradient.max()), 1e-12), bytes=True)[..., :3]
+
+
+def _framed(picture: np.ndarray, row: pd.Series) -> np.ndarray:
+    """The enlarged picture with a frame around the receptive field of the central unit, as far as it is inside."""
+    enlarged = picture.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
     if np.isnan(row["field_height"]):
-        return
-    left, top = (
-        row[f"centre_{side}"] + row[f"stride_{side}"] * (row[side] // 2) - row[f"field_{side}"] / 2
-        for side in ("width", "height")
-    )
-    width, height = row["field_width"], row["field_height"]
-    axis.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=plots.COLOURS[5]))
+        return enlarged
+    middles = (row[f"centre_{side}"] + row[f"stride_{side}"] * (row[side] // 2) + 0.5 for side in ("height", "width"))
+    halves = (row[f"field_{side}"] / 2 for side in ("height", "width"))
+    edges = [(middle - half, middle + half) for middle, half in zip(middles, halves, strict=True)]
+    outline = np.zeros(enlarged.shape[:2], bool)
+    for inset, value in ((0, True), (FRAME, False)):
+        ends = [(round(low * ENLARGED) + inset, round(high * ENLARGED) - inset) for low, high in edges]
+        rows, columns = (slice(max(0, low), max(0, high)) for low, high in ends)
+        outline[rows, columns] = value
+    enlarged[outline] = np.rint(255 * np.array(to_rgb(plots.COLOURS[5])))
+    return enlarged
 
 
 def _patches(block: str, details: Path, folder: Path) -> Pictures:

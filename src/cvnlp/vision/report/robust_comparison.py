@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
+from cvnlp.params.attacks import shown_strength
 from cvnlp.params.runs import VisionRun
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.report import galleries, plots
+from cvnlp.report import galleries, heat_maps, plots
 from cvnlp.report.elements import Element, Figure, Pictures, Text, single_figure
-from cvnlp.report.labels import label_room, short_label
+from cvnlp.report.heat_maps import HeatMap, Style
+from cvnlp.report.labels import short_label
 
 TRANSFERRED = 0.01  # share of images that only a transferred attack breaks, from which a network is flagged
-METRIC_EPS = 0.1  # the strength nearest to it is shown
 SHOWN_FILTERS, SHOWN_IMAGES = 8, 8
 
 
@@ -67,7 +68,7 @@ def _transfer(dataset: str, project: ProjectPaths, path: Path) -> list[Element]:
     pairs, gains = pairs[pairs["dataset"] == dataset], gains[gains["dataset"] == dataset]
     if not len(pairs):
         return []
-    eps = min(pairs["eps"], key=lambda value: abs(value - METRIC_EPS))
+    eps = shown_strength(pairs["eps"])
     matrix = pairs[pairs["eps"] == eps].pivot_table(index="source", columns="target", values="accuracy", sort=False)
     title = f"Transfer between the classifiers of {dataset}, eps {eps:g}"
     _draw_transfer(matrix, title, path)
@@ -80,15 +81,17 @@ def _transfer(dataset: str, project: ProjectPaths, path: Path) -> list[Element]:
 
 
 def _draw_transfer(matrix: pd.DataFrame, title: str, path: Path) -> None:
-    labels = [[short_label(str(name)) for name in names] for names in (matrix.index, matrix.columns)]
-    room = label_room([*labels[0], *labels[1]])
-    side = 0.75 * len(matrix)
-    drawing, (axis,) = plots.panels(1, title=title, width=max(4.4, side + room + 1), height=side + room + 0.6)
+    rows, columns = ([short_label(str(name)) for name in names] for names in (matrix.index, matrix.columns))
     values = matrix.to_numpy(float)
     texts = {place: f"{values[place]:.0%}" for place in np.ndindex(values.shape)}
-    plots.heat_map(axis, values, texts, (labels[0], labels[1]), size=9)
-    axis.set(xlabel="classified by", ylabel="attacked for")
-    plots.save(drawing, path)
+    heat_maps.draw(
+        [HeatMap(values, rows, columns, texts)],
+        path,
+        title=title,
+        style=Style(cell=(0.6, 0.6), text_size=9),
+        row_axis="attacked for",
+        column_axis="classified by",
+    )
 
 
 def transfer_sentence(gains: pd.DataFrame) -> str:

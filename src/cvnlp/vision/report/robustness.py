@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cvnlp.data import prepared
-from cvnlp.report import galleries, plots
+from cvnlp.report import galleries, heat_maps, plots
 from cvnlp.report.elements import Element, Figure, Pictures, Stepper, Table, Text, columns_of, single_figure
-from cvnlp.report.labels import label_room, short_label
+from cvnlp.report.heat_maps import HeatMap, Style
+from cvnlp.report.labels import short_label
 from cvnlp.vision.report.class_tables import prediction_titles, read_classes
 
 FLAGS = {"flag": ("flag", None), "value": ("measured", ".3g"), "limit": ("limit", ".3g"), "meaning": ("meaning", None)}
@@ -20,12 +21,13 @@ COSTS = {
     "forwards": ("classifications per image", ",.1f"),
 }
 SHOWN_CLASSES = 20
+SERIES = "series"  # of images at every eps, as chapters refer to it
 
 
 def robustness_elements(attacked: Path, data: Path, folder: Path) -> list[Element]:
     """The elements of one run, from the results of its attacks on prepared `data`; the figures go into `folder`."""
     found: list[Element] = [_flags(attacked), *_examples(attacked, folder / "adversarial_examples.png")]
-    found += series(attacked, data)
+    found += _series(attacked, data, folder / SERIES)
     if (attacked / "targeted.csv").is_file():
         found += _targeted(read_classes(attacked / "targeted.csv"), folder / "targeted.png")
     found += _loss_surface(attacked, folder / "loss_surface.png")
@@ -82,7 +84,7 @@ def _examples(attacked: Path, path: Path) -> list[Pictures]:
     return [galleries.gallery(title, caption, pictures, [above, sizes, below], path, alternative, row_titles=rows)]
 
 
-def series(attacked: Path, data: Path) -> list[Stepper]:
+def _series(attacked: Path, data: Path, path: Path) -> list[Stepper]:
     """The same images at every eps: perturbation, and perturbed image with its prediction."""
     table, pictures = read_classes(attacked / "series.csv"), prepared.load_array(attacked, "attacked")
     if not len(table):
@@ -101,7 +103,7 @@ def series(attacked: Path, data: Path) -> list[Stepper]:
         "largest change); below, the result, with the true class → predicted class (confidence). An image that is "
         "not broken is shown with the last perturbation that was tried."
     )
-    return [Stepper("Images under attack, by eps", caption, "eps", steps)]
+    return [Stepper("Images under attack, by eps", caption, "eps", steps, path)]
 
 
 def _targeted(table: pd.DataFrame, path: Path) -> list[Figure]:
@@ -111,16 +113,17 @@ def _targeted(table: pd.DataFrame, path: Path) -> list[Figure]:
     matrix = table.pivot_table(index="actual", columns="target", values="success", sort=False)
     names = list(dict.fromkeys([*table["target"], *table["actual"]]))
     matrix = matrix.reindex(index=[name for name in names if name in matrix.index], columns=names)
-    labels = [short_label(name) for name in names]
-    side, room = 0.46 * len(names), label_room(labels)
-    title = "Success of targeted attacks"
-    drawing, (axis,) = plots.panels(1, title=title, width=side + room + 1.6, height=side + room + 0.9)
-    values = matrix.to_numpy(float)
+    title, values = "Success of targeted attacks", matrix.to_numpy(float)
     texts = {place: f"{100 * values[place]:.0f}" for place in zip(*np.nonzero(~np.isnan(values)), strict=True)}
-    rows, rotation = [short_label(str(name)) for name in matrix.index], 0 if max(map(len, labels)) < 3 else 90
-    plots.heat_map(axis, values, texts, (rows, labels), colours="Oranges", rotation=rotation)
-    axis.set(xlabel="class B, the target", ylabel="class A, the true class")
-    plots.save(drawing, path)
+    rows, columns = ([short_label(str(name)) for name in index] for index in (matrix.index, names))
+    heat_maps.draw(
+        [HeatMap(values, rows, columns, texts)],
+        path,
+        title=title,
+        style=Style("Oranges"),
+        row_axis="class A, the true class",
+        column_axis="class B, the target",
+    )
     caption = "The percentage of test images of class A that targeted PGD turns into class B."
     return [single_figure(title, caption, path, f"Heat map of success rates between {len(names)} classes")]
 
@@ -168,11 +171,9 @@ def _corruptions(table: pd.DataFrame, path: Path) -> Figure:
     matrix = table.pivot_table(index="corruption", columns="strength", values="accuracy", sort=False)
     title, values = "Accuracy on corrupted images", matrix.to_numpy(float)
     names = [str(name).replace("_", " ") for name in matrix.index]
-    drawing, (axis,) = plots.panels(1, title=title, width=3.2 + label_room(names), height=0.26 * len(names) + 1.0)
     texts = {place: f"{values[place]:.0%}" for place in np.ndindex(values.shape)}
-    plots.heat_map(axis, values, texts, (names, [str(name) for name in matrix.columns]), rotation=0)
-    axis.set(xlabel="strength", aspect="auto")
-    plots.save(drawing, path)
+    shown = HeatMap(values, names, [str(name) for name in matrix.columns], texts)
+    heat_maps.draw([shown], path, title=title, style=Style(cell=(0.42, 0.28)), column_axis="strength")
     caption = (
         "Test images after corruptions that no attacker has chosen, at five strengths (after MNIST-C and ImageNet-C)."
     )

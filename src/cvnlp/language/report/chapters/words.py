@@ -6,7 +6,7 @@ import pandas as pd
 
 from cvnlp import files
 from cvnlp.language.report.chapters.prediction import RECURRENT
-from cvnlp.language.report.insight import generated, temperatures
+from cvnlp.language.report.insight import GENERATED, temperatures
 from cvnlp.params.runs import LanguageRun
 from cvnlp.report.chapter import Paper, Sources, chapter
 from cvnlp.report.elements import Element, Section
@@ -50,7 +50,7 @@ def samples(results: Results) -> Section:
     sentences, elements = [], list[Element]()
     if run:
         texts = files.read_json(run.paths.insight / "samples.json")
-        elements = [generated(texts)]
+        elements = [*results.shown(run, GENERATED)]
         sentences = list(_copies(run, texts))
     sources = Sources(("language/inference",), run, [HOLTZMAN])
     return chapter("Generated text", "samples", sentences, elements, sources, results)

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from cvnlp.params.attacks import shown_strength
 from cvnlp.params.runs import VisionRun
 from cvnlp.report.chapter import Paper, Sources, chapter
-from cvnlp.report.elements import Element, Section, Stepper
+from cvnlp.report.elements import Element, Section
 from cvnlp.report.results import Results, RunResults
 from cvnlp.report.sentences import listed, percent, sentence
 from cvnlp.vision.report.chapters.convolution import CONVOLUTIONAL
-from cvnlp.vision.report.robustness import series
+from cvnlp.vision.report.robustness import SERIES
 
 ENGSTROM = Paper("Engstrom et al. 2019", "https://arxiv.org/abs/1712.02779")
 SZEGEDY = Paper("Szegedy et al. 2014", "https://arxiv.org/abs/1312.6199")
 GOODFELLOW = Paper("Goodfellow et al. 2015", "https://arxiv.org/abs/1412.6572")
 MADRY = Paper("Madry et al. 2018", "https://arxiv.org/abs/1706.06083")
-SHOWN_EPS = 0.1  # the sentences are about the nearest one
 
 
 def augmentation(results: Results) -> Section:
@@ -88,8 +88,7 @@ def adversarial(results: Results) -> Section:
     if run and isinstance(run.block, VisionRun):
         eps = nearest_eps(run)
         sentences = list(_attacked(run, results, eps))
-        steps: list[Stepper] = series(run.paths.attacked, run.paths.prepared)
-        elements = [*results.shown(run, "adversarial_examples.png"), *steps]
+        elements = [*results.shown(run, "adversarial_examples.png", SERIES)]
     elements += results.overall("all-vision", "worst_cases.png")
     sources = Sources(("vision/attacks", "vision/training/adversarial.py"), run, [SZEGEDY, GOODFELLOW, MADRY])
     return chapter("Adversarial perturbations", "adversarial", sentences, elements, sources, results)
@@ -97,8 +96,7 @@ def adversarial(results: Results) -> Section:
 
 def nearest_eps(run: RunResults) -> float:
     """The eps of a run that the sentences are about."""
-    strengths = run.block.attack.eps if isinstance(run.block, VisionRun) else [SHOWN_EPS]
-    return min(strengths, key=lambda eps: abs(eps - SHOWN_EPS))
+    return shown_strength(run.block.attack.eps if isinstance(run.block, VisionRun) else [])
 
 
 def attacked_clause(run: RunResults, eps: float) -> str:
