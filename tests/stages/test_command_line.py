@@ -1,6 +1,7 @@
 """A stage that cannot run ends at once, before torch is imported, with an error of one line."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -233,3 +234,32 @@ def test_ctrl_c_during_the_imports_prints_no_traceback() -> None:
     code += "sys.orig_argv[1:] = ['-m', 'cvnlp.stages.train']; import cvnlp.stages; os.kill(os.getpid(), signal.SIGINT)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+OUT_OF_MEMORY = """
+import sys
+import numpy, torch
+from cvnlp.stages import command_line
+
+def allocate(root):
+    size = 2**50
+    {statement}
+
+command_line.run(allocate)
+"""
+
+
+@pytest.mark.parametrize("statement", ["torch.empty(size)", "numpy.empty(size)", "bytearray(size)"])
+def test_a_lack_of_memory_is_one_line_with_a_remedy(statement: str) -> None:
+    code = OUT_OF_MEMORY.format(statement=statement)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"error: out of memory \(.*\)\. A training needs less with .*CVNLP_ACCUMULATE=2.*\n", done.stderr
+    )
+
+
+def test_other_errors_keep_their_traceback() -> None:
+    code = OUT_OF_MEMORY.format(statement="raise RuntimeError('shapes differ')")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "Traceback" in done.stderr

@@ -14,6 +14,9 @@ from cvnlp.progress import waiting
 SIGNAL_EXIT = 128  # plus the number of the signal: the exit code of a program that a signal has ended, as in shells
 
 
+REMEDY = "A training needs less with a smaller batch_size or window, or with CVNLP_ACCUMULATE=2 (docs/devices.md)"
+
+
 class Stopped(SystemExit):
     """The end of a stage by a signal. Its notes complete the line that the user sees.
 
@@ -43,9 +46,20 @@ def run(stage: Callable[..., None], *, item: str | None = None) -> None:
             stage(**arguments)
     except (ValueError, ConnectionError, OSError) as error:
         sys.exit(f"error: {error}")
+    except (MemoryError, RuntimeError) as error:
+        if not _is_lack_of_memory(error):
+            raise
+        sys.exit(f"error: out of memory ({str(error).strip().splitlines()[0]}). {REMEDY}")
     except Stopped as stopped:
         print(_describe(stopped, stage.__name__, arguments.get(item or "")), file=sys.stderr)
         raise
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Of NumPy and Python, of torch on a GPU, or of torch on the CPU, which has no class of its own."""
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    )
 
 
 def _stop(number: int, _: FrameType | None) -> None:
