@@ -36,12 +36,16 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     record = training_record.read(run, digest)
     entry = _find(store, run.name, digest, record) or _create(settings, run, store, record)
     run_id: str = entry.info.run_id
+    state = provenance.digest([files.sha256(path) for path in _evidence(run)])
+    complete = entry.data.tags.get("report.sha256") == state
+    if not complete:
+        _add_missing_epochs(run, run_id, store)
     if entry.info.status != "FINISHED":
-        _finish(run, run_id, store, digest, record)
+        store.set_tags(run_id, {"model.sha256": digest})
+        store.finish(run_id, ended=record.ended if record else None)
     if record:
         _mark_repetitions_killed(store, run.name, record)
-    state = provenance.digest([files.sha256(path) for path in _evidence(run)])
-    if entry.data.tags.get("report.sha256") == state:
+    if complete:
         return run_id
     store.log_metrics(run_id, _metrics(run))
     scores = {stage: files.read_scores(path) for stage, path in _score_files(run).items()}
@@ -76,16 +80,14 @@ def _create(settings: Params, run: RunPaths, store: Store, record: TrainingRecor
     return store.client.get_run(run_id)
 
 
-def _finish(run: RunPaths, run_id: str, store: Store, digest: str, record: TrainingRecord | None) -> None:
-    """Log the epochs that the run lacks, and end it: its model is complete."""
+def _add_missing_epochs(run: RunPaths, run_id: str, store: Store) -> None:
+    """Log the epochs that MLflow lacks, because it was unreachable or because there was no recording."""
     history = pd.read_csv(run.history).set_index("epoch").drop(columns="step")
     logged = store.logged_epochs(run_id, history.columns)
     for epoch, row in history.iterrows():
         if epoch not in logged:
             values = {str(name): float(value) for name, value in row.items() if np.isfinite(value)}
             store.log_metrics(run_id, values, int(str(epoch)))
-    store.set_tags(run_id, {"model.sha256": digest})
-    store.finish(run_id, ended=record.ended if record else None)
 
 
 def _mark_repetitions_killed(store: Store, run: str, record: TrainingRecord) -> None:
