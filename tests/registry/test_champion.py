@@ -210,9 +210,7 @@ def open_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return mlflow_store.connect()
 
 
-def test_a_moved_project_keeps_its_champion(
-    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_moved_project_keeps_its_champion(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     project.add("first", 150)
     project.report()
     weights = files.sha256(project.paths.run("first", "digits").model / "model.safetensors")
