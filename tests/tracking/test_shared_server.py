@@ -178,7 +178,7 @@ def check_trained(client: MlflowClient, project: ProjectPaths) -> None:
         assert list(history.index) == list(range(EPOCHS))
         for metric, values in history.items():
             logged = [(entry.step, entry.value) for entry in client.get_metric_history(run.info.run_id, str(metric))]
-            assert len(logged) == EPOCHS and dict(logged) == pytest.approx(values.to_dict())
+            assert len(logged) == EPOCHS and dict(logged) == pytest.approx(values.to_dict(), rel=1e-5)
 
 
 def check_complete(client: MlflowClient, project: ProjectPaths, storage: S3) -> None:

@@ -58,11 +58,14 @@ class Store:
         usable = run.info.experiment_id == self.experiment and run.info.lifecycle_stage == LifecycleStage.ACTIVE
         return run if usable else None
 
+    def orphaned_runs(self) -> list[Run]:
+        """Running runs of this host whose process no longer exists."""
+        running = self.find_runs(f"attributes.status = 'RUNNING' and tags.host = '{os.uname().nodename}'")
+        return [run for run in running if not may_be_alive(run)]
+
     def mark_orphaned_runs_killed(self) -> None:
-        """Set the status KILLED for running runs of this host whose process no longer exists."""
-        for run in self.find_runs(f"attributes.status = 'RUNNING' and tags.host = '{os.uname().nodename}'"):
-            if not may_be_alive(run):
-                self.client.set_terminated(run.info.run_id, status="KILLED")
+        for run in self.orphaned_runs():
+            self.client.set_terminated(run.info.run_id, status="KILLED")
 
     def create_run(
         self, run: RunMetadata, tags: Mapping[str, str] | None = None, *, started: float | None = None

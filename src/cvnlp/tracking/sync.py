@@ -20,6 +20,8 @@ from cvnlp.tracking.model_card import model_card
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
 
+COMPLETE = "report.sha256"  # the tag of a run that is complete: digest of the files that it reflects
+
 
 def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
     """Complete the runs of all models of params.yaml, and mark those as killed that no process records any more."""
@@ -30,14 +32,30 @@ def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
         store.set_tags(sync(settings, paths.run(run, block.dataset), store), pipeline)
 
 
+def incomplete_runs(settings: Params, paths: ProjectPaths, store: Store) -> list[str]:
+    """Runs of params.yaml with results whose entry in MLflow is missing or older than these."""
+    runs = [paths.run(name, block.dataset) for name, block in settings.runs.items()]
+    return [run.name for run in runs if _has_results(run) and not _is_complete(run, store)]
+
+
+def _has_results(run: RunPaths) -> bool:
+    return run.model.is_dir() and all(path.is_file() for path in _score_files(run).values())
+
+
+def _is_complete(run: RunPaths, store: Store) -> bool:
+    digest = provenance.model_digest(run.model)
+    entry = _find(store, run.name, digest, training_record.read(run, digest))
+    return entry is not None and entry.data.tags.get(COMPLETE) == _state(run)
+
+
 def sync(settings: Params, run: RunPaths, store: Store) -> str:
     """Complete the MLflow run of one model, creating it if it is missing; returns its id."""
     digest = provenance.model_digest(run.model)
     record = training_record.read(run, digest)
     entry = _find(store, run.name, digest, record) or _create(settings, run, store, record)
     run_id: str = entry.info.run_id
-    state = provenance.digest([files.sha256(path) for path in _evidence(run)])
-    complete = entry.data.tags.get("report.sha256") == state
+    state = _state(run)
+    complete = entry.data.tags.get(COMPLETE) == state
     if not complete:
         _add_missing_epochs(run, run_id, store)
     if entry.info.status != "FINISHED":
@@ -56,7 +74,7 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     _log_model(settings, run, run_id, store, digest)
     described = {DESCRIPTION: descriptions.run_description(settings, run, digest)}
     # the digest is last: then everything is complete
-    store.set_tags(run_id, _later_params(settings, run) | described | {"report.sha256": state})
+    store.set_tags(run_id, _later_params(settings, run) | described | {COMPLETE: state})
     return run_id
 
 
@@ -98,11 +116,11 @@ def _mark_repetitions_killed(store: Store, run: str, record: TrainingRecord) -> 
             store.client.set_terminated(other.info.run_id, status="KILLED")
 
 
-def _evidence(run: RunPaths) -> list[Path]:
-    """The files that a complete MLflow run reflects."""
+def _state(run: RunPaths) -> str:
+    """Digest of the files that a complete MLflow run reflects."""
     folders = [folder for folder in (run.evaluation, run.figures) if folder.is_dir()]
     inside = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [*_score_files(run).values(), *inside]
+    return provenance.digest([files.sha256(path) for path in (*_score_files(run).values(), *inside)])
 
 
 def _score_files(run: RunPaths) -> dict[str, Path]:
