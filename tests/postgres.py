@@ -52,7 +52,8 @@ class Postgres:
 
     @property
     def uri(self) -> str:
-        return f"postgresql+psycopg2://{USER}:{self.password}@127.0.0.1:{self.port}/postgres"
+        """Without the password: clients have it in the variable PGPASSWORD, as in docker/tracking.yaml."""
+        return f"postgresql+psycopg2://{USER}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"

@@ -33,7 +33,7 @@ RUN = """\
 NAMES = ("first", "second", "third", "fourth")
 EPOCHS = 6
 WAIT = 240  # seconds
-# The stage `train`, which waits for a file before epochs 2 and 5, and leaves a file when it has recorded an epoch
+# The stage `train`, which waits for a file before each epoch, and leaves a file when it has recorded an epoch
 PAUSED = """
 import sys, time
 from pathlib import Path
@@ -56,7 +56,7 @@ command_line.run(stage.train, item="run")
 def database() -> Iterator[Postgres]:
     if postgres.programs() is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    made = Postgres("a password")
+    made = Postgres("geheim /wort?@#%")
     yield made
     made.remove()
 
@@ -71,9 +71,9 @@ def storage() -> Iterator[S3]:
 def server(tmp_path_factory: pytest.TempPathFactory, database: Postgres, storage: S3) -> Iterator[Server]:
     made = Server(
         tmp_path_factory.mktemp("server"),
-        database=database.uri.replace(" ", "%20"),
+        database=database.uri,
         artifacts="s3://artifacts/mlflow",
-        environment=storage.environment | {"MLFLOW_S3_ENDPOINT_URL": storage.address},
+        environment=storage.environment | {"MLFLOW_S3_ENDPOINT_URL": storage.address, "PGPASSWORD": database.password},
     )
     yield made
     made.stop()
@@ -140,18 +140,19 @@ def write_other_results(run: RunPaths) -> None:
     files.write_text(run.figures / "curves.svg", "<svg/>")
 
 
-def test_four_trainings_lose_nothing_while_the_server_is_down(
-    project: ProjectPaths, server: Server, storage: S3, fork_server: ForkServer | None
+def test_four_trainings_lose_nothing_while_the_server_or_its_database_is_down(
+    project: ProjectPaths, server: Server, database: Postgres, storage: S3, fork_server: ForkServer | None
 ) -> None:
     client = MlflowClient(f"http://{server.host}")
     let_go(range(2))
     trainings = [start_training(name, fork_server) for name in NAMES]
     wait_for(lambda: have(client, 1), trainings)
-    server.stop()
-    let_go(range(2, 5))
-    wait_for(lambda: all(Path(f"done/{name}.4").exists() for name in NAMES), trainings)
-    server.start()
-    wait_for(lambda: have(client, 4), trainings)  # the recorders have caught up while the trainings run
+    for part, first, last in ((server, 2, 3), (database, 4, 4)):
+        part.stop()
+        let_go(range(first, last + 1))
+        wait_for(lambda epoch=last: all(Path(f"done/{name}.{epoch}").exists() for name in NAMES), trainings)
+        part.start()
+        wait_for(lambda epoch=last: have(client, epoch), trainings)  # recorders catch up while the trainings run
     let_go(range(5, EPOCHS))
     outputs = [training.communicate()[0] for training in trainings]
     assert [training.returncode for training in trainings] == [0] * len(NAMES), outputs
