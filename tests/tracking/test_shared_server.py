@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 import postgres
@@ -91,6 +92,7 @@ def project(tmp_path: Path, vision_data: Path, server: Server, monkeypatch: pyte
         if name.startswith(("DVC_", "MLFLOW_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{server.host}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # as in mlflow_store.connect
     monkeypatch.setenv("PYTHONPATH", str(SRC))
     monkeypatch.chdir(tmp_path)
     return ProjectPaths(tmp_path)
@@ -126,8 +128,11 @@ def runs(client: MlflowClient) -> list[Run]:
 
 
 def have(client: MlflowClient, epoch: int) -> bool:
-    """Whether all runs have recorded this epoch."""
-    found = runs(client)
+    """Whether all runs have recorded this epoch; False while the server fails."""
+    try:
+        found = runs(client)
+    except MlflowException:
+        return False
     steps = [max([metric.step for metric in run.data._metric_objs], default=-1) for run in found]
     return len(found) == len(NAMES) and min(steps) >= epoch
 

@@ -7,6 +7,7 @@ epochs the oldest are dropped, and the stage `report` adds them from the files.
 import itertools
 import os
 import sys
+import textwrap
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 LIMIT = 10_000  # epochs kept
 BATCH = 1000  # metrics of one request, the most that MLflow accepts
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one repeats
+LONGEST = 150  # characters of an error
 LAST_ATTEMPT = 10.0  # seconds, if the attempts before have failed
 
 
@@ -75,7 +77,7 @@ class Sender:
     def _note(self, error: Exception) -> None:
         """One line per interruption; the end of the training has its own."""
         if self._error is None and not self._closed:
-            reason = address.one_line(error)
+            reason = textwrap.shorten(address.one_line(error), LONGEST, placeholder=" ...")
             print(f"note: MLflow cannot be reached ({reason}); the training goes on", file=sys.stderr)
         self._error = error
 
