@@ -61,17 +61,18 @@ class Sender:
             raise self._error or TimeoutError(f"no answer for {timeout:.0f} s")
 
     def _run(self) -> None:
-        """Attempt until everything is sent, or an attempt fails after the end of the training."""
+        """Attempt until everything is sent, or an attempt fails that began after the end of the training."""
         for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
+            last = self._closed
             try:
                 self._send()
                 self._error = None
                 return
             except Exception as error:
                 self._note(error)
+            if last:
+                return
             with self._changed:
-                if self._closed:
-                    return
                 self._changed.wait_for(lambda: self._closed, timeout=pause)
 
     def _note(self, error: Exception) -> None:
