@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from cvnlp import cli, files
 from cvnlp.data import prepared
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.registry import champion
-from cvnlp.tracking import mlflow_store, model_registry, sync
+from cvnlp.tracking import mlflow_store, model_registry, pages, sync
 from cvnlp.tracking.mlflow_store import Store
 from make_models import make_model
 
@@ -202,11 +203,16 @@ def test_the_latency_is_that_of_single_requests(project: Project) -> None:
         champion.measure_latency(project.paths.root)
 
 
-def open_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store as a process sees it that starts in this folder."""
+def open_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *, show: bool = False) -> Store:
+    """The store as a process sees it that starts in this folder; `show`: after `cvnlp ui`, without its server."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DVC_ROOT", str(folder))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # which MLflow sets for this process
+    if show:
+        with monkeypatch.context() as patch:
+            patch.setattr(pages, "_serve", lambda uri, port: None)
+            pages.show(port=0)
+        return Store(MlflowClient(), "1")
     return mlflow_store.connect()
 
 
@@ -216,7 +222,7 @@ def test_a_moved_project_keeps_its_champion(project: Project, monkeypatch: pytes
     weights = files.sha256(project.paths.run("first", "digits").model / "model.safetensors")
     moved = tmp_path.parent / f"{tmp_path.name} moved #1 (100%)"
     tmp_path.rename(moved)
-    store = open_in(moved, monkeypatch)
+    store = open_in(moved, monkeypatch, show=True)
     folder = model_registry.champion_folder(store, "digits")
     assert files.sha256(folder / "model.safetensors") == weights
     elsewhere = moved.parent / f"{tmp_path.name}_again"

@@ -170,6 +170,11 @@ def test_four_trainings_lose_nothing_while_the_server_or_its_database_is_down(
     sync.complete_all(settings, project, store)
     assert {run.info.run_id for run in runs(client)} == before
     check_complete(client, project, storage)
+    for name in NAMES:  # a clone has no records of trainings
+        shutil.rmtree(project.run(name, "made").records)
+    stored = storage.names("artifacts")
+    sync.complete_all(settings, project, store)
+    assert ({run.info.run_id for run in runs(client)}, storage.names("artifacts")) == (before, stored)
 
 
 def check_trained(client: MlflowClient, project: ProjectPaths) -> None:

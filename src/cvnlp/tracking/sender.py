@@ -56,9 +56,10 @@ class Sender:
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join(LAST_ATTEMPT if self._error else timeout)
+        patience = LAST_ATTEMPT if self._error else timeout
+        self._thread.join(patience)
         if self._error or self._thread.is_alive():
-            raise self._error or TimeoutError(f"no answer for {timeout:.0f} s")
+            raise self._error or TimeoutError(f"no answer for {patience:.0f} s")
 
     def _run(self) -> None:
         """Attempt until everything is sent, or an attempt fails that began after the end of the training."""
@@ -110,7 +111,7 @@ class Sender:
     def _welcome(self) -> None:
         if self._error is not None:
             self._error = None
-            print("note: MLflow answers again, and has all epochs so far", file=sys.stderr)
+            print("note: MLflow answers again: what was recorded meanwhile is sent", file=sys.stderr)
 
 
 def open_run(start: Start) -> "tuple[Store, str]":
