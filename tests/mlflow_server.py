@@ -35,6 +35,7 @@ class Server:
             **(environment or {}),
             "MLFLOW_BACKEND_STORE_URI": database or f"sqlite:///{folder}/served.db",
             "MLFLOW_ARTIFACTS_DESTINATION": artifacts or str(folder / "artifacts"),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven more processes
         }
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import boto3
+import requests
 from moto.server import ThreadedMotoServer
 
 KEYS = {"aws_access_key_id": "made-up", "aws_secret_access_key": "made-up too"}
@@ -30,6 +31,7 @@ def start_s3(*buckets: str) -> Iterator[S3]:
     server.start()
     try:
         made = S3(server)
+        requests.post(f"{made.address}/moto-api/reset", timeout=60).raise_for_status()  # buckets of an earlier server
         for bucket in buckets:
             made.client.create_bucket(Bucket=bucket)
         yield made

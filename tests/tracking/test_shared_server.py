@@ -18,7 +18,7 @@ import postgres
 from cvnlp import files, provenance
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.tracking import mlflow_store, sync
+from cvnlp.tracking import logged_model, mlflow_store, sync
 from fork_server import ForkServer
 from mlflow_server import Server
 from postgres import Postgres
@@ -95,6 +95,8 @@ def project(tmp_path: Path, vision_data: Path, server: Server, monkeypatch: pyte
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # as in mlflow_store.connect
     monkeypatch.setenv("PYTHONPATH", str(SRC))
     monkeypatch.chdir(tmp_path)
+    content = logged_model.content  # without the code of the project, hundreds of files per model
+    monkeypatch.setattr(logged_model, "content", lambda *arguments: content(*arguments) | {"code_paths": None})
     return ProjectPaths(tmp_path)
 
 
