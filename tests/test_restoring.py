@@ -1,4 +1,4 @@
-"""What was computed once comes back from DVC's caches: after a param was changed back, a branch switch, in a clone."""
+"""What was computed once comes back from DVC's caches: after a param was changed back, a branch switch."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from cloning import Clone, clone_project
-from cvnlp import files
 from fork_server import ForkServer
 
 PARAMS = """
@@ -30,16 +29,14 @@ REPORT = ["report"]  # logs to MLflow, and is therefore not restored but run
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer | None, empty_database: Path) -> Clone:
-    """A clone whose results are committed, on the branch `main`, and pushed to a remote."""
+    """A clone whose results are committed, on the branch `main`."""
     place = tmp_path_factory.mktemp("restoring")
     made = clone_project(place, fork_server)
     shutil.copy(empty_database, made.folder)
     (made.folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
-    made("dvc", "remote", "add", "--default", "folder", str(place / "remote"))
     made("git", "branch", "--move", "main")
     made.repro()
     made.commit()
-    made("dvc", "push")
     return made
 
 
@@ -100,20 +97,3 @@ def test_a_lock_file_of_before_restores_what_a_forced_run_has_made(clone: Clone)
     clone("git", "checkout", "dvc.lock")
     assert clone.repro() == []
     assert changes(clone) == ""
-
-
-def test_a_clone_with_the_remote_runs_the_report_alone_and_fills_its_mlflow(
-    clone: Clone, tmp_path: Path, empty_database: Path
-) -> None:
-    clone("git", "clone", "--quiet", str(clone.folder), str(tmp_path / "second"))
-    second = Clone(tmp_path / "second", clone.folder.parent / "mirror", clone.server)
-    shutil.copy(empty_database, second.folder)
-    second("dvc", "pull")
-    assert second.repro() == REPORT
-    assert second.digests() == clone.digests()
-    assert changes(second) == ""
-    assert names_in_mlflow(second) == [("mlp", "FINISHED")]
-    client, experiment = second.mlflow()
-    (run,) = client.search_runs([experiment])
-    accuracy = files.read_json(second.folder / "reports/scores/mlp.json")["accuracy"]
-    assert run.data.metrics["test/accuracy"] == accuracy

@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from cvnlp import cli, files
 from cvnlp.cli import doctor
+from cvnlp.tracking import health
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,11 +76,62 @@ def test_a_mirror_that_does_not_exist(project: Path, capsys: Any, monkeypatch: p
     assert code == 1 and found["mirror"]["detail"].endswith("none is no folder")
 
 
-@pytest.mark.parametrize(("pid", "state"), [(2**22 + 1, "wrong"), (1, "ok")])
-def test_a_lock_of_a_process_that_has_ended(project: Path, capsys: Any, pid: int, state: str) -> None:
-    files.write_json(project / ".dvc/tmp/rwlock", {"data/prepared": {"write": {"pid": pid, "cmd": "dvc repro"}}})
+def write_lock(project: Path, pid: int) -> None:
+    holder = {"pid": pid, "cmd": "dvc repro"}
+    files.write_json(project / ".dvc/tmp/rwlock", {"write": {"data/prepared": holder}, "read": {"data/raw": [holder]}})
+
+
+def test_a_lock_of_a_process_that_has_ended_is_left_to_dvc(project: Path, capsys: Any) -> None:
+    write_lock(project, 2**22 + 1)  # above the largest id of a process
     found, code = examine(capsys)
-    assert found["DVC"]["state"] == state and code == (state == "wrong")
+    assert (found["DVC"]["state"], code) == ("note", 0) and "the next DVC command removes them" in found["DVC"][
+        "detail"
+    ]
+
+
+def test_a_lock_whose_process_id_another_program_has_got(project: Path, capsys: Any) -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
+        write_lock(project, other.pid)
+        found, code = examine(capsys)
+        assert other.stdin
+        other.stdin.close()
+    assert (found["DVC"]["state"], code) == ("wrong", 1) and "rm .dvc/tmp/rwlock" in found["DVC"]["remedy"]
+
+
+def test_a_lock_of_a_running_command(project: Path, capsys: Any) -> None:
+    with subprocess.Popen(["cat", "-", "dvc"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as command:
+        write_lock(project, command.pid)
+        found, code = examine(capsys)
+        assert command.stdin
+        command.stdin.close()
+    assert (found["DVC"]["state"], code) == ("ok", 0) and str(command.pid) in found["DVC"]["detail"]
+
+
+@pytest.mark.parametrize("content", ["", '{"write": {"/da', "[]", '{"write": {"data": {}}}'])
+def test_a_damaged_file_of_locks(project: Path, capsys: Any, content: str) -> None:
+    files.write_text(project / ".dvc/tmp/rwlock", content)
+    found, code = examine(capsys)
+    assert (found["DVC"]["state"], code) == ("wrong", 1) and "is damaged" in found["DVC"]["detail"]
+
+
+STAGE = """
+import os, sys
+if os.fork() == 0:  # whose parent ends, as a stage whose DVC is killed
+    os.setsid()
+    code = "print('started', flush=True); input()"
+    os.execv(sys.executable, [sys.executable, "-c", code, "cvnlp.stages.train", "--run"])
+"""
+
+
+def test_a_stage_whose_dvc_was_killed(project: Path, capsys: Any) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STAGE], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout and starter.stdin and starter.stdout.readline() == "started\n"
+        starter.wait()
+        found, code = examine(capsys)
+    assert found["stages"]["detail"].startswith("cvnlp.stages.train --run runs without DVC")
+    assert "kill " in found["stages"]["remedy"] and code == 0
 
 
 def test_a_database_of_another_version(
@@ -89,6 +143,16 @@ def test_a_database_of_another_version(
         database.execute("UPDATE alembic_version SET version_num = 'older'")
     found, code = examine(capsys)
     assert code == 1 and "mlflow db upgrade sqlite:///" in found["MLflow"]["remedy"]
+
+
+def test_what_mlflow_lacks(project: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "check_store", lambda: "fine")
+    monkeypatch.setattr(health, "check_runs", lambda settings, paths: (["cnn"], ["lstm", "rnn"]))
+    cli.main(["doctor"])
+    printed = capsys.readouterr().out
+    assert "• MLflow runs: cnn: shown as running, but the process has ended" in printed
+    assert "• MLflow runs: lstm, rnn: missing or not up to date in MLflow" in printed
+    assert "→ `dvc repro --force --single-item report`" in printed
 
 
 def test_a_damaged_database_and_a_server_that_is_down(

@@ -1,5 +1,6 @@
 """Gates, registration and champions: in MLflow's registry on made results of runs."""
 
+import copy
 import shutil
 import threading
 from collections.abc import Callable
@@ -7,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from cvnlp import cli, files
 from cvnlp.data import prepared
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.registry import champion
-from cvnlp.tracking import mlflow_store, model_registry, sync
+from cvnlp.tracking import mlflow_store, model_registry, pages, sync
 from cvnlp.tracking.mlflow_store import Store
 from make_models import make_model
 
@@ -33,6 +35,12 @@ class Project:
     def __init__(self, root: Path, data: Path) -> None:
         self.paths, self.data, self.text = ProjectPaths(root), data, DATA
         shutil.copytree(data, self.paths.prepared("digits"))
+
+    def moved(self, root: Path) -> "Project":
+        """The same project in another folder."""
+        other = copy.copy(self)
+        other.paths = ProjectPaths(root)
+        return other
 
     def add(self, name: str, correct: int, *, minimum: float = 0.5, test_set: str = "a") -> None:
         """A run that classifies the first `correct` of the test images correctly."""
@@ -193,3 +201,48 @@ def test_the_latency_is_that_of_single_requests(project: Project) -> None:
     assert 0 < champion.measure_latency(project.paths.run("first", "digits").model) < 1000
     with pytest.raises(ValueError, match="cannot be measured"):
         champion.measure_latency(project.paths.root)
+
+
+def open_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *, show: bool = False) -> Store:
+    """The store as a process sees it that starts in this folder; `show`: after `cvnlp ui`, without its server."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # which MLflow sets for this process
+    if show:
+        with monkeypatch.context() as patch:
+            patch.setattr(pages, "_serve", lambda uri, port: None)
+            pages.show(port=0)
+        return Store(MlflowClient(), "1")
+    return mlflow_store.connect()
+
+
+def test_a_moved_project_keeps_its_champion(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    project.add("first", 150)
+    project.report()
+    weights = files.sha256(project.paths.run("first", "digits").model / "model.safetensors")
+    moved = tmp_path.parent / f"{tmp_path.name} moved #1 (100%)"
+    tmp_path.rename(moved)
+    store = open_in(moved, monkeypatch, show=True)
+    folder = model_registry.champion_folder(store, "digits")
+    assert files.sha256(folder / "model.safetensors") == weights
+    elsewhere = moved.parent / f"{tmp_path.name}_again"
+    moved.rename(elsewhere)
+    project = project.moved(elsewhere)
+    project.add("second", 199)
+    assert champion_of(open_in(elsewhere, monkeypatch)) == "first"
+    assert champion_of(project.report()) == "second"
+
+
+def test_a_copy_of_a_project_has_models_of_its_own(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project.add("first", 150)
+    store = project.report()
+    second = tmp_path.parent / f"{tmp_path.name}-copy"  # begins with the path of the original
+    shutil.copytree(tmp_path, second)
+    shutil.rmtree(tmp_path / "mlflow/models")
+    assert model_registry.champion_folder(open_in(second, monkeypatch), "digits").is_dir()
+    back = open_in(tmp_path, monkeypatch)
+    (version,) = model_registry.versions(store, "digits")
+    run = back.client.get_run(version.run_id)
+    assert run.info.artifact_uri.startswith(f"{tmp_path.as_uri()}/mlflow/")

@@ -38,6 +38,26 @@ def test_the_database_is_in_the_projects_folder_whatever_its_name(
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_relative_database_is_in_the_projects_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / name
+    (folder / "reports").mkdir(parents=True)
+    (folder / "dvc.yaml").touch()
+    monkeypatch.chdir(folder / "reports")
+    monkeypatch.setenv(address.URI, "sqlite:///mlflow.db")
+    assert address.tracking_uri() == address.own_database()
+    monkeypatch.setenv(address.URI, address.tracking_uri())
+    assert address.tracking_uri() == address.own_database()
+
+
+@pytest.mark.parametrize("given", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?uri=true", "mysql://u@h/d"])
+def test_other_databases_are_used_as_they_are_given(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(address.URI, given)
+    assert address.tracking_uri() == given
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

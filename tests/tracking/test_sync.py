@@ -13,7 +13,7 @@ from cvnlp import domains, files, networks, provenance
 from cvnlp.data import prepared
 from cvnlp.params import Params, read_params
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.tracking import mlflow_store, sync, training_record
+from cvnlp.tracking import health, mlflow_store, sync, training_record
 from cvnlp.tracking.mlflow_store import Store
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
@@ -182,6 +182,30 @@ def test_what_an_interruption_left_of_a_finished_training_is_marked_killed(proje
     assert [statuses.pop(run) for run in killed] == ["KILLED"] * 2
     assert [statuses.pop(run) for run in running] == ["RUNNING"] * 3
     assert list(statuses.values()) == ["FINISHED"] * 2
+
+
+def test_what_mlflow_lacks_is_named(project: Project) -> None:
+    settings, runs = project
+    assert health.check_runs(settings, ProjectPaths()) == ([], ["rules", "twin"])
+    store = mlflow_store.connect()
+    sync.complete_all(settings, ProjectPaths(), store)
+    orphan = interrupted(store, settings, runs["twin"], host=os.uname().nodename, pid=str(2**22 + 1))
+    assert health.check_runs(settings, ProjectPaths()) == (["twin"], [])
+    assert store.client.get_run(orphan).info.status == "RUNNING"  # is only looked at
+    files.write_json(runs["rules"].attacks, {"attacks_of": 0.25})
+    runs["twin"].scores.unlink()  # not evaluated yet
+    assert health.check_runs(settings, ProjectPaths())[1] == ["rules"]
+
+
+def test_epochs_that_a_finished_run_lacks_are_added(project: Project) -> None:
+    settings, runs = project
+    store = mlflow_store.connect()
+    run_id = interrupted(store, settings, runs["rules"])
+    store.set_tags(run_id, {"model.sha256": provenance.model_digest(runs["rules"].model)})
+    store.finish(run_id, ended=1_000_100.0)
+    assert sync.sync(settings, runs["rules"], store) == run_id
+    history = store.client.get_metric_history(run_id, "validation_nll")
+    assert sorted((entry.step, entry.value) for entry in history) == [(0, 2.5), (1, 1.5)]
 
 
 def test_a_moved_project_keeps_its_artifacts(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -143,23 +143,41 @@ def _check_mirror(project: ProjectPaths) -> Iterator[Finding]:
 
 
 def _check_locks(project: ProjectPaths) -> Iterator[Finding]:
-    """DVC's lock of running commands, which a killed process leaves behind."""
-    from cvnlp.files import read_json
-
-    path = project.root / ".dvc/tmp/rwlock"
-    if not path.is_file() or not path.read_text(encoding="utf-8").strip():
-        yield Finding("DVC", OK, "no locks")
-        return
+    """DVC's locks of running commands, which a killed process leaves behind."""
     import psutil
 
-    holders = {int(pid) for pid in re.findall(r'"pid": (\d+)', json.dumps(read_json(path)))}
-    dead = sorted(pid for pid in holders if not psutil.pid_exists(pid))
-    if not holders:
-        yield Finding("DVC", OK, "no locks")
-    elif dead:
-        yield Finding("DVC", WRONG, f"locked by processes that have ended: {', '.join(map(str, dead))}", f"`rm {path}`")
+    from cvnlp.cli import locks
+
+    path = project.root / ".dvc/tmp/rwlock"
+    try:
+        holders = locks.lock_holders(path)
+    except ValueError as error:
+        yield Finding("DVC", WRONG, str(error), f"`rm {path}`, when no DVC command runs")
+        return
+    ended = sorted(pid for pid in holders if not psutil.pid_exists(pid))
+    others = sorted(pid for pid in holders if pid not in ended and not locks.is_command(pid))
+    running = sorted(set(holders) - {*ended, *others})
+    if others:
+        text = f"locked by processes that have ended; their ids are now those of other programs: {_listed(others)}"
+        yield Finding("DVC", WRONG, text, f"`rm {path}`, when no DVC command runs")
+    elif ended:
+        text = f"locks are left of processes that have ended: {_listed(ended)}; the next DVC command removes them"
+        yield Finding("DVC", NOTE, text)
     else:
-        yield Finding("DVC", OK, f"{len(holders)} running commands hold locks")
+        yield Finding("DVC", OK, f"locked by running commands: {_listed(running)}" if running else "no locks")
+
+
+def _listed(pids: list[int]) -> str:
+    return ", ".join(map(str, pids))
+
+
+def _check_stages(project: ProjectPaths) -> Iterator[Finding]:
+    """Stages whose DVC was killed: a second one would write the same files."""
+    from cvnlp.cli import locks
+
+    for pid, command in sorted(locks.stages_without_dvc(project.root).items()):
+        text = f"{command} runs without DVC, whose command was perhaps killed (process {pid})"
+        yield Finding("stages", NOTE, text, f"wait for it, or `kill {pid}`, before the next `dvc repro`")
 
 
 def _check_mlflow(project: ProjectPaths) -> Iterator[Finding]:
@@ -170,6 +188,24 @@ def _check_mlflow(project: ProjectPaths) -> Iterator[Finding]:
     except ConnectionError as error:
         detail, _, remedy = str(error).rpartition(": ")
         yield Finding("MLflow", WRONG, detail, remedy)
+
+
+def _check_runs(project: ProjectPaths) -> Iterator[Finding]:
+    """What MLflow lacks or shows wrongly; nothing if its store cannot be used, which is another finding."""
+    from cvnlp.params import read_params
+    from cvnlp.tracking import health
+
+    try:
+        health.check_store()
+    except ConnectionError:
+        return
+    orphaned, incomplete = health.check_runs(read_params(project.params), project)
+    if orphaned:
+        text = f"{', '.join(orphaned)}: shown as running, but the process has ended"
+        yield Finding("MLflow runs", NOTE, text, "the next training or report marks them as killed")
+    if incomplete:
+        text = f"{', '.join(incomplete)}: missing or not up to date in MLflow"
+        yield Finding("MLflow runs", NOTE, text, "`dvc repro --force --single-item report`")
 
 
 def _check_disk(project: ProjectPaths) -> Iterator[Finding]:
@@ -190,5 +226,5 @@ def _check_git(project: ProjectPaths) -> Iterator[Finding]:
 Check = Callable[[ProjectPaths], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     *(_check_python, _check_packages, _check_device, _check_params, _check_git),
-    *(_check_mirror, _check_locks, _check_mlflow, _check_disk),
+    *(_check_mirror, _check_locks, _check_stages, _check_mlflow, _check_runs, _check_disk),
 )

@@ -49,7 +49,7 @@ def run(stage: Callable[..., None], *, item: str | None = None) -> None:
     except (MemoryError, RuntimeError) as error:
         if not _is_lack_of_memory(error):
             raise
-        sys.exit(f"error: out of memory ({str(error).strip().splitlines()[0]}). {REMEDY}")
+        sys.exit(f"error: out of memory{_first_line(error)}. {REMEDY}")
     except Stopped as stopped:
         print(_describe(stopped, stage.__name__, arguments.get(item or "")), file=sys.stderr)
         raise
@@ -57,9 +57,14 @@ def run(stage: Callable[..., None], *, item: str | None = None) -> None:
 
 def _is_lack_of_memory(error: Exception) -> bool:
     """Of NumPy and Python, of torch on a GPU, or of torch on the CPU, which has no class of its own."""
-    return (
-        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
-    )
+    of_torch = type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    return of_torch or isinstance(error, MemoryError)
+
+
+def _first_line(error: Exception) -> str:
+    """In brackets; Python's own error has no message."""
+    lines = str(error).strip().splitlines()
+    return f" ({lines[0]})" if lines else ""
 
 
 def _stop(number: int, _: FrameType | None) -> None:

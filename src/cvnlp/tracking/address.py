@@ -40,13 +40,16 @@ def tracking_uri() -> str:
     """$MLFLOW_TRACKING_URI, else the project's own database.
 
     User and password in the address of a server move to the variables that MLflow has for them: MLflow prints its
-    address. ValueError for an address that cannot be parsed, which the message does not repeat.
+    address. A relative path of SQLite is one in the project's folder, also for commands that run elsewhere. ValueError
+    for an address that cannot be parsed, which the message does not repeat.
     """
     given = os.environ.get(URI)
     if not given:
         return own_database()
     if is_server(given):
         given = os.environ[URI] = _without_credentials(given)
+    elif given.startswith("sqlite:"):
+        given = _in_project(given)
     return given
 
 
@@ -56,6 +59,13 @@ def is_server(uri: str) -> bool:
 
 def is_database(uri: str) -> bool:
     return uri.partition(":")[0].partition("+")[0] in DATABASES
+
+
+def _in_project(uri: str) -> str:
+    url = sqlalchemy.make_url(uri)
+    if not url.database or url.database.startswith(("file:", ":memory:")):
+        return uri
+    return url.set(database=str(project_root() / url.database)).render_as_string(hide_password=False)
 
 
 def _without_credentials(uri: str) -> str:

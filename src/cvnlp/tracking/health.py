@@ -1,9 +1,14 @@
-"""Whether MLflow's store can be reached and has the tables of the installed version. Imports no MLflow at the start."""
+"""Whether MLflow's store can be reached, has the tables of the installed version, and has all runs.
+
+Imports no MLflow at the start.
+"""
 
 from pathlib import Path
 
 import sqlalchemy
 
+from cvnlp.params import Params
+from cvnlp.paths import ProjectPaths
 from cvnlp.tracking import address
 
 
@@ -14,9 +19,28 @@ def check_store() -> str:
         return _check_server(uri)
     if not address.is_database(uri):
         raise ConnectionError(f"{address.mask(uri)} is neither a server nor a database: change {address.URI}")
-    if uri == address.own_database() and not Path(str(sqlalchemy.make_url(uri).database)).is_file():
+    if _is_missing(uri):
         return "no database yet: `dvc repro` creates it"
     return _check_database(uri)
+
+
+def check_runs(settings: Params, paths: ProjectPaths) -> tuple[list[str], list[str]]:
+    """Runs that are "running" though their process has ended, and runs of params.yaml whose results MLflow lacks.
+
+    None of either if there is no database yet.
+    """
+    if _is_missing(address.tracking_uri()):
+        return [], []
+    from cvnlp.tracking import mlflow_store, sync
+
+    with address.masked_output():
+        store = mlflow_store.connect()
+        orphaned = [str(run.info.run_name) for run in store.orphaned_runs()]
+        return orphaned, sync.incomplete_runs(settings, paths, store)
+
+
+def _is_missing(uri: str) -> bool:
+    return uri == address.own_database() and not Path(str(sqlalchemy.make_url(uri).database)).is_file()
 
 
 def _check_server(uri: str) -> str:

@@ -1,4 +1,7 @@
-"""The messages that a training sends to the process that records it: one line of JSON each."""
+"""The messages that a training sends to the process that records it: one line of JSON each.
+
+`at`: seconds since the epoch. A message that is sent to MLflow twice has the same time, so that it is stored once.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,12 +27,14 @@ class Start(_Message):
     run: RunMetadata
     note: Path
     pid: int
+    at: float
 
 
 class Metrics(_Message):
     kind: Literal["metrics"] = "metrics"
     values: dict[str, float]
     step: int
+    at: float
 
 
 class End(_Message):

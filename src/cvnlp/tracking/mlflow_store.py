@@ -30,6 +30,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 EXPERIMENT = "cvnlp"
 LOCK_TIMEOUT = 120  # seconds to wait for another process that creates the database
 SYSTEM_METRICS_INTERVAL = 2  # seconds
+# error codes for an id, a name or an alias that does not exist; all others may be failures of the store
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,25 @@ class Store:
 
     def get_run(self, run_id: str) -> Run | None:
         """The run with this id; None if this store has none, or it was deleted."""
+        if not run_id:
+            return None
         try:
             run = self.client.get_run(run_id)
-        except MlflowException:
-            return None
+        except MlflowException as error:
+            if error.error_code in ABSENT:
+                return None
+            raise
         usable = run.info.experiment_id == self.experiment and run.info.lifecycle_stage == LifecycleStage.ACTIVE
         return run if usable else None
 
+    def orphaned_runs(self) -> list[Run]:
+        """Running runs of this host whose process no longer exists."""
+        running = self.find_runs(f"attributes.status = 'RUNNING' and tags.host = '{os.uname().nodename}'")
+        return [run for run in running if not may_be_alive(run)]
+
     def mark_orphaned_runs_killed(self) -> None:
-        """Set the status KILLED for running runs of this host whose process no longer exists."""
-        for run in self.find_runs(f"attributes.status = 'RUNNING' and tags.host = '{os.uname().nodename}'"):
-            if not may_be_alive(run):
-                self.client.set_terminated(run.info.run_id, status="KILLED")
+        for run in self.orphaned_runs():
+            self.client.set_terminated(run.info.run_id, status="KILLED")
 
     def create_run(
         self, run: RunMetadata, tags: Mapping[str, str] | None = None, *, started: float | None = None
@@ -74,10 +83,21 @@ class Store:
         begin = None if started is None else int(started * 1000)
         created = self.client.create_run(self.experiment, begin, known | displayed, run.name)
         run_id: str = created.info.run_id
+        self.describe_run(run_id, run)
+        return run_id
+
+    def find_started(self, run: RunMetadata, tags: Mapping[str, str], started: float) -> str | None:
+        """The run that `create_run` has made of the same arguments, though its answer may not have arrived."""
+        known = {"run": run.name, **tags}
+        conditions = [f"tags.{key} = '{value}'" for key, value in known.items()]
+        found = self.find_runs(" and ".join([f"attributes.start_time = {int(started * 1000)}", *conditions]))
+        return found[0].info.run_id if found else None
+
+    def describe_run(self, run_id: str, run: RunMetadata) -> None:
+        """Log params and data set; a repetition changes nothing."""
         self.client.log_batch(run_id, params=[Param(key, value) for key, value in run.params.items()])
         data = Dataset(run.dataset.name, run.dataset.digest, "local", json.dumps({"uri": run.dataset.source}))
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
-        return run_id
 
     def finish(self, run_id: str, *, ended: float | None) -> None:
         """Set the status FINISHED; `ended`: seconds since the epoch. If it is None, the run has no duration."""
@@ -87,8 +107,17 @@ class Store:
             self.client.set_terminated(run_id, status="FINISHED", end_time=int(ended * 1000))
 
     def log_metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
-        now = int(time.time() * 1000)
-        self.client.log_batch(run_id, metrics=[Metric(key, value, now, step) for key, value in values.items()])
+        self.log_epochs(run_id, [(values, step, time.time())])
+
+    def log_epochs(self, run_id: str, epochs: Iterable[tuple[Mapping[str, float], int, float]]) -> None:
+        """Log metrics of several epochs in one request: values, step, and time in seconds since the epoch.
+
+        A repetition with the same times changes nothing.
+        """
+        metrics = [
+            Metric(key, value, int(at * 1000), step) for values, step, at in epochs for key, value in values.items()
+        ]
+        self.client.log_batch(run_id, metrics=metrics)
 
     def logged_epochs(self, run_id: str, names: Iterable[str]) -> set[int]:
         """The epochs of which the run has one of these metrics; those of an epoch are logged together."""

@@ -12,7 +12,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from cvnlp.tracking.mlflow_store import Store
+from cvnlp.tracking.mlflow_store import ABSENT, Store
 
 PREFIX = "cvnlp-"  # of the names of registered models: a server may be shared
 CHAMPION = "champion"
@@ -55,8 +55,10 @@ def versions(store: Store, dataset: str) -> list[Version]:
 def champion(store: Store, dataset: str) -> Version | None:
     try:
         return _version(store.client.get_model_version_by_alias(registered_name(dataset), CHAMPION))
-    except MlflowException:
-        return None
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return None
+        raise  # a failing server must not look like a data set without a champion
 
 
 def register(store: Store, dataset: str, version: Version) -> Version:
@@ -88,8 +90,10 @@ def history(store: Store, dataset: str) -> list[Change]:
     """The champions of a data set so far, the oldest first."""
     try:
         tags = store.client.get_registered_model(registered_name(dataset)).tags
-    except MlflowException:
-        return []
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return []
+        raise
     return [Change(**entry) for entry in json.loads(tags.get(HISTORY, "[]"))]
 
 

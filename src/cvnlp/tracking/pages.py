@@ -57,7 +57,8 @@ def _serve(uri: str, port: int) -> None:
     The server does not get Ctrl-C, after which it prints a traceback, but SIGTERM when this process ends.
     """
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
-    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
+    # jobs of language model applications, for which MLflow starts seven more processes, are off unless they are set
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with subprocess.Popen(command, env=environment, start_new_session=True) as server:
         try:

@@ -1,8 +1,9 @@
 """Live recording of a training in MLflow, by a separate process.
 
-That process imports MLflow and waits for its database while the training starts and runs, so that a slow or broken
-tracker neither delays nor ends a training: a failure is one warning. The training writes messages to a pipe. However
-it ends, SIGKILL included, the pipe closes, and a run without an end message is marked KILLED.
+That process imports MLflow and waits for it while the training starts and runs, so that a slow or broken tracker
+neither delays nor ends a training. If MLflow is unreachable, messages are kept and sent later (`sender.py`); what is
+still missing when the training ends is one warning. The training writes messages to a pipe. However it ends, SIGKILL
+included, the pipe closes, and a run without an end message is marked KILLED.
 """
 
 import io
@@ -10,16 +11,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cvnlp.launch.processes import is_main_process
 from cvnlp.tracking.messages import End, Message, Metrics, Start, Status, parse
 from cvnlp.tracking.run_metadata import RunMetadata
-
-if TYPE_CHECKING:
-    from cvnlp.tracking.mlflow_store import Store
 
 SHUTDOWN_TIMEOUT = 120  # seconds that a finished training waits for MLflow
 
@@ -33,10 +31,10 @@ class Recorder:
 
     def start_run(self, run: RunMetadata, *, note: Path) -> None:
         """`note`: a file for the MLflow run's id, so that a resumed training continues its run."""
-        self._send(Start(run=run, note=note.resolve(), pid=os.getpid()))
+        self._send(Start(run=run, note=note.resolve(), pid=os.getpid(), at=time.time()))
 
     def log_metrics(self, values: dict[str, float], step: int) -> None:
-        self._send(Metrics(values=values, step=step))
+        self._send(Metrics(values=values, step=step, at=time.time()))
 
     def end_run(self, status: Status, tags: Mapping[str, str] | None = None) -> None:
         """End the run and wait until everything is in MLflow, for at most `SHUTDOWN_TIMEOUT` seconds."""
@@ -74,45 +72,22 @@ def _start_process() -> "subprocess.Popen[str]":
     )
 
 
-def _open_run(start: Start) -> "tuple[Store, str]":
-    """Create the run, or continue that of an interrupted training; returns the store and the run's id."""
-    # imported here, for the training's process must not load MLflow, and a failed import is only a warning
-    from cvnlp.tracking import mlflow_store
-
-    store = mlflow_store.connect()
-    store.mark_orphaned_runs_killed()
-    run_id = start.note.read_text() if start.note.is_file() else ""
-    if store.get_run(run_id):  # $MLFLOW_TRACKING_URI may have changed since the interruption
-        store.client.update_run(run_id, status="RUNNING")
-    else:
-        run_id = store.create_run(start.run)
-        start.note.parent.mkdir(parents=True, exist_ok=True)
-        start.note.write_text(run_id)
-    store.set_tags(run_id, {"host": os.uname().nodename, "pid": str(start.pid)})
-    return store, run_id
-
-
 def _record(messages: Iterator[Message]) -> None:
-    """Log the messages until the pipe closes."""
+    """Read the messages at once, whatever MLflow does, until the pipe closes."""
     start = next(messages, None)
     if not isinstance(start, Start):  # the training was refused before it began
         return
-    from cvnlp.tracking import mlflow_store
+    from cvnlp.tracking.sender import Sender  # imports SQLAlchemy, which the training's process does not need
 
-    store, run_id = _open_run(start)
-    status: Status = "KILLED"
-    with mlflow_store.system_metrics(run_id):
-        for message in messages:
-            if isinstance(message, Metrics):
-                store.log_metrics(run_id, message.values, message.step)
-            elif isinstance(message, End):
-                status = message.status
-                store.set_tags(run_id, message.tags)
-    store.client.set_terminated(run_id, status=status)
+    sender = Sender(start)
+    for message in messages:
+        if not isinstance(message, Start):
+            sender.put(message)
+    sender.close(SHUTDOWN_TIMEOUT)
 
 
 def main() -> None:
-    """Record what arrives on standard input; any failure is one warning."""
+    """Record what arrives on standard input; what is missing in the end is one warning."""
     from cvnlp.tracking import address
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -122,7 +97,7 @@ def main() -> None:
         except Exception as error:
             print(
                 f"warning: not recorded in MLflow ({address.one_line(error)}); "
-                "the files are complete, and the report stage adds the run",
+                "the files are complete, and the report stage completes the run",
                 file=sys.stderr,
             )
 

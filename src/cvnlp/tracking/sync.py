@@ -20,7 +20,7 @@ from cvnlp.tracking.model_card import model_card
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
 
-COMPLETE = "report.sha256"  # tag: the digest of the files that a complete run reflects
+COMPLETE = "report.sha256"  # the tag of a run that is complete: digest of the files that it reflects
 
 
 def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
@@ -30,6 +30,22 @@ def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
     pipeline = {"pipeline": descriptions.pipeline_tag(paths)}
     for run, block in settings.runs.items():
         store.set_tags(sync(settings, paths.run(run, block.dataset), store), pipeline)
+
+
+def incomplete_runs(settings: Params, paths: ProjectPaths, store: Store) -> list[str]:
+    """Runs of params.yaml with results whose entry in MLflow is missing or older than these."""
+    runs = [paths.run(name, block.dataset) for name, block in settings.runs.items()]
+    return [run.name for run in runs if _has_results(run) and not _is_complete(run, store)]
+
+
+def _has_results(run: RunPaths) -> bool:
+    return run.model.is_dir() and all(path.is_file() for path in _score_files(run).values())
+
+
+def _is_complete(run: RunPaths, store: Store) -> bool:
+    digest = provenance.model_digest(run.model)
+    entry = _find(store, run.name, digest, training_record.read(run, digest))
+    return entry is not None and entry.data.tags.get(COMPLETE) == _state(run)
 
 
 def log_models(settings: Params, paths: ProjectPaths, store: Store) -> None:
@@ -43,10 +59,10 @@ def log_models(settings: Params, paths: ProjectPaths, store: Store) -> None:
 
 
 def _open(settings: Params, run: RunPaths, store: Store, digest: str, record: TrainingRecord | None) -> Run:
-    """The finished MLflow run of one model, created if it is missing."""
+    """The MLflow run of one model, created if it is missing; it has the model's digest, by which it is found again."""
     entry = _find(store, run.name, digest, record) or _create(settings, run, store, record)
-    if entry.info.status != "FINISHED":
-        _finish(run, entry.info.run_id, store, digest, record)
+    if "model.sha256" not in entry.data.tags:
+        store.set_tags(entry.info.run_id, {"model.sha256": digest})
     return entry
 
 
@@ -56,10 +72,15 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     record = training_record.read(run, digest)
     entry = _open(settings, run, store, digest, record)
     run_id: str = entry.info.run_id
+    state = _state(run)
+    complete = entry.data.tags.get(COMPLETE) == state
+    if not complete:
+        _add_missing_epochs(run, run_id, store)
+    if entry.info.status != "FINISHED":
+        store.finish(run_id, ended=record.ended if record else None)
     if record:
         _mark_repetitions_killed(store, run.name, record)
-    state = provenance.digest([files.sha256(path) for path in _evidence(run)])
-    if entry.data.tags.get(COMPLETE) == state:
+    if complete:
         return run_id
     store.log_metrics(run_id, _metrics(run))
     scores = {stage: files.read_scores(path) for stage, path in _score_files(run).items()}
@@ -95,16 +116,14 @@ def _create(settings: Params, run: RunPaths, store: Store, record: TrainingRecor
     return store.client.get_run(run_id)
 
 
-def _finish(run: RunPaths, run_id: str, store: Store, digest: str, record: TrainingRecord | None) -> None:
-    """Log the epochs that the run lacks, and end it: its model is complete."""
+def _add_missing_epochs(run: RunPaths, run_id: str, store: Store) -> None:
+    """Log the epochs that MLflow lacks, because it was unreachable or because there was no recording."""
     history = pd.read_csv(run.history).set_index("epoch").drop(columns="step")
     logged = store.logged_epochs(run_id, history.columns)
     for epoch, row in history.iterrows():
         if epoch not in logged:
             values = {str(name): float(value) for name, value in row.items() if np.isfinite(value)}
             store.log_metrics(run_id, values, int(str(epoch)))
-    store.set_tags(run_id, {"model.sha256": digest})
-    store.finish(run_id, ended=record.ended if record else None)
 
 
 def _mark_repetitions_killed(store: Store, run: str, record: TrainingRecord) -> None:
@@ -115,11 +134,11 @@ def _mark_repetitions_killed(store: Store, run: str, record: TrainingRecord) -> 
             store.client.set_terminated(other.info.run_id, status="KILLED")
 
 
-def _evidence(run: RunPaths) -> list[Path]:
-    """The files that a complete MLflow run reflects."""
+def _state(run: RunPaths) -> str:
+    """Digest of the files that a complete MLflow run reflects."""
     folders = [folder for folder in (run.evaluation, run.figures) if folder.is_dir()]
     inside = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [*_score_files(run).values(), *inside]
+    return provenance.digest([files.sha256(path) for path in (*_score_files(run).values(), *inside)])
 
 
 def _score_files(run: RunPaths) -> dict[str, Path]:
