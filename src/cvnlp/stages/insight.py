@@ -4,7 +4,6 @@ from pathlib import Path
 
 from cvnlp import domains, files
 from cvnlp.data import prepared
-from cvnlp.launch import devices
 from cvnlp.params import pick, read_params
 from cvnlp.paths import ProjectPaths
 from cvnlp.stages import command_line
@@ -18,10 +17,11 @@ def insight(run: str, root: Path = Path()) -> None:
     facts = prepared.read_facts(paths.prepared)
 
     from cvnlp import networks
+    from cvnlp.launch.devices import device
 
     networks.use_threads(block.insight.threads)
     network, config = networks.load(paths.model)
-    untrained = networks.build(config, seed=block.seed).to(devices.device()).eval()
+    untrained = networks.build(config, seed=block.seed).to(device()).eval()
     room = domains.DOMAINS[block.domain].insight
     scores = room.analyse(network, untrained, paths.prepared, facts, block.insight, paths.insight)
     files.write_scores(paths.insights, scores, metrics=room.METRICS)
