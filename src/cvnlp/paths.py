@@ -24,6 +24,11 @@ class ProjectPaths:
         return self.root / "data/params_valid.txt"
 
     @property
+    def chosen_seeds(self) -> Path:
+        """A file for each run with its seeds, so that a change of them reruns the stage `seeds` of that run alone."""
+        return self.root / "data/chosen_seeds"
+
+    @property
     def raw(self) -> Path:
         """Published files, as downloaded."""
         return self.root / "data/raw"
@@ -184,6 +189,21 @@ class RunPaths:
         return self.root / "data/insights" / self.name
 
     @property
+    def chosen_seeds(self) -> Path:
+        """The seeds of the run: a JSON list."""
+        return ProjectPaths(self.root).chosen_seeds / f"{self.name}.json"
+
+    @property
+    def seeds(self) -> Path:
+        """Models, histories and scores of the seeds other than the run's own: a folder per seed."""
+        return self.root / "data/seeds" / self.name
+
+    @property
+    def seed_scores(self) -> Path:
+        """Scores of all seeds of the run, with mean and standard deviation."""
+        return self.root / "reports/seeds" / f"{self.name}.json"
+
+    @property
     def figures(self) -> Path:
         return ProjectPaths(self.root).figures / self.name
 
@@ -199,37 +219,29 @@ class RunPaths:
             self.evaluation,
             self.attacked,
             self.insight,
+            self.seeds,
+            self.seed_scores,
         )
 
 
 @dataclass(frozen=True)
-class BenchmarkPaths:
-    """Files of benchmarks/, which has the stages of the project and one more: the tables."""
+class SeedPaths:
+    """What the training and scoring of a run with another seed have written in `folder`."""
 
-    root: Path = Path()
-
-    @property
-    def larger(self) -> Path:
-        """Runs too large for the machine, in the form of params.yaml."""
-        return self.root / "larger.yaml"
+    folder: Path
 
     @property
-    def published(self) -> Path:
-        return self.root / "published.csv"
+    def model(self) -> Path:
+        return self.folder / "model"
 
     @property
-    def timings(self) -> Path:
-        """Seconds per epoch on an idle machine."""
-        return self.root / "reports/timings.json"
+    def history(self) -> Path:
+        return self.folder / "history.csv"
 
     @property
-    def report(self) -> Path:
-        return self.root / "reports/table.md"
+    def evaluation(self) -> Path:
+        return self.folder / "evaluation"
 
     @property
-    def table(self) -> Path:
-        return self.root / "reports/table.csv"
-
-    @property
-    def figures(self) -> Path:
-        return self.root / "reports/figures"
+    def scores(self) -> Path:
+        return self.folder / "scores.json"

@@ -63,6 +63,8 @@ def test_results_and_lock_file_are_those_of_dvc_repro(lanes: Clone, tmp_path: Pa
         "evaluate@second",
         "insight@second",
         "report",
+        "seeds@first",
+        "seeds@second",
         "train@second",
         "transfer",
     ]
@@ -91,8 +93,8 @@ def test_a_run_that_fails_stops_no_other(lanes: Clone) -> None:
 def test_a_lane_has_the_stages_of_a_run_in_order() -> None:
     pending = ["report", "attack@b", "train@a", "evaluate@a"]
     assert _lanes(pending, []) == [
-        ["train@b", "evaluate@b", "attack@b", "insight@b"],
-        ["train@a", "evaluate@a", "attack@a", "insight@a"],
+        ["train@b", "evaluate@b", "attack@b", "insight@b", "seeds@b"],
+        ["train@a", "evaluate@a", "attack@a", "insight@a", "seeds@a"],
     ]
     assert _lanes(["train@a"], ["evaluate@a"]) == [["train@a", "evaluate@a"]]
 

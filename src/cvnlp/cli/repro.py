@@ -22,7 +22,7 @@ from cvnlp.paths import ProjectPaths
 from cvnlp.progress import waiting
 
 PROJECT = ProjectPaths()
-STAGES = ("train", "evaluate", "attack", "insight")  # of a run, in the order of their dependencies
+STAGES = ("train", "evaluate", "attack", "insight", "seeds")  # of a run, in the order of their dependencies
 FIRST = ("check", "prepare", "prepare_own")
 LAST = ("transfer", "report")  # of all runs together: run by DVC itself, after all of them
 NOISE = (">", "\t", "Updating lock file", "Use `dvc push`", "To track", "To enable")  # of DVC, repeated by every lane
