@@ -16,7 +16,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import SPLITS
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.report import aggregate, comparison, gates, learning
+from cvnlp.report import aggregate, comparison, gates, learning, seed_scores
 from cvnlp.report.elements import Cell, Code, Column, Element, Link, Number, Numbers, Section, Span, Table, Text
 
 DIVERGED = "The training of this run has diverged: its loss is far above that of guessing. Lower lr, or set clip."
@@ -115,7 +115,8 @@ def _comparison(
 
 def _training(run: RunPaths, dataset: str) -> learning.Training:
     examples = int(files.read_scores(run.training)["examples"])
-    return learning.Training(dataset=dataset, history=pd.read_csv(run.history), examples=examples)
+    history, seeds = pd.read_csv(run.history), seed_scores.histories(run)
+    return learning.Training(dataset=dataset, history=history, examples=examples, seeds=seeds)
 
 
 def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lines) -> Section:

@@ -6,6 +6,7 @@ seeds whether one way of training is better than another.
 
 import math
 import statistics
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,10 @@ SEEDS, SCORES, SEED = "seeds", "scores", "seed"  # keys of the file
 
 @dataclass(frozen=True)
 class SeedScores:
-    """`values`: score -> its value for each of the `seeds`, in the same order; all seeds have all scores."""
+    """`scores`: score -> its value for each of the `seeds`, in the same order; all seeds have all scores."""
 
     seeds: tuple[int, ...]
-    values: Mapping[str, tuple[float, ...]]
+    scores: Mapping[str, tuple[float, ...]]
 
     def to_json(self) -> dict[str, Any]:
         """The content of reports/seeds/<run>.json: mean, std and n of each score, and all values by seed.
@@ -31,10 +32,10 @@ class SeedScores:
             return {SEEDS: list(self.seeds)}
         summary = {
             name: {"mean": statistics.fmean(values), "std": statistics.stdev(values), "n": len(values)}
-            for name, values in self.values.items()
+            for name, values in self.scores.items()
         }
         rows = [
-            {SEED: seed} | {name: values[place] for name, values in self.values.items()}
+            {SEED: seed} | {name: values[place] for name, values in self.scores.items()}
             for place, seed in enumerate(self.seeds)
         ]
         return {**summary, SEEDS: list(self.seeds), SCORES: rows}
@@ -64,7 +65,8 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
     value, counts = statistics.fmean(first) - statistics.fmean(second), f"{len(first)} and {len(second)} seeds"
     if len(set(first)) == len(set(second)) == 1:
         return Difference(value, None, None, None, f"{counts}, whose scores do not vary")
-    found = ttest_ind(first, second, equal_var=False)
-    interval = found.confidence_interval()
+    with warnings.catch_warnings(action="ignore"):  # scores that are nearly equal
+        found = ttest_ind(first, second, equal_var=False)
+        interval = found.confidence_interval()
     bounds = float(interval.low), float(interval.high)
     return Difference(value, *bounds, float(found.pvalue), f"Welch's t-test over {counts}")

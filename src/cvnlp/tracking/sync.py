@@ -6,18 +6,18 @@ stage `report` finds each model's run by the model's digest, creates it if it is
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 from mlflow.entities import Run
 
 from cvnlp import files, provenance
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.tracking import descriptions, logged_model, mlflow_store, training_record
+from cvnlp.tracking.finished_training import finish
 from cvnlp.tracking.logged_model import DESCRIPTION
 from cvnlp.tracking.mlflow_store import Store
 from cvnlp.tracking.model_card import model_card
 from cvnlp.tracking.run_metadata import describe
+from cvnlp.tracking.sync_seeds import sync_seeds
 from cvnlp.tracking.training_record import TrainingRecord
 
 
@@ -27,7 +27,10 @@ def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
     store.client.set_experiment_tag(store.experiment, DESCRIPTION, descriptions.EXPERIMENT)
     pipeline = {"pipeline": descriptions.pipeline_tag(paths)}
     for run, block in settings.runs.items():
-        store.set_tags(sync(settings, paths.run(run, block.dataset), store), pipeline)
+        places = paths.run(run, block.dataset)
+        run_id = sync(settings, places, store)
+        store.set_tags(run_id, pipeline)
+        sync_seeds(settings, places, store, run_id)
 
 
 def sync(settings: Params, run: RunPaths, store: Store) -> str:
@@ -37,7 +40,7 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     entry = _find(store, run.name, digest, record) or _create(settings, run, store, record)
     run_id: str = entry.info.run_id
     if entry.info.status != "FINISHED":
-        _finish(run, run_id, store, digest, record)
+        finish(run.history, run_id, store, digest, record)
     if record:
         _mark_repetitions_killed(store, run.name, record)
     state = provenance.digest([files.sha256(path) for path in _evidence(run)])
@@ -74,18 +77,6 @@ def _create(settings: Params, run: RunPaths, store: Store, record: TrainingRecor
     started = record.ended - record.seconds if record else None
     run_id = store.create_run(describe(settings, run, tags), {"from": "files"}, started=started)
     return store.client.get_run(run_id)
-
-
-def _finish(run: RunPaths, run_id: str, store: Store, digest: str, record: TrainingRecord | None) -> None:
-    """Log the epochs that the run lacks, and end it: its model is complete."""
-    history = pd.read_csv(run.history).set_index("epoch").drop(columns="step")
-    logged = store.logged_epochs(run_id, history.columns)
-    for epoch, row in history.iterrows():
-        if epoch not in logged:
-            values = {str(name): float(value) for name, value in row.items() if np.isfinite(value)}
-            store.log_metrics(run_id, values, int(str(epoch)))
-    store.set_tags(run_id, {"model.sha256": digest})
-    store.finish(run_id, ended=record.ended if record else None)
 
 
 def _mark_repetitions_killed(store: Store, run: str, record: TrainingRecord) -> None:
