@@ -42,7 +42,6 @@ class ProjectPaths:
 
     @property
     def demo(self) -> Path:
-        """The demo page with the trained networks."""
         return self.root / "data/demo"
 
     @property
@@ -66,18 +65,21 @@ class ProjectPaths:
 
     @property
     def report(self) -> Path:
-        """The short report."""
         return self.root / "reports/report.md"
 
     @property
     def report_page(self) -> Path:
-        """Everything in one file."""
         return self.root / "reports/report.html"
 
     @property
     def changes(self) -> Path:
         """Scores that differ from those of the last commit; no output of a stage."""
         return self.root / "reports/changes.md"
+
+    @property
+    def trials(self) -> Path:
+        """Results of `cvnlp tune`."""
+        return self.root / "reports/tuning"
 
     @property
     def seeds(self) -> Path:
@@ -204,24 +206,25 @@ class RunPaths:
         return self.root / "reports/seeds" / f"{self.name}.json"
 
     @property
+    def tuning(self) -> Path:
+        """The state of the search for better settings of the run, from which it is continued."""
+        return self.root / "data/tune" / self.name
+
+    @property
+    def trials(self) -> Path:
+        """All trials of this search, a row each; next to it a JSON file with what was found."""
+        return ProjectPaths(self.root).trials / f"{self.name}.csv"
+
+    @property
     def figures(self) -> Path:
         return ProjectPaths(self.root).figures / self.name
 
     def results(self) -> tuple[Path, ...]:
-        """What the stages of the run have written."""
-        reports = (self.training, self.history, self.durations, self.scores, self.attacks, self.attack_table)
-        return (
-            *reports,
-            self.attack_durations,
-            self.insights,
-            self.model,
-            self.records,
-            self.evaluation,
-            self.attacked,
-            self.insight,
-            self.seeds,
-            self.seed_scores,
-        )
+        """What the stages of the run and `cvnlp tune` have written."""
+        reports = (self.training, self.history, self.scores, self.attacks, self.attack_table, self.insights)
+        others = (self.durations, self.attack_durations, self.records, self.tuning, self.trials)
+        folders = (self.model, self.evaluation, self.attacked, self.insight, self.seeds, self.seed_scores)
+        return (*reports, *others, *folders)
 
 
 @dataclass(frozen=True)

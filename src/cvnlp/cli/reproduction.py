@@ -45,7 +45,8 @@ def reproduction(settings: Params, paths: ProjectPaths) -> str:
 
 def _block(params: Any, run: str) -> Any:
     """The settings of a run and of its data set in the content of params.yaml; None without the run."""
-    block = params["runs"].get(run)
+    block = dict(params["runs"].get(run) or {})
+    block.pop("tune", None)  # decides no result
     return block and (block, (params["datasets"] | (params.get("own") or {})).get(block["dataset"]))
 
 

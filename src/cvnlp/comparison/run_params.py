@@ -13,7 +13,7 @@ MISSING = str(None)  # a key that a network does not have counts as null
 def run_params(settings: Params, run: str) -> dict[str, str]:
     """The params of a run and, below `data.`, of its data set, with all defaults, as text."""
     block = settings.runs[run]
-    decisive = block.model_dump(mode="json", exclude={"seeds"})
+    decisive = block.model_dump(mode="json", exclude={"seeds", "tune"})
     return as_text(decisive | {"data": settings.all_datasets[block.dataset].model_dump(mode="json")})
 
 

@@ -13,6 +13,7 @@ from cvnlp.params.insight import LanguageInsight, VisionInsight
 from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.optimiser import Optimiser
 from cvnlp.params.option_types import Distinct
+from cvnlp.params.tune import Range
 from cvnlp.params.vision_networks import VisionNetwork
 
 AVERAGES: Kinds = {
@@ -163,6 +164,9 @@ class Run(Strict):
 
     `seeds`: all seeds with which the run is trained and scored, its own among them, for mean and standard deviation of
     every score; [] is its own alone. Everything after the scores (attacks, insight, the model in use) is of `seed`.
+
+    `tune`: ranges for `cvnlp tune`, by keys below the run such as train.lr or model.blocks.0.filters. They decide no
+    result of the pipeline.
     """
 
     dataset: str
@@ -170,6 +174,7 @@ class Run(Strict):
     seeds: Annotated[list[Seed], Distinct] = Field(default=[])
     model: VisionNetwork | LanguageNetwork
     train: Train
+    tune: dict[str, Range] = Field(default={})
 
     @model_validator(mode="after")
     def _has_its_own_seed_among_several(self) -> "Run":

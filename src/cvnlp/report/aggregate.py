@@ -99,7 +99,7 @@ def group_by_seed(runs: Mapping[str, Run]) -> dict[str, list[str]]:
     """Groups of runs that differ only in their seed, by the common prefix of their names."""
     groups: dict[str, list[str]] = {}
     for name, run in runs.items():
-        groups.setdefault(provenance.digest(run.model_dump(exclude={"seed", "seeds"})), []).append(name)
+        groups.setdefault(provenance.digest(run.model_dump(exclude={"seed", "seeds", "tune"})), []).append(name)
     shared = [_common_prefix(members) for members in groups.values()]
     return {
         name if name and shared.count(name) == 1 else ", ".join(members): members

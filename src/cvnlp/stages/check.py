@@ -21,6 +21,7 @@ def check(root: Path = Path()) -> None:
     paths = ProjectPaths(root)
     settings = read_params(paths.params)
     check_own_paths(paths.params, settings)
+    paths.trials.mkdir(parents=True, exist_ok=True)  # a dependency of `report`, which `cvnlp tune` fills
     for name, run in settings.runs.items():
         files.write_json(paths.run(name, run.dataset).chosen_seeds, run.seeds or [run.seed])
     files.write_text(paths.params_valid, "params.yaml is valid\n")

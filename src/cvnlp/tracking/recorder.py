@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from cvnlp.training.distributed import is_main_process
 if TYPE_CHECKING:
     from cvnlp.tracking.mlflow_store import Store
 
+PARENT = "mlflow.parentRunId"  # MLflow's own tag, by which its pages nest runs
+PARENT_TIMEOUT, POLL = 60.0, 0.1  # seconds
 SHUTDOWN_TIMEOUT = 120  # seconds that a finished training waits for MLflow
 
 
@@ -31,16 +34,24 @@ class Recorder:
         """Start the recording process, which imports MLflow meanwhile; nothing is in MLflow before `start_run`."""
         self._process = _start_process() if is_main_process() else None
 
-    def start_run(self, run: RunMetadata, *, note: Path) -> None:
-        """`note`: a file for the MLflow run's id, so that a resumed training continues its run."""
-        self._send(Start(run=run, note=note.resolve(), pid=os.getpid()))
+    def start_run(self, run: RunMetadata, *, note: Path, parent: Path | None = None) -> None:
+        """`note`: a file for the MLflow run's id, so that a resumed training continues its run.
+
+        `parent`: such a file of the run to which this one belongs; it may be written later.
+        """
+        self._send(Start(run=run, note=note.resolve(), pid=os.getpid(), parent=parent and parent.resolve()))
 
     def log_metrics(self, values: dict[str, float], step: int) -> None:
         self._send(Metrics(values=values, step=step))
 
-    def end_run(self, status: Status, tags: Mapping[str, str] | None = None) -> None:
-        """End the run and wait until everything is in MLflow, for at most `SHUTDOWN_TIMEOUT` seconds."""
+    def end_run(self, status: Status, tags: Mapping[str, str] | None = None, *, last: bool = True) -> None:
+        """End the run; after the last one wait until everything is in MLflow."""
         self._send(End(status=status, tags=dict(tags or {})))
+        if last:
+            self.close()
+
+    def close(self) -> None:
+        """Wait until everything is in MLflow, for at most `SHUTDOWN_TIMEOUT` seconds."""
         if self._process is None or self._process.stdin is None:
             return
         try:
@@ -88,15 +99,27 @@ def _open_run(start: Start) -> "tuple[Store, str]":
         run_id = store.create_run(start.run)
         start.note.parent.mkdir(parents=True, exist_ok=True)
         start.note.write_text(run_id)
-    store.set_tags(run_id, {"host": os.uname().nodename, "pid": str(start.pid)})
+    parent = {PARENT: _parent_id(start.parent)} if start.parent else {}
+    store.set_tags(run_id, {"host": os.uname().nodename, "pid": str(start.pid)} | parent)
     return store, run_id
 
 
+def _parent_id(note: Path) -> str:
+    """The id of another recorder's run, which may not have it yet; empty if it does not come."""
+    deadline = time.monotonic() + PARENT_TIMEOUT
+    while not (note.is_file() and note.read_text()) and time.monotonic() < deadline:
+        time.sleep(POLL)
+    return note.read_text() if note.is_file() else ""
+
+
 def _record(messages: Iterator[Message]) -> None:
-    """Log the messages until the pipe closes."""
-    start = next(messages, None)
-    if not isinstance(start, Start):  # the training was refused before it began
-        return
+    """Log the messages of one run after the other, until the pipe closes."""
+    for message in messages:
+        if isinstance(message, Start):  # otherwise the training was refused before it began
+            _record_run(message, messages)
+
+
+def _record_run(start: Start, messages: Iterator[Message]) -> None:
     from cvnlp.tracking import mlflow_store
 
     store, run_id = _open_run(start)
@@ -108,6 +131,7 @@ def _record(messages: Iterator[Message]) -> None:
             elif isinstance(message, End):
                 status = message.status
                 store.set_tags(run_id, message.tags)
+                break
     store.client.set_terminated(run_id, status=status)
 
 
