@@ -7,18 +7,19 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
+from cvnlp.tuning.results import STATES, ended
 from cvnlp.tuning.results import best as find_best
-from cvnlp.tuning.results import ended
 from cvnlp.tuning.setting import Setting
 
 
 class Progress:
-    """`limit`: of trials."""
+    """`limit`: of trials; `study`: with the trials of earlier calls, which are not printed again."""
 
-    def __init__(self, limit: int, setting: Setting) -> None:
-        self.seen: set[int] = set()
+    def __init__(self, limit: int, setting: Setting, study: Study | None) -> None:
+        self.seen = {trial.number for trial in ended(study)}
+        terminal = sys.stderr.isatty()
         self.bar: Any = tqdm(
-            total=limit, desc=f"tune {setting.run}", unit="trial", disable=not sys.stderr.isatty(), leave=False
+            total=limit, initial=len(self.seen), desc=f"tune {setting.run}", unit="trial", disable=not terminal
         )
 
     def __enter__(self) -> Self:
@@ -40,6 +41,6 @@ class Progress:
         self.bar.refresh()
 
     def _print(self, trial: FrozenTrial) -> None:
-        score = f"{trial.value:.4g}" if trial.state is TrialState.COMPLETE else trial.state.name.lower()
+        score = f"{trial.value:.4g}" if trial.state is TrialState.COMPLETE else STATES[trial.state]
         tqdm.write(f"trial {trial.number}: {score} after {len(trial.intermediate_values)} epochs")
         sys.stdout.flush()

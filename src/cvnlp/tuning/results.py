@@ -14,7 +14,7 @@ from cvnlp.tuning.setting import Setting
 from cvnlp.tuning.trials import ENDED, METRIC, REASON, VALUES
 
 ENOUGH = 4  # complete trials for an estimate of importance
-STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def evaluate(setting: Setting, study: Study) -> Found:
     return Found(
         metric=str(study.user_attrs[METRIC]),
         lower_is_better=study.direction is StudyDirection.MINIMIZE,
-        counts={state.name.lower(): sum(trial.state is state for trial in trials) for state in STATES},
+        counts={name: sum(trial.state is state for trial in trials) for state, name in STATES.items()},
         present=present[0] if present else None,
         best=best(study),
         importance=_importance(study, complete, setting.block.seed),
@@ -111,7 +111,7 @@ def _row(trial: FrozenTrial, keys: Sequence[str]) -> list[Any]:
     score = "" if trial.state is not TrialState.COMPLETE else f"{trial.value:.6g}"
     settings = ["null" if values[key] is None else values[key] for key in keys]
     reason = trial.user_attrs.get(REASON, "")
-    return [trial.number, trial.state.name.lower(), score, len(trial.intermediate_values), *settings, reason]
+    return [trial.number, STATES[trial.state], score, len(trial.intermediate_values), *settings, reason]
 
 
 def _summary(trial: FrozenTrial | None) -> dict[str, Any] | None:

@@ -48,8 +48,12 @@ def search(setting: Setting, limits: Limits, storage: str | None) -> None:
     """Train trials until the limits are reached. ValueError if no process could work; Interrupted after a signal."""
     paths = TunePaths(setting.paths.tuning, setting.study)
     opened = trials.open_storage(paths.folder, storage)
+    before = find_study(setting, opened)
+    if len(results.ended(before)) >= limits.trials:
+        return
     with _interruptible(), _recording(setting, paths, opened):
-        with _workers(paths, setting.run, limits, storage) as workers, Progress(limits.trials, setting) as progress:
+        progress = Progress(limits.trials, setting, before)
+        with _workers(paths, setting.run, limits, storage) as workers, progress:
             while any(worker.poll() is None for worker in workers):
                 progress.show(find_study(setting, opened))
                 time.sleep(POLL)

@@ -104,6 +104,9 @@ class Worker:
         try:
             yield tags
             status = "FAILED" if tags["trial.state"] == TrialState.FAIL.name else "FINISHED"
+        except BaseException:  # a signal
+            self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            raise
         finally:
             self.recorder.end_run(status, tags, last=False)
 

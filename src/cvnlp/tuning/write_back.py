@@ -103,7 +103,7 @@ def _end(text: str, start: int) -> int:
 def _with_new_key(text: str, parent: Any, own: str, value: Any) -> str:
     """Add a key as the first one of a table in block or flow style; one with merge keys alone stays as it is."""
     entry = f"{own}: {_yaml(value)}"
-    if parent.fa.flow_style():
+    if parent.fa.flow_style() or not len(parent):  # {} has no style
         start = text.index("{", _offset(text, (parent.lc.line, parent.lc.col))) + 1
         return text[:start] + entry + (", " if len(parent) else "") + text[start:]
     if not parent.lc.data:
