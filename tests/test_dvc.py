@@ -200,6 +200,8 @@ UNDECLARED = {
     "records": "commit, date and MLflow run of each training, for the same reason",
     "resume": "the state of an interrupted training, removed when the stage ends",
     "figures": "a part of the report's figures",
+    "tuning": "the state of `cvnlp tune`, which is no stage",
+    "trials": "results of `cvnlp tune`, which a project may have or not: `report` depends on their folder",
 }
 
 
@@ -219,8 +221,9 @@ def expected_files(name: str) -> tuple[set[Path], set[Path]]:
         runs = [PROJECT.run(run, block["dataset"]) for run, block in PARAMS["runs"].items()]
         read = {getattr(run, name).parent for run in runs for _, written in RUN.values() for name in written}
         prepared = {PROJECT.prepared(dataset).parent for dataset in PARAMS["datasets"]}
-        transferred = {PROJECT.transfer, PROJECT.transfer_gains}
-        return read | prepared | transferred, {PROJECT.figures, PROJECT.report, PROJECT.report_page, PROJECT.tracked}
+        others = {PROJECT.transfer, PROJECT.transfer_gains, PROJECT.trials}
+        written = {PROJECT.figures, PROJECT.report, PROJECT.report_page, PROJECT.tracked}
+        return read | prepared | others, written
     run = PROJECT.run(key, PARAMS["runs"][key]["dataset"])
     read, written = ({getattr(run, name) for name in names} for names in RUN[kind])
     return read | ({PROJECT.params_valid} if kind == "train" else set()), written
@@ -238,14 +241,14 @@ def test_every_path_of_a_run_is_declared_or_excused() -> None:
     declared = {name for read, written in RUN.values() for name in read | written}
     attributes = {name for name, value in vars(type(run)).items() if isinstance(value, property)}
     assert attributes == declared | set(UNDECLARED)
-    excused = [getattr(run, name) for name in UNDECLARED if name != "figures"]
+    excused = [getattr(run, name) for name in UNDECLARED if name not in ("figures", "trials")]
     used = {Path(path) for stage in STAGES.values() for path in (*files(stage), *outs(stage))}
     assert [path for path in used for other in excused if path in (other, *other.parents)] == []
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_what_a_stage_reads_is_written_by_another(name: str) -> None:
-    by_hand = {"params.yaml", *(str(block["path"]) for block in OWN.values())}
+    by_hand = {"params.yaml", "reports/tuning", *(str(block["path"]) for block in OWN.values())}
     written = {path for other, stage in STAGES.items() if other != name for path in outs(stage)} | by_hand
     unwritten = [path for path in files(STAGES[name]) if not any(covers(path, out) for out in written)]
     assert [path for path in unwritten if Path(path).parent != PROJECT.chosen_seeds] == []  # in an output of `check`
@@ -335,4 +338,4 @@ def test_the_stage_of_the_seeds_has_code_and_params_of_the_stages_that_it_repeat
 def test_the_results_of_a_run_are_all_that_its_stages_write() -> None:
     run = PROJECT.run("cnn", "mnist_sample")
     written = {getattr(run, name) for _, names in RUN.values() for name in names}
-    assert set(run.results()) == written | {run.durations, run.attack_durations, run.records}
+    assert set(run.results()) == written | {run.durations, run.attack_durations, run.records, run.tuning, run.trials}

@@ -31,7 +31,7 @@ def _wrong(path: Path, key: str, values: Range, run: AnyRun, raw: Mapping[str, A
         return [f"the list has no entry {error}; its entries are counted from 0"]
     if found:
         return list(dict.fromkeys(found))
-    present = present_values(run, [key])[key]
+    present = present_values(run, {key: values})[key]
     if not values.contains(present):
         return [f"the range must contain the present value, {present!r} (given: {values.kind} {values.extremes})"]
     return []
@@ -47,10 +47,14 @@ def _refused(path: Path, key: str, value: Any, run: AnyRun, raw: Mapping[str, An
     return []
 
 
-def present_values(run: AnyRun, keys: Mapping[str, Any] | list[str]) -> dict[str, Any]:
-    """The value of each dotted key, defaults included."""
+def present_values(run: AnyRun, ranges: Mapping[str, Range]) -> dict[str, Any]:
+    """The value of each dotted key, defaults included; a whole number in a range of integers is one."""
     block = run.model_dump(mode="json")
-    return {key: look_up(block, key) for key in keys}
+    return {key: _whole(look_up(block, key), one) for key, one in ranges.items()}
+
+
+def _whole(value: Any, values: Range) -> Any:
+    return int(value) if values.int is not None and isinstance(value, float) and value.is_integer() else value
 
 
 def with_values(run: AnyRun, raw: Mapping[str, Any], values: Mapping[str, Any]) -> AnyRun:

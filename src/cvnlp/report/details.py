@@ -16,7 +16,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import SPLITS
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.report import aggregate, comparison, gates, learning, seed_scores
+from cvnlp.report import aggregate, comparison, gates, learning, seed_scores, tuning
 from cvnlp.report.elements import Cell, Code, Column, Element, Link, Number, Numbers, Section, Span, Table, Text
 
 DIVERGED = "The training of this run has diverged: its loss is far above that of guessing. Lower lr, or set clip."
@@ -127,7 +127,8 @@ def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lin
     insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))
     link = Link("Parameters", paths.params, line=lines["runs"][name])
     passed = gates.table(gates.check(settings.runs[name], run))
-    return Section(name, (Text(link), *passed, *elements, insight), id=_id("run", name), folded=True)
+    searched = tuning.section(run)
+    return Section(name, (Text(link), *passed, *elements, insight, *searched), id=_id("run", name), folded=True)
 
 
 def _id(kind: str, name: str) -> str:

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cvnlp.tracking.messages import End, Message, Metrics, Start, Status, parse
-from cvnlp.tracking.run_metadata import RunMetadata
+from cvnlp.tracking.run_metadata import PARENT, RunMetadata
 from cvnlp.training.distributed import is_main_process
 
 if TYPE_CHECKING:
     from cvnlp.tracking.mlflow_store import Store
 
-PARENT = "mlflow.parentRunId"  # MLflow's own tag, by which its pages nest runs
 PARENT_TIMEOUT, POLL = 60.0, 0.1  # seconds
 SHUTDOWN_TIMEOUT = 120  # seconds that a finished training waits for MLflow
 

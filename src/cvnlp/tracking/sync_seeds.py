@@ -8,8 +8,7 @@ from cvnlp.paths import RunPaths, SeedPaths
 from cvnlp.tracking import training_record
 from cvnlp.tracking.finished_training import finish
 from cvnlp.tracking.mlflow_store import Store
-from cvnlp.tracking.recorder import PARENT
-from cvnlp.tracking.run_metadata import RunMetadata, describe
+from cvnlp.tracking.run_metadata import PARENT, RunMetadata, describe
 
 
 def sync_seeds(settings: Params, run: RunPaths, store: Store, parent: str) -> None:

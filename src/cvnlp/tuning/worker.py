@@ -29,6 +29,7 @@ from cvnlp.tuning.recording import metadata
 from cvnlp.tuning.setting import Setting
 
 STOPPED = 128 + signal.SIGTERM
+REPEAT = 5.0  # seconds
 
 
 class Worker:
@@ -135,10 +136,15 @@ def _stop(*_: Any) -> None:
 
 
 def _stop_with_parent() -> None:
-    """The command keeps standard input open: it is closed when the command ends, in whatever way."""
+    """The command keeps standard input open: it is closed when the command ends, in whatever way.
+
+    The signal is repeated, for an exception that a callback of another library raises may be lost.
+    """
     while os.read(0, 1):  # not sys.stdin, whose lock an ending interpreter needs
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    while True:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(REPEAT)
 
 
 if __name__ == "__main__":
