@@ -26,11 +26,11 @@ def _wrong(path: Path, key: str, values: Range, run: AnyRun, raw: Mapping[str, A
     if key.partition(".")[0] not in BLOCKS or "." not in key:
         return [f"a key begins with {' or '.join(f'{block}.' for block in BLOCKS)}"]
     try:
-        found = [text for value in values.extremes for text in _refused(path, key, value, run, raw)]
+        found = next(filter(None, (_refused(path, key, value, run, raw) for value in values.extremes)), [])
     except KeyError as error:
         return [f"the list has no entry {error}; its entries are counted from 0"]
     if found:
-        return list(dict.fromkeys(found))
+        return found
     present = present_values(run, {key: values})[key]
     if not values.contains(present):
         return [f"the range must contain the present value, {present!r} (given: {values.kind} {values.extremes})"]
