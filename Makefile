@@ -15,7 +15,7 @@ DEMO_PORT ?= 8001
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro quick seeds test check format docs ui demo bench bench-compare growth operators timings benchmarks \
+.PHONY: help setup repro quick seeds experiments test check format docs ui demo bench bench-compare growth operators timings benchmarks \
 	lock clean
 
 help:  ## list the targets
@@ -49,6 +49,9 @@ quick: $(STAMP)  ## run a small pipeline with the same stages in quick/, in abou
 
 seeds: $(STAMP)  ## train and score the runs with three seeds, after `make repro`, into reports/seeds.json
 	python benchmarks/seeds.py --jobs $(JOBS)
+
+experiments: $(STAMP)  ## compare the experiments of `dvc exp run`: params that differ, and main scores (ARGUMENTS=... for more options)
+	dvc exp show --only-changed --drop '.*' --keep '^(runs|datasets|own)\.' --keep '(accuracy|nats_per_token)$$' $(ARGUMENTS)
 
 # --dist loadfile: a clone of the project serves all tests of its file. Each process has torch in memory: at most four.
 test: $(STAMP)  ## run the tests on all processors
