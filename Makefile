@@ -10,6 +10,8 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 # as the stages in dvc.yaml
 export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
+# of `dvc exp show`: all but params and the main scores
+OTHER_COLUMNS := ^(?!Experiment|Created|State|([^:]*/scores/[^:]*:)?(accuracy|nats_per_token)$$|([^:]*:)?(runs|datasets|own)\.)
 PORT ?= 5000
 DEMO_PORT ?= 8001
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -51,7 +53,7 @@ seeds: $(STAMP)  ## train and score the runs with three seeds, after `make repro
 	python benchmarks/seeds.py --jobs $(JOBS)
 
 experiments: $(STAMP)  ## compare the experiments of `dvc exp run`: params that differ, and main scores (ARGUMENTS=... for more options)
-	dvc exp show --only-changed --drop '.*' --keep '^(runs|datasets|own)\.' --keep '(accuracy|nats_per_token)$$' $(ARGUMENTS)
+	dvc exp show --only-changed --drop '$(OTHER_COLUMNS)' $(ARGUMENTS)
 
 # --dist loadfile: a clone of the project serves all tests of its file. Each process has torch in memory: at most four.
 test: $(STAMP)  ## run the tests on all processors

@@ -48,7 +48,9 @@ def tune(
             code = interrupted.code
             print(f"interrupted ({interrupted}): the same command continues the search", file=sys.stderr)
         study = search.find_study(chosen, open_storage(chosen.paths.tuning, storage))
-        if study is not None:
+        if study is None:
+            print("no trial has begun")
+        else:
             found = results.evaluate(chosen, study)
             results.write(chosen, study, found)
             _print(chosen, found)

@@ -53,7 +53,7 @@ def search(setting: Setting, limits: Limits, storage: str | None) -> None:
         return
     with _interruptible(), _recording(setting, paths, opened):
         progress = Progress(limits.trials, setting, before)
-        with _workers(paths, setting.run, limits, storage) as workers, progress:
+        with _workers(paths, setting, limits, storage) as workers, progress:
             while any(worker.poll() is None for worker in workers):
                 progress.show(find_study(setting, opened))
                 time.sleep(POLL)
@@ -88,11 +88,21 @@ def _interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _workers(
-    paths: TunePaths, run: str, limits: Limits, storage: str | None
+    paths: TunePaths, setting: Setting, limits: Limits, storage: str | None
 ) -> "Iterator[list[subprocess.Popen[bytes]]]":
     """The processes that train. Their standard input closes when this process ends, which ends them, too."""
     deadline = time.time() + limits.timeout if limits.timeout else float("inf")
-    command = [sys.executable, "-m", "cvnlp.tuning.worker", "--run", run, "--limit", str(limits.trials)]
+    command = [
+        sys.executable,
+        "-m",
+        "cvnlp.tuning.worker",
+        "--run",
+        setting.run,
+        "--study",
+        setting.study,
+        "--limit",
+        str(limits.trials),
+    ]
     command += ["--deadline", str(deadline), *(["--storage", storage] if storage else [])]
     started: list[subprocess.Popen[bytes]] = []
     try:

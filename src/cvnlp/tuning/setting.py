@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Setting:
         """The run with other values; ValueError if they cannot be combined."""
         return with_values(self.block, self.raw, values)
 
-    @property
+    @cached_property
     def study(self) -> str:
         """The run, and 16 hexadecimal digits of data, code, ranges and all params that are not tuned.
 

@@ -115,6 +115,7 @@ class Worker:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True)
+    parser.add_argument("--study", required=True)
     parser.add_argument("--limit", type=int, required=True)
     parser.add_argument("--deadline", type=float, required=True)
     parser.add_argument("--storage")
@@ -122,7 +123,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
-        worker = Worker(settings.read(given.run), given.storage, given.limit, given.deadline)
+        setting = settings.read(given.run)
+        if setting.study != given.study:
+            raise ValueError("params.yaml, the data or the code have changed since the search began; start it again")
+        worker = Worker(setting, given.storage, given.limit, given.deadline)
         try:
             worker.run()
         finally:
