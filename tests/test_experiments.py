@@ -96,7 +96,7 @@ def test_an_experiment_is_applied_branched_and_shared(clone: Clone, tmp_path: Pa
     clone("git", "clone", "--quiet", "--branch", "main", str(team), str(other.folder))
     assert "low" in other("dvc", "exp", "list", "origin", "--all-commits")
     other("dvc", "exp", "pull", "origin", "low")
-    other("dvc", "exp", "apply", "low")
+    other("dvc", "exp", "apply", "low", check=False)  # which misses the outputs of stages that did not run
     assert "lr: 0.001" in (other.folder / "params.yaml").read_text(encoding="utf-8")
     assert files.read_scores(other.folder / "reports/scores/small.json")["images"] == 8
     assert (other.folder / "data/models/small/model.safetensors").is_file()

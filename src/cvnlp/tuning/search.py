@@ -92,18 +92,9 @@ def _workers(
 ) -> "Iterator[list[subprocess.Popen[bytes]]]":
     """The processes that train. Their standard input closes when this process ends, which ends them, too."""
     deadline = time.time() + limits.timeout if limits.timeout else float("inf")
-    command = [
-        sys.executable,
-        "-m",
-        "cvnlp.tuning.worker",
-        "--run",
-        setting.run,
-        "--study",
-        setting.study,
-        "--limit",
-        str(limits.trials),
-    ]
-    command += ["--deadline", str(deadline), *(["--storage", storage] if storage else [])]
+    command = [sys.executable, "-m", "cvnlp.tuning.worker", "--run", setting.run, "--study", setting.study]
+    command += ["--limit", str(limits.trials), "--deadline", str(deadline)]
+    command += ["--storage", storage] if storage else []
     started: list[subprocess.Popen[bytes]] = []
     try:
         for number in range(limits.jobs):
