@@ -77,7 +77,7 @@ runs:
 """
 RUNS = {"vision": ["rules", "cnn"], "language": ["lstm", "words"]}
 DATASETS = {"vision": ["digits"], "language": ["plays", "plays_words"]}
-RUN_STAGES = ("train", "evaluate", "attack", "insight")
+RUN_STAGES = ("train", "evaluate", "attack", "insight", "seeds")
 STAGES = {
     half: {f"{stage}@{run}" for stage in RUN_STAGES for run in RUNS[half]}
     | {f"prepare@{dataset}" for dataset in DATASETS[half]}
