@@ -10,12 +10,15 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 # as the stages in dvc.yaml
 export GLIBC_TUNABLES := glibc.malloc.mmap_max=0:glibc.malloc.top_pad=1073741824:glibc.malloc.hugetlb=1
+# of `dvc exp show`: all but params and the main scores
+OTHER_COLUMNS := ^(?!Experiment|Created|State|([^:]*/scores/[^:]*:)?(accuracy|nats_per_token)$$|([^:]*:)?(runs|datasets|own)\.)
 PORT ?= 5000
 DEMO_PORT ?= 8001
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro quick seeds test check format docs ui demo bench bench-compare growth operators kills timings benchmarks \
+.PHONY: help setup repro quick seeds experiments test check format docs ui demo bench bench-compare growth operators \
+	kills timings benchmarks \
 	lock clean
 
 help:  ## list the targets
@@ -49,6 +52,9 @@ quick: $(STAMP)  ## run a small pipeline with the same stages in quick/, in abou
 
 seeds: $(STAMP)  ## train and score the runs with three seeds, after `make repro`, into reports/seeds.json
 	python benchmarks/seeds.py --jobs $(JOBS)
+
+experiments: $(STAMP)  ## compare the experiments of `dvc exp run`: params that differ, and main scores (ARGUMENTS=... for more options)
+	dvc exp show --only-changed --drop '$(OTHER_COLUMNS)' $(ARGUMENTS)
 
 # --dist loadfile: a clone of the project serves all tests of its file. Each process has torch in memory: at most four.
 test: $(STAMP)  ## run the tests on all processors

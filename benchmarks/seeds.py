@@ -16,13 +16,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from cvnlp import domains, files, networks
-from cvnlp.data import prepared
-from cvnlp.launch import devices
+from cvnlp import domains, files
 from cvnlp.params import pick, read_params
 from cvnlp.paths import ProjectPaths
-from cvnlp.training import trainer
-from cvnlp.training.callbacks import EpochLogger
+from cvnlp.seeds import scoring
 
 ROOT = Path(__file__).parents[1]
 
@@ -62,18 +59,9 @@ def score(name: str, seed: int, root: Path) -> float:
     metric = domains.DOMAINS[block.domain].main_score.name
     if seed == block.seed and run.scores.is_file():
         return float(files.read_scores(run.scores)[metric])
-    facts = prepared.read_facts(run.prepared)
-    networks.use_threads(block.train.threads)
-    trainer.seed_everything(seed)
-    network = networks.build(networks.describe(block.domain, block.model, facts))
-    half = domains.DOMAINS[block.domain]
     with tempfile.TemporaryDirectory() as folder:
-        task = trainer.make_task(half.training, network, block.train, folder=run.prepared, seed=seed)
-        trainer.fit(
-            task, run=f"{name} seed {seed}", resume=Path(folder), logger=EpochLogger(lambda metrics, epoch: None)
-        )
-        trained = network.to(memory_format=networks.MEMORY_FORMAT).to(devices.device()).eval()
-        scores = half.evaluation.evaluate(trained, run.prepared, facts, block.evaluate, Path(folder))
+        seeded = block.model_copy(update={"seed": seed})
+        scores = scoring.score(name, seeded, run.prepared, Path(folder))
     print(f"{name} seed {seed}: {metric} {scores[metric]:.4f}", flush=True)
     return scores[metric]
 

@@ -69,6 +69,8 @@ class Clone:
             "data/evaluations",
             "data/attacks",
             "data/insights",
+            "data/seeds",
+            "reports/seeds",
             "reports/scores",
             "reports/attacks",
             "reports/insights",

@@ -141,7 +141,15 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
 
 SLOW_FILES = [  # longest first; most run the pipeline in a clone
-    *("test_pipeline.py", "test_repro.py", "test_restoring.py", "test_own_data.py", "test_server.py"),
+    *("test_pipeline.py", "test_shared_server.py", "test_kills.py", "test_repro.py", "test_experiments.py"),
+    *(
+        "test_command.py",
+        "test_sharing.py",
+        "test_train_devices.py",
+        "test_restoring.py",
+        "test_own_data.py",
+        "test_server.py",
+    ),
     *("test_train.py", "test_recorder.py", "test_command_line.py", "test_benchmarks.py", "test_build.py"),
 ]
 

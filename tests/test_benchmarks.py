@@ -14,11 +14,12 @@ from ruamel.yaml import YAML
 from cloning import ROOT, Clone, clone_project
 from cvnlp import domains, files, networks
 from cvnlp.benchmark import build
+from cvnlp.benchmark.paths import BenchmarkPaths
 from cvnlp.catalogue import SOURCES
 from cvnlp.language.models import MODELS
 from cvnlp.params import read_params
 from cvnlp.params.network_config import TextFormat
-from cvnlp.paths import BenchmarkPaths, ProjectPaths
+from cvnlp.paths import ProjectPaths
 from cvnlp.report import aggregate
 
 FOLDER = ROOT / "benchmarks"

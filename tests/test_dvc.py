@@ -37,6 +37,11 @@ NO_DEP = {
     "evaluate": {"catalogue": "as for train"},
     "attack": {"catalogue": "as for train"},
     "insight": {"catalogue": "as for train"},
+    "seeds": {
+        "catalogue": "as for train",
+        "tracking": "keeps the date of each training, for MLflow",
+        "provenance": "names the folder of interrupted work, and states commit and date",
+    },
     "transfer": {
         "catalogue": "as for train",
         "language": "builds no language model: only classifiers leave attacked images",
@@ -187,6 +192,7 @@ RUN = {  # the attributes of RunPaths that each stage reads and writes
     "evaluate": ({"prepared", "model"}, {"evaluation", "scores"}),
     "attack": ({"prepared", "model"}, {"attacked", "attacks", "attack_table"}),
     "insight": ({"prepared", "model"}, {"insight", "insights"}),
+    "seeds": ({"chosen_seeds", "prepared", "scores"}, {"seeds", "seed_scores"}),
 }
 UNDECLARED = {
     "durations": "seconds, host and date differ every time: no result",
@@ -194,6 +200,8 @@ UNDECLARED = {
     "records": "commit, date and MLflow run of each training, for the same reason",
     "resume": "the state of an interrupted training, removed when the stage ends",
     "figures": "a part of the report's figures",
+    "tuning": "the state of `cvnlp tune`, which is no stage",
+    "trials": "results of `cvnlp tune`, which a project may have or not: `report` depends on their folder",
 }
 
 
@@ -201,7 +209,7 @@ def expected_files(name: str) -> tuple[set[Path], set[Path]]:
     """What a stage reads and writes by src/cvnlp/paths.py."""
     kind, key = split_name(name)
     if kind == "check":
-        return {PROJECT.params}, {PROJECT.params_valid}
+        return {PROJECT.params}, {PROJECT.params_valid, PROJECT.chosen_seeds}
     if kind == "prepare":
         return {PROJECT.params_valid}, {PROJECT.prepared(key)}
     if kind == "prepare_own":
@@ -213,8 +221,9 @@ def expected_files(name: str) -> tuple[set[Path], set[Path]]:
         runs = [PROJECT.run(run, block["dataset"]) for run, block in PARAMS["runs"].items()]
         read = {getattr(run, name).parent for run in runs for _, written in RUN.values() for name in written}
         prepared = {PROJECT.prepared(dataset).parent for dataset in PARAMS["datasets"]}
-        transferred = {PROJECT.transfer, PROJECT.transfer_gains}
-        return read | prepared | transferred, {PROJECT.figures, PROJECT.report, PROJECT.report_page, PROJECT.tracked}
+        others = {PROJECT.transfer, PROJECT.transfer_gains, PROJECT.trials}
+        written = {PROJECT.figures, PROJECT.report, PROJECT.report_page, PROJECT.tracked}
+        return read | prepared | others, written
     run = PROJECT.run(key, PARAMS["runs"][key]["dataset"])
     read, written = ({getattr(run, name) for name in names} for names in RUN[kind])
     return read | ({PROJECT.params_valid} if kind == "train" else set()), written
@@ -232,16 +241,17 @@ def test_every_path_of_a_run_is_declared_or_excused() -> None:
     declared = {name for read, written in RUN.values() for name in read | written}
     attributes = {name for name, value in vars(type(run)).items() if isinstance(value, property)}
     assert attributes == declared | set(UNDECLARED)
-    excused = [getattr(run, name) for name in UNDECLARED if name != "figures"]
+    excused = [getattr(run, name) for name in UNDECLARED if name not in ("figures", "trials")]
     used = {Path(path) for stage in STAGES.values() for path in (*files(stage), *outs(stage))}
     assert [path for path in used for other in excused if path in (other, *other.parents)] == []
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_what_a_stage_reads_is_written_by_another(name: str) -> None:
-    by_hand = {"params.yaml", *(str(block["path"]) for block in OWN.values())}
+    by_hand = {"params.yaml", "reports/tuning", *(str(block["path"]) for block in OWN.values())}
     written = {path for other, stage in STAGES.items() if other != name for path in outs(stage)} | by_hand
-    assert [path for path in files(STAGES[name]) if not any(covers(path, out) for out in written)] == []
+    unwritten = [path for path in files(STAGES[name]) if not any(covers(path, out) for out in written)]
+    assert [path for path in unwritten if Path(path).parent != PROJECT.chosen_seeds] == []  # in an output of `check`
 
 
 def upstream(name: str) -> set[str]:
@@ -296,7 +306,7 @@ def test_params_of_a_stage_are_keys_of_params_yaml(name: str) -> None:
 
 
 def test_stages_are_made_from_the_tables_of_params() -> None:
-    runs = dict.fromkeys(("train", "evaluate", "attack", "insight"), "${runs}")
+    runs = dict.fromkeys(("train", "evaluate", "attack", "insight", "seeds"), "${runs}")
     assert {"prepare": "${datasets}", "prepare_own": "${own}", **runs} == FOREACH
 
 
@@ -307,15 +317,25 @@ def test_pipeline_has_every_stage_of_the_package() -> None:
     assert written == set(PIPELINE["stages"]) - {"prepare_own"}  # the same stage for the user's files
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FOREACH if FOREACH[kind] == "${runs}"])
+@pytest.mark.parametrize("kind", ["train", "evaluate", "attack", "insight"])
 def test_block_of_a_stage_reruns_that_stage_alone(kind: str) -> None:
-    """`runs.cnn.attack` is a param of attack@cnn and of report, and of nothing else."""
+    """`runs.cnn.attack` is a param of attack@cnn and of report, and of nothing else; other seeds repeat two stages."""
+    repeated = ["seeds"] if kind in ("train", "evaluate") else []
     for key in PARAMS["runs"]:
         users = {name for name, stage in STAGES.items() if f"runs.{key}.{kind}" in stage.get("params", [])}
-        assert users == {f"{kind}@{key}"}
+        assert users == {f"{name}@{key}" for name in (kind, *repeated)}
+
+
+def test_the_stage_of_the_seeds_has_code_and_params_of_the_stages_that_it_repeats() -> None:
+    train, evaluate, seeds = (PIPELINE["stages"][kind]["do"] for kind in ("train", "evaluate", "seeds"))
+    stages = {"${src}/stages/train.py", "${src}/stages/evaluate.py"}
+    assert {path for stage in (train, evaluate) for path in stage["deps"] if path.startswith("${src}")} - stages <= {
+        *seeds["deps"]
+    }
+    assert {*seeds["params"]} == {*train["params"], *evaluate["params"]}
 
 
 def test_the_results_of_a_run_are_all_that_its_stages_write() -> None:
     run = PROJECT.run("cnn", "mnist_sample")
     written = {getattr(run, name) for _, names in RUN.values() for name in names}
-    assert set(run.results()) == written | {run.durations, run.attack_durations, run.records}
+    assert set(run.results()) == written | {run.durations, run.attack_durations, run.records, run.tuning, run.trials}

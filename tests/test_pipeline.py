@@ -77,7 +77,7 @@ runs:
 """
 RUNS = {"vision": ["rules", "cnn"], "language": ["lstm", "words"]}
 DATASETS = {"vision": ["digits"], "language": ["plays", "plays_words"]}
-RUN_STAGES = ("train", "evaluate", "attack", "insight")
+RUN_STAGES = ("train", "evaluate", "attack", "insight", "seeds")
 STAGES = {
     half: {f"{stage}@{run}" for stage in RUN_STAGES for run in RUNS[half]}
     | {f"prepare@{dataset}" for dataset in DATASETS[half]}
@@ -363,11 +363,11 @@ def test_a_change_of_report_code_reruns_the_report_alone(edited: Callable[..., s
 @pytest.mark.parametrize(
     ("package", "stages"),
     [
-        ("vision/training", {"train"}),
-        ("vision/evaluation", {"evaluate"}),
+        ("vision/training", {"train", "seeds"}),
+        ("vision/evaluation", {"evaluate", "seeds"}),
         ("vision/attacks", {"attack", "transfer"}),
         ("vision/insight", {"insight"}),
-        ("vision/models", {"train", "evaluate", "attack", "insight", "transfer"}),
+        ("vision/models", {"train", "evaluate", "attack", "insight", "seeds", "transfer"}),
     ],
 )
 def test_a_change_of_a_package_reruns_the_stages_that_use_it(
@@ -407,6 +407,7 @@ def test_a_changed_learning_rate_reruns_its_own_run_and_the_report(clone: Clone)
         "evaluate@cnn",
         "insight@cnn",
         "report",
+        "seeds@cnn",
         "train@cnn",
         "transfer",
     ]

@@ -24,6 +24,11 @@ class ProjectPaths:
         return self.root / "data/params_valid.txt"
 
     @property
+    def chosen_seeds(self) -> Path:
+        """A file for each run with its seeds, so that a change of them reruns the stage `seeds` of that run alone."""
+        return self.root / "data/chosen_seeds"
+
+    @property
     def raw(self) -> Path:
         """Published files, as downloaded."""
         return self.root / "data/raw"
@@ -37,7 +42,6 @@ class ProjectPaths:
 
     @property
     def demo(self) -> Path:
-        """The demo page with the trained networks."""
         return self.root / "data/demo"
 
     @property
@@ -61,18 +65,21 @@ class ProjectPaths:
 
     @property
     def report(self) -> Path:
-        """The short report."""
         return self.root / "reports/report.md"
 
     @property
     def report_page(self) -> Path:
-        """Everything in one file."""
         return self.root / "reports/report.html"
 
     @property
     def changes(self) -> Path:
         """Scores that differ from those of the last commit; no output of a stage."""
         return self.root / "reports/changes.md"
+
+    @property
+    def trials(self) -> Path:
+        """Results of `cvnlp tune`."""
+        return self.root / "reports/tuning"
 
     @property
     def seeds(self) -> Path:
@@ -184,52 +191,60 @@ class RunPaths:
         return self.root / "data/insights" / self.name
 
     @property
+    def chosen_seeds(self) -> Path:
+        """The seeds of the run: a JSON list."""
+        return ProjectPaths(self.root).chosen_seeds / f"{self.name}.json"
+
+    @property
+    def seeds(self) -> Path:
+        """Models, histories and scores of the seeds other than the run's own: a folder per seed."""
+        return self.root / "data/seeds" / self.name
+
+    @property
+    def seed_scores(self) -> Path:
+        """Scores of all seeds of the run, with mean and standard deviation."""
+        return self.root / "reports/seeds" / f"{self.name}.json"
+
+    @property
+    def tuning(self) -> Path:
+        """The state of the search for better settings of the run, from which it is continued."""
+        return self.root / "data/tune" / self.name
+
+    @property
+    def trials(self) -> Path:
+        """All trials of this search, a row each; next to it a JSON file with what was found."""
+        return ProjectPaths(self.root).trials / f"{self.name}.csv"
+
+    @property
     def figures(self) -> Path:
         return ProjectPaths(self.root).figures / self.name
 
     def results(self) -> tuple[Path, ...]:
-        """What the stages of the run have written."""
-        reports = (self.training, self.history, self.durations, self.scores, self.attacks, self.attack_table)
-        return (
-            *reports,
-            self.attack_durations,
-            self.insights,
-            self.model,
-            self.records,
-            self.evaluation,
-            self.attacked,
-            self.insight,
-        )
+        """What the stages of the run and `cvnlp tune` have written."""
+        reports = (self.training, self.history, self.scores, self.attacks, self.attack_table, self.insights)
+        others = (self.durations, self.attack_durations, self.records, self.tuning, self.trials)
+        folders = (self.model, self.evaluation, self.attacked, self.insight, self.seeds, self.seed_scores)
+        return (*reports, *others, *folders)
 
 
 @dataclass(frozen=True)
-class BenchmarkPaths:
-    """Files of benchmarks/, which has the stages of the project and one more: the tables."""
+class SeedPaths:
+    """What the training and scoring of a run with another seed have written in `folder`."""
 
-    root: Path = Path()
-
-    @property
-    def larger(self) -> Path:
-        """Runs too large for the machine, in the form of params.yaml."""
-        return self.root / "larger.yaml"
+    folder: Path
 
     @property
-    def published(self) -> Path:
-        return self.root / "published.csv"
+    def model(self) -> Path:
+        return self.folder / "model"
 
     @property
-    def timings(self) -> Path:
-        """Seconds per epoch on an idle machine."""
-        return self.root / "reports/timings.json"
+    def history(self) -> Path:
+        return self.folder / "history.csv"
 
     @property
-    def report(self) -> Path:
-        return self.root / "reports/table.md"
+    def evaluation(self) -> Path:
+        return self.folder / "evaluation"
 
     @property
-    def table(self) -> Path:
-        return self.root / "reports/table.csv"
-
-    @property
-    def figures(self) -> Path:
-        return self.root / "reports/figures"
+    def scores(self) -> Path:
+        return self.folder / "scores.json"

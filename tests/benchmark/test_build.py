@@ -9,8 +9,9 @@ import pytest
 
 from cvnlp import domains, files
 from cvnlp.benchmark import build
+from cvnlp.benchmark.paths import BenchmarkPaths
 from cvnlp.params import Params, read_params
-from cvnlp.paths import BenchmarkPaths, ProjectPaths, RunPaths
+from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.report.aggregate import Size
 
 PARAMS = """\

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cvnlp import cli
+from cvnlp import cli, files
+from cvnlp.paths import ProjectPaths
+from cvnlp.significance.over_seeds import SeedScores
 from cvnlp.stages.evaluate import evaluate
 from make_project import make_project
 
@@ -83,3 +85,24 @@ def test_one_run_alone_is_refused(project: Path, capsys: pytest.CaptureFixture[s
 def test_an_unknown_run_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _ = compare(capsys, "one", "nothing", "--root", str(project))
     assert str(code).endswith("runs: 'nothing' is unknown; valid choices: one, three, two")
+
+
+def test_runs_with_several_seeds_show_mean_deviation_and_the_test_over_seeds(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run, values in (("one", (0.5, 0.6)), ("two", (0.8, 0.9))):
+        scores = SeedScores((1, 2), {"accuracy": values})
+        files.write_json(ProjectPaths(project).run(run, "digits").seed_scores, scores.to_json())
+    code, printed = compare(capsys, "one", "two", "three", "--root", str(project))
+    lines = [line.split() for line in printed.splitlines()]
+    assert code == 0
+    row = ["mean", "over", "seeds", "0.5500", "±", "0.0707", "(2)", "0.8500", "±", "0.0707", "(2)", "-"]
+    assert row in lines
+    (verdict,) = [words for words in lines if words[:3] == ["two,", "over", "seeds"]]
+    assert verdict[3] == "+0.3000" and not [words for words in lines if words[:3] == ["three,", "over", "seeds"]]
+    assert "two against one: Welch's t-test over 2 and 2 seeds" in printed
+    _, printed = compare(capsys, "one", "two", "--json", "--root", str(project))
+    found = json.loads(printed)
+    assert found["runs"][0]["over_seeds"]["accuracy"]["n"] == 2
+    assert found["verdicts"][0]["over_seeds"]["p_value"] == pytest.approx(0.0513, abs=1e-4)
+    assert "seeds" not in found["params"]

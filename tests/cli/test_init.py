@@ -58,7 +58,7 @@ def test_dvc_accepts_the_project(pictures: Path, tmp_path: Path) -> None:
     assert done.stdout.split() == [
         "check",
         "prepare_own@pets",
-        *(f"{stage}@pets_cnn" for stage in ("train", "evaluate", "attack", "insight")),
+        *(f"{stage}@pets_cnn" for stage in ("train", "evaluate", "attack", "insight", "seeds")),
         "transfer",
         "report",
     ]

@@ -15,7 +15,7 @@ from cloning import Clone, clone_project
 from cvnlp import files
 from cvnlp.cli.repro import _lanes, _needs_torch
 from cvnlp.hand_over import SOCKET
-from cvnlp.paths import ProjectPaths
+from cvnlp.paths import ProjectPaths, SeedPaths
 from fork_server import ForkServer
 
 RUN = """
@@ -23,6 +23,7 @@ RUN = """
     domain: vision
     dataset: digits
     seed: {seed}
+    seeds: {seeds}
     model: {{name: mlp, hidden: [8]}}
     train: {{epochs: 1, batch_size: 50, lr: {lr}}}
     evaluate: {{}}
@@ -37,8 +38,8 @@ datasets:
 own: {}
 runs:
 """
-    + RUN.format(name="first", seed=1, lr=0.01)
-    + RUN.format(name="second", seed=2, lr=0.01)
+    + RUN.format(name="first", seed=1, seeds="[1, 2]", lr=0.01)
+    + RUN.format(name="second", seed=2, seeds="[]", lr=0.01)
 )
 
 
@@ -63,6 +64,8 @@ def test_results_and_lock_file_are_those_of_dvc_repro(lanes: Clone, tmp_path: Pa
         "evaluate@second",
         "insight@second",
         "report",
+        "seeds@first",
+        "seeds@second",
         "train@second",
         "transfer",
     ]
@@ -70,6 +73,22 @@ def test_results_and_lock_file_are_those_of_dvc_repro(lanes: Clone, tmp_path: Pa
     assert sorted((lanes.folder / "dvc.lock").read_text().splitlines()) == sorted(
         (other.folder / "dvc.lock").read_text().splitlines()
     )
+
+
+def test_another_seed_has_the_model_and_the_score_of_a_run_with_that_seed(lanes: Clone) -> None:
+    paths = ProjectPaths(lanes.folder)
+    first, second = (paths.run(name, "digits") for name in ("first", "second"))
+    other = SeedPaths(first.seeds / "2")
+    assert (other.model / "model.safetensors").read_bytes() == (second.model / "model.safetensors").read_bytes()
+    values = [files.read_scores(run.scores)["accuracy"] for run in (first, second)]
+    found = files.read_json(first.seed_scores)
+    assert [row["accuracy"] for row in found["scores"]] == values
+    assert files.read_json(second.seed_scores) == {"seeds": [2]}
+    shown = f"{found['accuracy']['mean']:.4f} ± {found['accuracy']['std']:.4f} (2)"
+    assert shown in (lanes.folder / "reports/report.md").read_text(encoding="utf-8")
+    client, experiment = lanes.mlflow()
+    (run,) = client.search_runs([experiment], "tags.run = 'first-seed2'")
+    assert client.get_run(run.data.tags["mlflow.parentRunId"]).info.run_name == "first"
 
 
 def test_nothing_is_left_to_do(lanes: Clone) -> None:
@@ -91,8 +110,8 @@ def test_a_run_that_fails_stops_no_other(lanes: Clone) -> None:
 def test_a_lane_has_the_stages_of_a_run_in_order() -> None:
     pending = ["report", "attack@b", "train@a", "evaluate@a"]
     assert _lanes(pending, []) == [
-        ["train@b", "evaluate@b", "attack@b", "insight@b"],
-        ["train@a", "evaluate@a", "attack@a", "insight@a"],
+        ["train@b", "evaluate@b", "attack@b", "insight@b", "seeds@b"],
+        ["train@a", "evaluate@a", "attack@a", "insight@a", "seeds@a"],
     ]
     assert _lanes(["train@a"], ["evaluate@a"]) == [["train@a", "evaluate@a"]]
 

@@ -9,6 +9,7 @@ from cvnlp import files
 from cvnlp.cli.reproduction import reproduction
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
+from cvnlp.significance.over_seeds import SeedScores
 
 RUN = """
   {name}:
@@ -87,3 +88,9 @@ def test_a_folder_without_git_has_nothing_to_compare(tmp_path: Path) -> None:
     paths = ProjectPaths(tmp_path)
     paths.params.write_text(HEAD + RUN.format(name="same"), encoding="utf-8")
     assert reproduction(read_params(paths.params), paths) == ""
+
+
+def test_the_seeds_of_the_pipeline_count_before_those_of_make_seeds(project: ProjectPaths) -> None:
+    scores = SeedScores((1, 2), {"accuracy": (0.8, 1.0)})
+    files.write_json(project.run("far", "digits").seed_scores, scores.to_json())
+    assert "2 within the spread over seeds, 0 not" in str(reproduction(read_params(project.params), project))

@@ -10,6 +10,7 @@ from cvnlp import cli, domains, files, provenance
 from cvnlp.cli.models import describe
 from cvnlp.params import read_params
 from cvnlp.paths import ProjectPaths
+from cvnlp.significance.over_seeds import SeedScores
 from cvnlp.tracking import training_record
 from cvnlp.tracking.training_record import TrainingRecord
 from make_project import make_project
@@ -84,3 +85,13 @@ def test_an_unknown_network_is_refused_with_the_choices() -> None:
 )
 def test_ranges_in_words(schema: dict[str, Any], words: str) -> None:
     assert describe(schema) == words
+
+
+def test_a_run_with_several_seeds_shows_their_mean(project: ProjectPaths, capsys: Any) -> None:
+    scores = SeedScores((1, 2), {"accuracy": (0.9, 0.8)})
+    files.write_json(project.run("trained", "digits").seed_scores, scores.to_json())
+    cli.main(["runs", "--root", str(project.root)])
+    assert "accuracy 0.8500 ± 0.0707 (2)" in capsys.readouterr().out
+    cli.main(["runs", "--root", str(project.root), "--json"])
+    found = json.loads(capsys.readouterr().out)[0]
+    assert (found["score"], found["mean"], found["n"]) == (0.9, pytest.approx(0.85), 2)

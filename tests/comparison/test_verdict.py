@@ -9,6 +9,8 @@ import pytest
 
 from cvnlp.comparison import Evidence, Outcome, TestSet, adjusted, better
 from cvnlp.language.comparison import ScoredTokens
+from cvnlp.significance.over_seeds import SeedScores, welch
+from cvnlp.significance.statistics import holm
 from cvnlp.vision.comparison import ClassifiedImages
 
 DIGEST = "a" * 64
@@ -141,3 +143,24 @@ def test_p_values_of_several_tests_are_adjusted_and_the_others_kept() -> None:
     assert values[0] < 0.05 and 2 * values[0] < values[1]
     assert [one.difference.p_value for one in found] == [pytest.approx(2 * values[0]), values[1], None]
     assert adjusted([]) == []
+
+
+def test_runs_with_several_seeds_are_also_compared_over_seeds() -> None:
+    many, other = (SeedScores((1, 2, 3), {"accuracy": values}) for values in ((0.9, 0.91, 0.92), (0.8, 0.82, 0.81)))
+    found = better(classifier("one", range(7), seeds=many), classifier("other", range(7), seeds=other))
+    assert found.outcome is Outcome.SAME
+    assert found.over_seeds == welch((0.9, 0.91, 0.92), (0.8, 0.82, 0.81))
+    assert found.over_seeds and found.outcome_of(found.over_seeds) is Outcome.BETTER
+    assert better(classifier("one", range(7), seeds=many), classifier("other", range(7))).over_seeds is None
+    of_nll = SeedScores((1, 2), {"nll": (0.1, 0.2)})
+    assert better(classifier("one", range(7), seeds=many), classifier("other", [], seeds=of_nll)).over_seeds is None
+
+
+def test_tests_over_seeds_are_adjusted_as_a_family_of_their_own() -> None:
+    seeds = [SeedScores((1, 2), {"accuracy": values}) for values in ((0.9, 0.92), (0.8, 0.83), (0.5, 0.7))]
+    first, *others = (classifier(str(n), range(n), seeds=one) for n, one in enumerate(seeds))
+    raw = [better(other, first) for other in others]
+    found = adjusted(raw)
+    values = [one.over_seeds.p_value for one in raw if one.over_seeds and one.over_seeds.p_value]
+    assert [one.over_seeds.p_value for one in found if one.over_seeds] == holm(values)
+    assert [one.difference.p_value for one in found] == holm([one.difference.p_value or 1 for one in raw])

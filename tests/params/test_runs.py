@@ -37,6 +37,15 @@ REFUSED = [
     pytest.param(
         {"runs.first.evaluate.cache": {}}, ["runs.first.evaluate.cache: unknown key"], id="cache of an image classifier"
     ),
+    pytest.param({"runs.first.seeds": [2, 3]}, ["runs.first", "own seed, 1", "[2, 3]"], id="seeds without the own one"),
+    pytest.param({"runs.first.seeds": [1, 2, 2]}, ["runs.first.seeds", "2 more than once"], id="the same seed twice"),
+    pytest.param({"runs.first.seeds": 3}, ["runs.first.seeds", "a list of integers", "[3]"], id="a number of seeds"),
+    pytest.param({"runs.first.seeds": [1, -2]}, ["runs.first.seeds.1", "from 0", "-2"], id="a negative seed"),
+    pytest.param(
+        {"runs.first.seeds": [1, 2], "runs.first.train.epochs": 0},
+        ["runs.first", "without training", "every seed has the same score"],
+        id="seeds of a run without training",
+    ),
     pytest.param({"extra": 1}, ["extra: unknown key", "datasets", "runs"], id="unknown key at the top"),
     pytest.param({"runs.first.atack": {}}, ["runs.first.atack: unknown key", "attack", "evaluate"], id="in a run"),
     pytest.param({"runs.first.seed": "one"}, ["runs.first.seed", "integer", "'one'"], id="text, seed"),

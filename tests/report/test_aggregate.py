@@ -9,9 +9,10 @@ import pytest
 from cvnlp import files
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths
-from cvnlp.report import aggregate
+from cvnlp.report import aggregate, seed_scores
 from cvnlp.report.aggregate import Size
 from cvnlp.report.spread import Spread
+from cvnlp.significance.over_seeds import SeedScores
 
 DATA = {"domain": "vision", "source": "mnist_sample", "seed": 1, "validation": 500, "test": 500}
 RUN = {
@@ -129,3 +130,27 @@ def test_runs_without_results_have_their_size_and_the_epochs_of_the_params() -> 
     assert (first.name, first.runs, first.epochs, first.scores) == ("mlp", ("mlp_1", "mlp_2"), [2, 2], {})
     assert (second.name, second.parameters, second.multiply_adds, second.epochs) == ("other", 6, 8, [9])
     assert aggregate.planned("language", runs, sizes) == []
+
+
+def test_a_run_with_several_seeds_has_the_scores_of_all_of_them(paths: ProjectPaths) -> None:
+    scores = SeedScores((1, 7), {"accuracy": (0.9, 0.8), "nll": (0.5, 0.25)})
+    files.write_json(paths.run("mlp_1", "digits").seed_scores, scores.to_json())
+    (row,) = aggregate.compare("vision", settings(mlp_1={"seeds": [1, 7]}).runs, paths)
+    assert row.scores["accuracy"] == Spread(pytest.approx(0.85), pytest.approx(0.005**0.5), 2)
+    assert f"{row.scores['nll']:.2f}" == "0.38 ± 0.18 (2)"
+    assert row.epochs == [3]
+
+
+def test_runs_that_differ_in_their_list_of_seeds_alone_are_one() -> None:
+    assert groups(mlp_1={"seeds": [1, 2]}, mlp_3={"seed": 3}) == {"mlp": ["mlp_1", "mlp_3"]}
+
+
+def test_scores_of_make_seeds_count_while_the_run_is_the_one_that_it_measured(paths: ProjectPaths) -> None:
+    run = paths.run("mlp_1", "digits")
+    files.write_json(paths.seeds, {"mlp_1": {"scores": [0.9, 0.7], "seeds": 2}})
+    assert seed_scores.read_or_measured(paths, run, "vision") == SeedScores((1, 2), {"accuracy": (0.9, 0.7)})
+    files.write_json(paths.seeds, {"mlp_1": {"scores": [0.89, 0.7], "seeds": 2}})
+    assert seed_scores.read_or_measured(paths, run, "vision") is None
+    of_pipeline = SeedScores((1, 7), {"accuracy": (0.9, 0.8)})
+    files.write_json(run.seed_scores, of_pipeline.to_json())
+    assert seed_scores.read_or_measured(paths, run, "vision") == of_pipeline

@@ -1,5 +1,6 @@
 """Learning curves of several runs, and where networks cross a model that counts, from small hand-made tables."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -69,3 +70,15 @@ def test_a_higher_accuracy_is_better() -> None:
     )
     runs = {"count": training("digits", [0.9]), "cnn": training("digits", [0.8, 0.95], examples=8000)}
     assert crossings(accuracy, runs) == ["Better than count: cnn after 8 thousand images."]
+
+
+def test_a_run_with_several_seeds_is_their_mean_with_a_band(drawn: dict[str, Figure], tmp_path: Path) -> None:
+    seeds = tuple(training("plays", values).history for values in ([1.0, 0.5, 0.2], [3.0, 1.5]))
+    run = replace(training("plays", [2.0, 1.0, 0.6]), seeds=seeds)
+    found = learning_curves(LOSS, {"lstm": run, "gru": training("plays", [1.0, 0.9])}, tmp_path / "learning.png")
+    (axis,) = drawn["learning.png"].axes
+    assert list(axis.lines[0].get_ydata()) == [2.0, 1.0]  # of the epochs that all seeds have
+    (band,) = axis.collections
+    assert band.get_paths()[0].get_extents().y0 == pytest.approx(0.5)  # 1 - 0.5
+    assert band.get_paths()[0].get_extents().y1 == pytest.approx(3.0)  # 2 + 1
+    assert "a band of one standard deviation" in found[0].caption

@@ -12,8 +12,8 @@ import pytest
 from cvnlp import domains, files, networks, provenance
 from cvnlp.data import prepared
 from cvnlp.params import Params, read_params
-from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.tracking import health, mlflow_store, sync, training_record
+from cvnlp.paths import ProjectPaths, RunPaths, SeedPaths
+from cvnlp.tracking import health, mlflow_store, stored_runs, sync, training_record
 from cvnlp.tracking.mlflow_store import Store
 from cvnlp.tracking.run_metadata import describe
 from cvnlp.tracking.training_record import TrainingRecord
@@ -265,3 +265,28 @@ def test_a_model_without_class_names_is_not_logged(project: Project) -> None:
     sync.sync(settings, runs["rules"], store)
     assert len(store.find_runs("tags.run = 'rules'")) == 1
     assert len(store.client.search_logged_models([store.experiment])) == 0
+
+
+def test_every_other_seed_has_a_run_below_that_of_its_run(project: Project) -> None:
+    settings, runs = project
+    run, store = runs["rules"], mlflow_store.connect()
+    seed = SeedPaths(run.seeds / "7")
+    shutil.copytree(run.model, seed.model)
+    files.write_text(seed.history, "epoch,step,validation_nll\n0,5,2.25\n")
+    files.write_json(seed.scores, {"key": "a", "scores": {"accuracy": 0.75, "images": 50.0}})
+    files.write_text(seed.evaluation / "predictions.csv", "index\n0\n")
+    sync.complete_all(settings, ProjectPaths(), store)
+    sync.complete_all(settings, ProjectPaths(), store)
+    (found,) = store.find_runs("tags.seed = '7'")
+    (own,) = store.find_runs("tags.run = 'rules'")
+    assert (found.info.run_name, found.info.status) == ("rules-seed7", "FINISHED")
+    assert found.data.tags["mlflow.parentRunId"] == own.info.run_id
+    assert found.data.params == own.data.params | {"seed": "7"}
+    assert (found.data.metrics["test/accuracy"], found.data.metrics["validation_nll"]) == (0.75, 2.25)
+    with stored_runs.open_run(found.info.run_id) as stored:
+        assert stored.scores == {"accuracy": 0.75, "images": 50.0}
+        assert (stored.evaluation / "predictions.csv").is_file()
+    files.write_json(seed.scores, {"key": "b", "scores": {"accuracy": 0.5}})
+    sync.complete_all(settings, ProjectPaths(), store)
+    (found,) = store.find_runs("tags.seed = '7'")
+    assert found.data.metrics["test/accuracy"] == 0.5

@@ -11,10 +11,11 @@ import pandas as pd
 
 from cvnlp import domains, files, provenance
 from cvnlp.benchmark.machines import machine_table
+from cvnlp.benchmark.paths import BenchmarkPaths
 from cvnlp.benchmark.tables import Entry, Timing, half_section
 from cvnlp.params import Params, read_params
 from cvnlp.params.runs import LanguageRun, VisionRun
-from cvnlp.paths import BenchmarkPaths, ProjectPaths
+from cvnlp.paths import ProjectPaths
 from cvnlp.report import aggregate, markdown
 from cvnlp.report.aggregate import Size
 from cvnlp.report.elements import Section, Table, Text

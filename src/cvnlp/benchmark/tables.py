@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cvnlp import domains
-from cvnlp.paths import BenchmarkPaths
+from cvnlp.benchmark.paths import BenchmarkPaths
 from cvnlp.report import plots
 from cvnlp.report.aggregate import Row
 from cvnlp.report.elements import Cell, Column, Element, Figure, Section, Table, single_figure

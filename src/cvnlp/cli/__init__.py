@@ -27,6 +27,7 @@ from cvnlp.cli import (
     runs,
     schema,
     serve,
+    tune,
     ui,
 )
 
@@ -39,7 +40,17 @@ app = typer.Typer(
 )
 # in the order of the help: the pipeline, trained models, the registry, and the rest
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(init.init, repro.repro, runs.runs, check.check, schema.schema, models.models, datasets.datasets, clean.clean),
+    *(
+        init.init,
+        repro.repro,
+        tune.tune,
+        runs.runs,
+        check.check,
+        schema.schema,
+        models.models,
+        datasets.datasets,
+        clean.clean,
+    ),
     *(predict.predict, attack.attack, generate.generate, perplexity.perplexity),
     *(compare.compare, export.export, serve.serve),
     *(promotion.registry, promotion.promote, promotion.rollback),

@@ -12,6 +12,7 @@ from cvnlp.cli.options import Json, Root
 if TYPE_CHECKING:
     from cvnlp.comparison import Verdict
     from cvnlp.comparison.sources import ComparedRun
+    from cvnlp.significance.difference import Difference
 
 WIDTH = 160  # characters of a line that is printed to no terminal
 LONGEST = 40  # characters of a param
@@ -27,7 +28,8 @@ def compare(
 
     RUN is a run of params.yaml; REV:RUN the same as git has it at a revision (HEAD~1:cnn); mlflow:ID a run of MLflow.
     All others are tested against the first one, on the same test examples: image classifiers by McNemar's exact test,
-    language models by a bootstrap over blocks of the text. With more than two runs p-values are adjusted (Holm).
+    language models by a bootstrap over blocks of the text. Runs with several seeds are also compared over seeds, by
+    Welch's t-test. With more than two runs p-values are adjusted (Holm).
     """
     from cvnlp.comparison import adjusted, better
     from cvnlp.comparison.run_params import differing
@@ -76,20 +78,23 @@ def _score_rows(runs: "list[ComparedRun]") -> dict[str, list[float | None]]:
 def _as_json(run: "ComparedRun") -> dict[str, Any]:
     estimate = _estimate(run)
     rows = {name: value for name, (value,) in _score_rows([run]).items()}
-    return {"name": run.evidence.name, "scores": rows, "interval": [estimate.low, estimate.high]}
+    found = {"name": run.evidence.name, "scores": rows, "interval": [estimate.low, estimate.high]}
+    return found | ({"over_seeds": run.evidence.seeds.to_json()} if run.evidence.seeds else {})
 
 
 def _verdict_json(verdict: "Verdict") -> dict[str, Any]:
-    found = verdict.difference
+    names = {"run": verdict.first, "against": verdict.second, "score": verdict.score}
+    seeds = {"over_seeds": _difference_json(verdict, verdict.over_seeds)} if verdict.over_seeds else {}
+    return names | _difference_json(verdict, verdict.difference) | seeds
+
+
+def _difference_json(verdict: "Verdict", found: "Difference") -> dict[str, Any]:
     return {
-        "run": verdict.first,
-        "against": verdict.second,
-        "score": verdict.score,
         "difference": found.value,
         "interval": [found.low, found.high],
         "p_value": found.p_value,
         "method": found.method,
-        "outcome": verdict.outcome,
+        "outcome": verdict.outcome_of(found),
     }
 
 
@@ -106,7 +111,8 @@ def _print(
     console.print(_table("param", names, rows or [["no difference"]]))
     console.print(_table("score", names, _score_cells(runs), justify="right"))
     console.print(_verdict_table(verdicts))
-    methods = [f"{one.first} against {one.second}: {one.difference.method}" for one in verdicts]
+    tests = [(one, test) for one in verdicts for test in (one.difference, one.over_seeds) if test]
+    methods = [f"{one.first} against {one.second}: {test.method}" for one, test in tests]
     for line in dict.fromkeys([*methods, *notes]):
         console.print(line, markup=False)
 
@@ -142,7 +148,18 @@ def _score_cells(runs: "list[ComparedRun]") -> list[list[str]]:
     ]
     bounds = [_interval(one.low, one.high) for one in map(_estimate, runs)]
     place = [name for name, *_ in rows].index(main)
-    return [*rows[: place + 1], ["95 % interval", *bounds], *rows[place + 1 :]]
+    below = [["95 % interval", *bounds]]
+    if any(run.evidence.seeds for run in runs):
+        below.append(["mean over seeds", *(_over_seeds(run, main) for run in runs)])
+    return [*rows[: place + 1], *below, *rows[place + 1 :]]
+
+
+def _over_seeds(run: "ComparedRun", score: str) -> str:
+    """Mean ± standard deviation (number of seeds)."""
+    from cvnlp.report.seed_scores import spreads
+
+    found = spreads(run.evidence.seeds) if run.evidence.seeds else {}
+    return f"{found[score]:.4f}" if score in found else "-"
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -157,7 +174,12 @@ def _verdict_table(verdicts: "list[Verdict]") -> Any:
     columns = [f"{verdicts[0].score} against {verdicts[0].second}", "difference", "95 % interval", "p", "result"]
     rows = []
     for one in verdicts:
-        found = one.difference
-        p_value = "-" if found.p_value is None else f"{found.p_value:.2g}"
-        rows.append([one.first, f"{found.value:+.4f}", _interval(found.low, found.high), p_value, str(one.outcome)])
+        rows.append([one.first, *_difference_cells(one, one.difference)])
+        if one.over_seeds:
+            rows.append([f"{one.first}, over seeds", *_difference_cells(one, one.over_seeds)])
     return _table(columns[0], columns[1:], rows)
+
+
+def _difference_cells(verdict: "Verdict", found: "Difference") -> list[str]:
+    p_value = "-" if found.p_value is None else f"{found.p_value:.2g}"
+    return [f"{found.value:+.4f}", _interval(found.low, found.high), p_value, str(verdict.outcome_of(found))]

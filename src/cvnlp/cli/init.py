@@ -14,7 +14,8 @@ from cvnlp.cli.own_params import pictures_params, text_params
 SOURCE = Path(__file__).parents[3]  # the folder of dvc.yaml
 COPIED = ("src", "dvc.yaml", "Makefile", "pyproject.toml", "requirements.in", "requirements.lock", "LICENSE")
 SCHEMA = "params.schema.json"  # named by the first line of params.yaml, for editors
-HIDDEN = (".gitignore", ".dvcignore", ".dvc/config", ".dvc/offline_plots.html", "data/README.md")
+HIDDEN = (".gitignore", ".dvcignore", ".dvc/config", ".dvc/offline_plots.html")
+PAGES = ("data/README.md", "reports/tuning/README.md")
 
 
 def init(
@@ -53,7 +54,7 @@ def init(
 def _copy(folder: Path) -> None:
     """The pipeline and its code, without results, tests and benchmarks."""
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for part in (*COPIED, SCHEMA, *HIDDEN):
+    for part in (*COPIED, SCHEMA, *HIDDEN, *PAGES):
         source, target = SOURCE / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

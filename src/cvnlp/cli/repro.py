@@ -22,7 +22,7 @@ from cvnlp.paths import ProjectPaths
 from cvnlp.progress import waiting
 
 PROJECT = ProjectPaths()
-STAGES = ("train", "evaluate", "attack", "insight")  # of a run, in the order of their dependencies
+STAGES = ("train", "evaluate", "attack", "insight", "seeds")  # of a run, in the order of their dependencies
 FIRST = ("check", "prepare", "prepare_own")
 LAST = ("transfer", "report")  # of all runs together: run by DVC itself, after all of them
 NOISE = (">", "\t", "Updating lock file", "Use `dvc push`", "To track", "To enable")  # of DVC, repeated by every lane
@@ -59,8 +59,16 @@ def repro(
     from cvnlp.params import read_params
 
     choose(os.environ, accelerator=accelerator, devices=devices, accumulate=accumulate)
-    read_launch()  # before DVC removes any output
-    targets, started, own = targets or [], time.monotonic(), dict(os.environ)
+    read_launch()  # a mistake ends the command before DVC removes any output
+    started = time.monotonic()
+    _run_pipeline(targets or [], jobs)
+    if line := reproduction(read_params(PROJECT.params), PROJECT):
+        print(line)
+    print(f"the pipeline took {time.monotonic() - started:.0f} seconds")
+
+
+def _run_pipeline(targets: Sequence[str], jobs: int) -> None:
+    own = dict(os.environ)
     pending = _pending(targets)
     with _stage_server() if _needs_torch(pending) else contextlib.nullcontext(own) as environment:
         if first := [stage for stage in pending if _kind(stage) in FIRST]:
@@ -71,9 +79,6 @@ def repro(
         if failed:
             sys.exit(f"error: failed: {', '.join(failed)}; their messages are above, everything else is complete")
         _dvc(["repro", *targets], own)
-    if line := reproduction(read_params(PROJECT.params), PROJECT):
-        print(line)
-    print(f"the pipeline took {time.monotonic() - started:.0f} seconds")
 
 
 def _needs_torch(pending: Sequence[str]) -> bool:

@@ -1,7 +1,8 @@
 """How the scores of this machine compare with the committed ones: the last line of `cvnlp repro`.
 
 Other processors round differently, so that a training ends in other weights. Its score should then lie within the
-spread of the scores of other seeds, which `make seeds` has measured (reports/seeds.json).
+spread of the scores of other seeds, which the stage `seeds` has measured if the run has `seeds`, and else `make seeds`
+(reports/seeds.json).
 """
 
 import json
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 from cvnlp import domains, files
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths
+from cvnlp.report import seed_scores
 
 DEVIATIONS = 3.0  # standard deviations over seeds, within which a score counts as reproduced
 REPRODUCED = ("to the byte", "within the spread over seeds")
@@ -43,7 +45,8 @@ def reproduction(settings: Params, paths: ProjectPaths) -> str:
 
 def _block(params: Any, run: str) -> Any:
     """The settings of a run and of its data set in the content of params.yaml; None without the run."""
-    block = params["runs"].get(run)
+    block = dict(params["runs"].get(run) or {})
+    block.pop("tune", None)  # decides no result
     return block and (block, (params["datasets"] | (params.get("own") or {})).get(block["dataset"]))
 
 
@@ -58,6 +61,10 @@ def _compare(run: str, settings: Params, paths: ProjectPaths, spread: Mapping[st
         return "to the byte"
     metric = domains.DOMAINS[block.domain].main_score.name
     before, score = (json.loads(text).get(metric, math.nan) for text in (committed, current))
+    seeds = seed_scores.read(paths.run(run, block.dataset))
+    if seeds and metric in seeds.scores:
+        found = seed_scores.spreads(seeds)[metric]
+        spread = {"mean": found.mean, "standard_deviation": found.std}
     mean = spread.get("mean", before)
     room = max(DEVIATIONS * spread.get("standard_deviation", 0.0), ROUNDING * abs(mean))
     return "within the spread over seeds" if abs(score - mean) <= room else "not"

@@ -3,7 +3,7 @@
 import datetime
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,10 @@ MISSING, TRAINED, STALE, UNVERIFIED = "missing", "trained", "stale", "unverified
 
 @dataclass(frozen=True)
 class RunState:
-    """`score` on the test split, whose name is `metric`, if the run is evaluated; `date`: the end of its training."""
+    """`score` on the test split, whose name is `metric`, if the run is evaluated; `date`: the end of its training.
+
+    `mean`, `std` and `n` of this score if the run has several seeds.
+    """
 
     run: str
     model: str
@@ -27,13 +30,24 @@ class RunState:
     metric: str | None
     score: float | None
     date: str | None
+    mean: float | None = None
+    std: float | None = None
+    n: int = 1
+
+    @property
+    def shown(self) -> str:
+        from cvnlp.report.spread import Spread
+
+        spread = self.score if self.mean is None else Spread(self.mean, self.std, self.n)
+        return "" if spread is None else f"{self.metric} {spread:.4f}"
 
 
 def runs(as_json: Json = False, root: Root = Path()) -> None:
     """List the runs of params.yaml: state, test score, date of the training.
 
     trained: by the present params, data and code; stale: by others, so that `dvc repro` trains it again; unverified:
-    the model has no record of its training here, as in a clone that has pulled it; missing: not trained.
+    the model has no record of its training here, as in a clone that has pulled it; missing: not trained. The score of
+    a run with several seeds is mean ± standard deviation (number of seeds).
     """
     found = list(_states(ProjectPaths(root)))
     if as_json:
@@ -47,7 +61,7 @@ def runs(as_json: Json = False, root: Root = Path()) -> None:
             "model": state.model,
             "data set": state.dataset,
             "state": state.state,
-            "test score": "" if state.score is None else f"{state.metric} {state.score:.4f}",
+            "test score": state.shown,
             "trained on": state.date or "",
         }
         for state in found
@@ -58,6 +72,7 @@ def runs(as_json: Json = False, root: Root = Path()) -> None:
 def _states(project: ProjectPaths) -> Iterator[RunState]:
     from cvnlp import domains, files
     from cvnlp.params import read_params
+    from cvnlp.report import seed_scores
 
     for name, block in read_params(project.params).runs.items():
         paths = project.run(name, block.dataset)
@@ -66,7 +81,12 @@ def _states(project: ProjectPaths) -> Iterator[RunState]:
         if paths.scores.is_file():
             metric = domains.DOMAINS[block.domain].main_score.name
             score = files.read_scores(paths.scores).get(metric)
-        yield RunState(name, block.model.name, block.dataset, state, metric, score, date)
+        found = RunState(name, block.model.name, block.dataset, state, metric, score, date)
+        seeds = seed_scores.read(paths)
+        if seeds and metric and metric in seeds.scores:
+            spread = seed_scores.spreads(seeds)[metric]
+            found = replace(found, mean=spread.mean, std=spread.std, n=spread.count)
+        yield found
 
 
 def _training(block: "VisionRun | LanguageRun", paths: RunPaths) -> tuple[str, str | None]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cvnlp.significance.difference import Examples
+from cvnlp.significance.over_seeds import SeedScores
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,17 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Evidence:
-    """`name` as the user gave it; `scores`: those of reports/scores; `examples`: None where only scores exist."""
+    """`name` as the user gave it; `scores`: those of reports/scores; `examples`: None where only scores exist.
+
+    `seeds`: scores over several seeds, None for a run with one.
+    """
 
     name: str
     domain: str
     scores: Mapping[str, float]
     test_set: TestSet
     examples: Examples | None = None
+    seeds: SeedScores | None = None
 
 
 def check_comparable(first: Evidence, second: Evidence) -> list[str]:

@@ -22,11 +22,11 @@ def checked_out(root: Path, revision: str, run: str) -> Iterator[Path]:
     commit = _commit(root, revision)
     paths = ProjectPaths().run(run, "")
     with tempfile.TemporaryDirectory(prefix="cvnlp-") as folder:
-        for path in (ProjectPaths().params, paths.scores, paths.training):
+        for path in (ProjectPaths().params, paths.scores, paths.training, paths.seed_scores, ProjectPaths().seeds):
             content = git(root, "show", f"{commit}:./{path.as_posix()}")
             if content is not None:
                 files.write_text(Path(folder) / path, content)
-            elif path != paths.training:
+            elif path in (ProjectPaths().params, paths.scores):
                 raise ValueError(f"git has no {path} at {revision} ({commit[:10]})")
         yield Path(folder)
 

@@ -13,9 +13,8 @@ MISSING = str(None)  # a key that a network does not have counts as null
 def run_params(settings: Params, run: str) -> dict[str, str]:
     """The params of a run and, below `data.`, of its data set, with all defaults, as text."""
     block = settings.runs[run]
-    return as_text(
-        block.model_dump(mode="json") | {"data": settings.all_datasets[block.dataset].model_dump(mode="json")}
-    )
+    decisive = block.model_dump(mode="json", exclude={"seeds", "tune"})
+    return as_text(decisive | {"data": settings.all_datasets[block.dataset].model_dump(mode="json")})
 
 
 def as_text(block: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from cvnlp.comparison.run_params import as_text, run_params
 from cvnlp.data import prepared
 from cvnlp.params import pick, read_params
 from cvnlp.paths import ProjectPaths, RunPaths
+from cvnlp.report import seed_scores
 
 MLFLOW = "mlflow:"
 TRAINING = ("parameters", "multiply_adds", "epochs", "examples")  # of reports/training, that are compared, too
@@ -47,7 +48,8 @@ def _of_project(name: str, root: Path) -> ComparedRun:
     paths = project.run(name, pick(project.params, "runs", settings.runs, name).dataset)
     if not paths.scores.is_file():
         raise ValueError(f"{name} has no scores ({paths.scores} is missing): run `dvc repro evaluate@{name}`")
-    found = _with_examples(_make(name, run_params(settings, name), *_scores(paths)), paths.evaluation)
+    made = _with_seeds(_make(name, run_params(settings, name), *_scores(paths)), project, paths)
+    found = _with_examples(made, paths.evaluation)
     if found.evidence.examples is None:
         note = f"{name}: its evaluation has no results of single examples; `dvc repro evaluate@{name}` writes them"
         return replace(found, notes=(note,))
@@ -67,7 +69,8 @@ def _of_revision(name: str, revision: str, run: str, root: Path) -> ComparedRun:
         except (ValueError, KeyError):
             params = as_text(revisions.raw_params(folder, revision, run))
             notes = [f"{name}: its params.yaml is of another version, and is compared as it is, without defaults"]
-        found = _make(name, params, *_scores(project.run(run, "")))
+        paths = project.run(run, "")
+        found = _with_seeds(_make(name, params, *_scores(paths)), project, paths)
     notes.append(f"{name}: git has its scores, but not the results of single examples, which DVC has")
     return replace(found, notes=tuple(notes))
 
@@ -86,6 +89,11 @@ def _make(name: str, params: Mapping[str, str], scores: Mapping[str, Any], train
     data = {key: value for key, value in params.items() if key.startswith("data.")}
     costs = {key: float(training[key]) for key in TRAINING if key in training}
     return ComparedRun(Evidence(name, domain, scores, TestSet(count, data=data)), params, costs)
+
+
+def _with_seeds(run: ComparedRun, project: ProjectPaths, paths: RunPaths) -> ComparedRun:
+    seeds = seed_scores.read_or_measured(project, paths, run.evidence.domain)
+    return replace(run, evidence=replace(run.evidence, seeds=seeds))
 
 
 def _with_examples(run: ComparedRun, details: Path) -> ComparedRun:

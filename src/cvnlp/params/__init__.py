@@ -14,13 +14,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from cvnlp.catalogue import SOURCES
-from cvnlp.params import own_paths
+from cvnlp.params import own_paths, tuned_runs
 from cvnlp.params.base import Name, Strict
 from cvnlp.params.datasets import LanguageDataset, OwnPictures, OwnTexts, VisionDataset
 from cvnlp.params.explanation import explain, is_no_text
 from cvnlp.params.runs import LanguageRun, VisionRun
 
-__all__ = ["Params", "check_own_paths", "pick", "read_params"]
+__all__ = ["Params", "check_own_paths", "pick", "read_params", "read_raw"]
 
 Dataset = VisionDataset | LanguageDataset | OwnPictures | OwnTexts
 HALVES = [choice for form in (VisionRun, LanguageRun) for choice in get_args(form.model_fields["domain"].annotation)]
@@ -41,7 +41,7 @@ class Params(Strict):
 
 def read_params(path: Path) -> Params:
     """Read and check `path`; ValueError names the full key of every mistake, the value and the valid choices."""
-    raw = _read(path)
+    raw = read_raw(path)
     unnamed = list(_names_that_are_no_text(path, raw))
     if unnamed:
         raise ValueError("\n".join(unnamed))
@@ -57,6 +57,11 @@ def read_params(path: Path) -> Params:
         ),
         *(line for name, dataset in params.datasets.items() for line in _check_dataset(path, name, dataset)),
         *(line for name in params.runs for line in _check_run(path, name, params)),
+        *(
+            line
+            for name, run in params.runs.items()
+            for line in tuned_runs.mistakes(path, name, run, raw["runs"][name])
+        ),
     ]
     if mistakes:
         raise ValueError("\n".join(mistakes))
@@ -108,7 +113,8 @@ def pick(path: Path, table: str, entries: Mapping[str, Any], name: str) -> Any:
     return entries[name]
 
 
-def _read(path: Path) -> Any:
+def read_raw(path: Path) -> Any:
+    """The tables of the file without checks or defaults; ValueError if it is missing or no YAML."""
     # DVC's own YAML reader: 1e-3 is a number for both, a key given twice is refused by both.
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))

@@ -7,15 +7,15 @@ from pydantic import BeforeValidator, Field, model_validator
 from cvnlp.params.adversarial_training import Adversarial
 from cvnlp.params.attacks import LanguageAttack, VisionAttack
 from cvnlp.params.base import Computation, Kinds, Seed, Strict, check_own, with_defaults
+from cvnlp.params.evaluation import LanguageEvaluate, VisionEvaluate
 from cvnlp.params.gates import LanguageGates, VisionGates, check_worst_case
 from cvnlp.params.insight import LanguageInsight, VisionInsight
 from cvnlp.params.language_networks import LanguageNetwork
 from cvnlp.params.optimiser import Optimiser
 from cvnlp.params.option_types import Distinct
+from cvnlp.params.tune import Range
 from cvnlp.params.vision_networks import VisionNetwork
 
-Steps = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1), Distinct]
-Fractions = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1), Distinct]
 AVERAGES: Kinds = {
     "ema": {"average_decay": 0.999, "average_start": 0.0},
     "swa": {"average_start": 0.75},
@@ -163,58 +163,30 @@ class LanguageTrain(Train):
         return self
 
 
-class VisionEvaluate(Computation):
-    """`bins` of confidence for the calibration error; `mistakes`: misclassified images shown, the most confident."""
-
-    bins: int = Field(default=15, gt=0)
-    mistakes: int = Field(default=18, gt=0)
-
-
-class DynamicEvaluation(Strict):
-    """Dynamic evaluation: the weights adapt to the test text after every `window` tokens (Krause et al. 2018).
-
-    `lr`: step along the gradient of the last window; `decay`: step back to the trained weights. Of several values,
-    those that are best on the validation text are used. `statistics`: tokens of the training text from which the size
-    of each weight's steps is estimated.
-    """
-
-    lr: Steps = Field(default=[5e-5])
-    decay: Steps = Field(default=[0.002])
-    window: int = Field(default=5, gt=0)
-    statistics: int = Field(default=200_000, gt=0)
-
-
-class Cache(Strict):
-    """A continuous cache of the last `size` tokens of the test text (Grave et al. 2017).
-
-    `share`: its weight in the mixture with the network. `sharpness`: higher values favour the most similar states. Of
-    several values, those that are best on the validation text are used.
-    """
-
-    size: int = Field(default=2000, gt=0)
-    sharpness: Steps = Field(default=[0.1, 0.3, 1.0])
-    share: Fractions = Field(default=[0.05, 0.1, 0.2, 0.3])
-
-
-class LanguageEvaluate(Computation):
-    """`samples`: generated texts of `sample_tokens` tokens at this `temperature`.
-
-    `dynamic` and `cache`: further scores of a model that adapts to the test text, next to the static one.
-    """
-
-    samples: int = Field(default=2, gt=0)
-    sample_tokens: int = Field(default=400, gt=0)
-    temperature: float = Field(default=0.8, gt=0)
-    dynamic: DynamicEvaluation | None = None
-    cache: Cache | None = None
-
-
 class Run(Strict):
-    """`dataset`: a name in `datasets` or `own`. `seed` fixes initial weights, the order of the data, and dropout."""
+    """`dataset`: a name in `datasets` or `own`. `seed` fixes initial weights, the order of the data, and dropout.
+
+    `seeds`: all seeds with which the run is trained and scored, its own among them, for mean and standard deviation of
+    every score; [] is its own alone. Everything after the scores (attacks, insight, the model in use) is of `seed`.
+
+    `tune`: ranges for `cvnlp tune`, by keys below the run such as train.lr or model.blocks.0.filters. They decide no
+    result of the pipeline.
+    """
 
     dataset: str
     seed: Seed
+    seeds: Annotated[list[Seed], Distinct] = Field(default=[])
     model: VisionNetwork | LanguageNetwork
+    train: Train
+    tune: dict[str, Range] = Field(default={})
+
+    @model_validator(mode="after")
+    def _has_its_own_seed_among_several(self) -> "Run":
+        if self.seeds and self.seed not in self.seeds:
+            raise ValueError(f"seeds: must contain the run's own seed, {self.seed} (given: {self.seeds})")
+        if len(self.seeds) > 1 and not self.train.epochs:
+            raise ValueError("seeds: without training (train.epochs: 0) every seed has the same score; leave it out")
+        return self
 
 
 class VisionRun(Run):

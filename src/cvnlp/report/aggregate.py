@@ -1,4 +1,4 @@
-"""Aggregation over seeds: runs that differ only in their seed become one row, with mean and spread of each score."""
+"""Aggregation over seeds: mean and spread of the scores of a run with `seeds`, or of runs that differ in it."""
 
 import itertools
 import re
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from cvnlp import domains, files, provenance
 from cvnlp.params.runs import LanguageRun, Run, VisionRun
-from cvnlp.paths import ProjectPaths
+from cvnlp.paths import ProjectPaths, RunPaths
+from cvnlp.report import seed_scores
 from cvnlp.report.spread import Spread
 
 
@@ -44,7 +45,7 @@ class Row:
 def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row]:
     """A row for each group of trained runs that differ only in their seed, with the scores of the half's HEADLINE.
 
-    A score that one of the runs lacks is left out.
+    A score that one of the runs lacks is left out. The scores of a run with `seeds` are those of all of them.
     """
     rows = []
     for name, members in group_by_seed(runs).items():
@@ -60,15 +61,19 @@ def compare(half: str, runs: Mapping[str, Run], paths: ProjectPaths) -> list[Row
             multiply_adds=trained[0]["multiply_adds"],
             epochs=[one["epochs"] for one in trained],
             best_epochs=[one["best_epoch"] + 1 for one in trained],
-            scores={
-                score: spread(one[score] for one in scored)
-                for score in domains.DOMAINS[half].metrics.HEADLINE
-                if all(score in one for one in scored)
-            },
+            scores=_scores(half, places, scored),
             diverged=any(map(domains.DOMAINS[half].metrics.diverged, scored)),
         )
         rows.append(row)
     return rows
+
+
+def _scores(half: str, places: list[RunPaths], scored: list[dict[str, float]]) -> dict[str, Spread]:
+    seeds = seed_scores.read(places[0]) if len(places) == 1 else None
+    if seeds is not None:
+        return seed_scores.spreads(seeds)
+    names = [name for name in domains.DOMAINS[half].metrics.HEADLINE if all(name in one for one in scored)]
+    return {name: spread(one[name] for one in scored) for name in names}
 
 
 def planned(half: str, runs: Mapping[str, VisionRun | LanguageRun], sizes: Mapping[str, Size]) -> list[Row]:
@@ -94,7 +99,7 @@ def group_by_seed(runs: Mapping[str, Run]) -> dict[str, list[str]]:
     """Groups of runs that differ only in their seed, by the common prefix of their names."""
     groups: dict[str, list[str]] = {}
     for name, run in runs.items():
-        groups.setdefault(provenance.digest(run.model_dump(exclude={"seed"})), []).append(name)
+        groups.setdefault(provenance.digest(run.model_dump(exclude={"seed", "seeds", "tune"})), []).append(name)
     shared = [_common_prefix(members) for members in groups.values()]
     return {
         name if name and shared.count(name) == 1 else ", ".join(members): members

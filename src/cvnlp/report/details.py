@@ -18,7 +18,7 @@ from cvnlp.data import prepared
 from cvnlp.data.prepared import SPLITS
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths, RunPaths
-from cvnlp.report import aggregate, comparison, gates, learning
+from cvnlp.report import aggregate, comparison, gates, learning, seed_scores, tuning
 from cvnlp.report.elements import Cell, Code, Column, Element, Link, Number, Numbers, Section, Span, Table, Text
 
 DIVERGED = "The training of this run has diverged: its loss is far above that of guessing. Lower lr, or set clip."
@@ -130,7 +130,8 @@ def _comparison(
 
 def _training(run: RunPaths, dataset: str) -> learning.Training:
     examples = int(files.read_scores(run.training)["examples"])
-    return learning.Training(dataset=dataset, history=pd.read_csv(run.history), examples=examples)
+    history, seeds = pd.read_csv(run.history), seed_scores.histories(run)
+    return learning.Training(dataset=dataset, history=history, examples=examples, seeds=seeds)
 
 
 def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lines) -> Section:
@@ -141,9 +142,10 @@ def _run(half: str, name: str, settings: Params, paths: ProjectPaths, lines: Lin
     insight = Section("What the network has learned", tuple(room.insight_section(run.insight, run.figures)))
     link = Link("Parameters", paths.params, line=lines["runs"][name])
     passed = gates.table(gates.check(settings.runs[name], run))
+    searched = tuning.section(run)
     model = Code(f"tags.`model.sha256` = '{provenance.model_digest(run.model)}' and tags.run = '{name}'")
     where = Text(link, ". In MLflow (make ui) this filter finds the run: ", model)
-    return Section(name, (where, *passed, *elements, insight), id=_id("run", name), folded=True)
+    return Section(name, (where, *passed, *elements, insight, *searched), id=_id("run", name), folded=True)
 
 
 def _id(kind: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from cvnlp.report import plots
 from cvnlp.report.elements import Figure, single_figure
 from cvnlp.report.labels import short_label
 
+BAND = "The line of a run with several seeds is their mean, with a band of one standard deviation on both sides."
 MILLION, THOUSAND = 1_000_000, 1_000
 
 
@@ -31,11 +33,15 @@ class LearningCurves:
 
 @dataclass(frozen=True)
 class Training:
-    """The history of a run, a row per epoch, on its data set, and the number of examples of the whole training."""
+    """The history of a run, a row per epoch, on its data set, and the number of examples of the whole training.
+
+    `seeds`: the histories of its other seeds.
+    """
 
     dataset: str
     history: pd.DataFrame
     examples: int
+    seeds: tuple[pd.DataFrame, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -46,6 +52,11 @@ class Training:
         """The number of examples trained on at the end of each epoch."""
         steps = self.history["step"]
         return steps / steps.iloc[-1] * self.examples
+
+    def over_seeds(self, metric: str) -> pd.DataFrame:
+        """Columns `mean` and `std` of a metric over all seeds, for the epochs that all of them have."""
+        values = pd.concat([one[metric] for one in (self.history, *self.seeds)], axis="columns", join="inner")
+        return pd.DataFrame({"mean": values.mean(axis="columns"), "std": values.std(axis="columns")})
 
 
 def learning_curves(shown: LearningCurves, runs: Mapping[str, Training], path: Path) -> list[Figure]:
@@ -61,7 +72,8 @@ def learning_curves(shown: LearningCurves, runs: Mapping[str, Training], path: P
         axis.set(title=short_label(name), ylabel=shown.label)
     plots.save(drawing, path)
     alternative = f"Line plots of the {shown.label}, by {shown.unit} trained on, for {', '.join(trained)}"
-    caption = " ".join([shown.caption, *crossings(shown, trained)])
+    band = [BAND] if any(training.seeds for training in trained.values()) else []
+    caption = " ".join([shown.caption, *band, *crossings(shown, trained)])
     return [single_figure(shown.title, caption, path, alternative)]
 
 
@@ -73,10 +85,18 @@ def _draw(axis: Axes, shown: LearningCurves, runs: Mapping[str, Training], style
         values, label = training.history[shown.metric], short_label(run)
         if training.counts and networks:
             axis.axhline(values.iloc[0], **styles[run], label=label)
+        elif training.seeds:
+            _draw_band(axis, training.read() / scale, training.over_seeds(shown.metric), styles[run], label)
         else:
             axis.plot(training.read() / scale, values, **styles[run], marker="o", markersize=3, label=label)
     axis.set_xlabel(f"{word} {shown.unit} trained on".strip())
     axis.legend()
+
+
+def _draw_band(axis: Axes, read: pd.Series, values: pd.DataFrame, style: Mapping[str, Any], label: str) -> None:
+    read, mean, std = read[: len(values)], values["mean"], values["std"]
+    axis.plot(read, mean, **style, marker="o", markersize=3, label=label)
+    axis.fill_between(read, mean - std, mean + std, color=style["color"], alpha=0.2, linewidth=0)
 
 
 def _scale(examples: int) -> tuple[int, str]:

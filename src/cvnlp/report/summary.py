@@ -6,15 +6,20 @@ import pandas as pd
 
 from cvnlp import domains
 from cvnlp.params.attacks import SHOWN_STRENGTH, shown_strength
-from cvnlp.report import gates
+from cvnlp.report import gates, seed_scores
 from cvnlp.report.comparison import WORST
 from cvnlp.report.elements import Column, Link, Section, Table, Text
 from cvnlp.report.results import Results, RunResults
+from cvnlp.report.spread import Spread
 
 MB = 1e6
 FLOP_PER_MULTIPLY_ADD = 6  # two for each of one pass forwards and two backwards
 TERA = 1e12
 FLAG = "flag_"  # how the scores of flags begin
+OVER_SEEDS = (
+    "The score of a run with several seeds is mean ± standard deviation (number of seeds); its interval and all that "
+    "follows are of its own seed."
+)
 
 
 def summary(halves: Mapping[str, Results]) -> Section:
@@ -33,7 +38,7 @@ def table(half: str, found: Results) -> Table:
         Column("run", [Link(run.name, f"#run-{run.name}") for run in runs]),
         Column("network", [run.network for run in runs]),
         Column("data", [Link(run.block.dataset, f"#data-{run.block.dataset}") for run in runs]),
-        Column(room.main_score.title, [run.score for run in runs], ".4f"),
+        Column(room.main_score.title, [_score(run) for run in runs], ".4f"),
         Column("95% interval", estimates),
         Column(f"{room.report.ROBUSTNESS.metric}, worst case", [_worst_case(run) for run in runs], ",.4g"),
         Column("flags", map(_flags, runs)),
@@ -48,7 +53,15 @@ def table(half: str, found: Results) -> Table:
         "and operations of the training, of one forward and backward pass per example. Seconds differ between machines "
         "and are in MLflow."
     )
+    if any(seed_scores.read(run.paths) for run in runs):
+        caption = f"{caption} {OVER_SEEDS}"
     return Table(f"{room.report.TITLE}: all runs", columns, caption)
+
+
+def _score(run: RunResults) -> float | Spread:
+    """The main score; of a run with several seeds over all of them."""
+    seeds, name = seed_scores.read(run.paths), domains.DOMAINS[run.block.domain].main_score.name
+    return seed_scores.spreads(seeds).get(name, run.score) if seeds else run.score
 
 
 def _estimate(run: RunResults) -> str:

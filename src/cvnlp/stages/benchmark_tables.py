@@ -5,10 +5,11 @@ from pathlib import Path
 
 from cvnlp import domains
 from cvnlp.benchmark import build
+from cvnlp.benchmark.paths import BenchmarkPaths
 from cvnlp.data import prepared
 from cvnlp.params import read_params
 from cvnlp.params.runs import LanguageRun, VisionRun
-from cvnlp.paths import BenchmarkPaths, ProjectPaths
+from cvnlp.paths import ProjectPaths
 from cvnlp.report.aggregate import Size
 from cvnlp.stages import command_line
 

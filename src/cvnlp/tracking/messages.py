@@ -21,13 +21,17 @@ class _Message(BaseModel):
 
 
 class Start(_Message):
-    """`note` is a file with the MLflow run's id, so that a resumed training continues its run; `pid` trains."""
+    """`note` is a file with the MLflow run's id, so that a resumed training continues its run; `pid` trains.
+
+    `parent`: the note of the run to which this one belongs.
+    """
 
     kind: Literal["start"] = "start"
     run: RunMetadata
     note: Path
     pid: int
     at: float
+    parent: Path | None = None
 
 
 class Metrics(_Message):

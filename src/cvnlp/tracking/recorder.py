@@ -29,16 +29,26 @@ class Recorder:
         """Start the recording process, which imports MLflow meanwhile; nothing is in MLflow before `start_run`."""
         self._process = _start_process() if is_main_process() else None
 
-    def start_run(self, run: RunMetadata, *, note: Path) -> None:
-        """`note`: a file for the MLflow run's id, so that a resumed training continues its run."""
-        self._send(Start(run=run, note=note.resolve(), pid=os.getpid(), at=time.time()))
+    def start_run(self, run: RunMetadata, *, note: Path, parent: Path | None = None) -> None:
+        """`note`: a file for the MLflow run's id, so that a resumed training continues its run.
+
+        `parent`: such a file of the run to which this one belongs; it may be written later.
+        """
+        self._send(
+            Start(run=run, note=note.resolve(), pid=os.getpid(), at=time.time(), parent=parent and parent.resolve())
+        )
 
     def log_metrics(self, values: dict[str, float], step: int) -> None:
         self._send(Metrics(values=values, step=step, at=time.time()))
 
-    def end_run(self, status: Status, tags: Mapping[str, str] | None = None) -> None:
-        """End the run and wait until everything is in MLflow, for at most `SHUTDOWN_TIMEOUT` seconds."""
+    def end_run(self, status: Status, tags: Mapping[str, str] | None = None, *, last: bool = True) -> None:
+        """End the run; after the last one wait until everything is in MLflow."""
         self._send(End(status=status, tags=dict(tags or {})))
+        if last:
+            self.close()
+
+    def close(self) -> None:
+        """Wait until everything is in MLflow, for at most `SHUTDOWN_TIMEOUT` seconds."""
         if self._process is None or self._process.stdin is None:
             return
         try:
@@ -73,16 +83,21 @@ def _start_process() -> "subprocess.Popen[str]":
 
 
 def _record(messages: Iterator[Message]) -> None:
-    """Read the messages at once, whatever MLflow does, until the pipe closes."""
-    start = next(messages, None)
-    if not isinstance(start, Start):  # the training was refused before it began
-        return
+    """Read the messages at once, whatever MLflow does, until the pipe closes; one run after the other."""
+    for message in messages:
+        if isinstance(message, Start):  # otherwise the training was refused before it began
+            _record_run(message, messages)
+
+
+def _record_run(start: Start, messages: Iterator[Message]) -> None:
     from cvnlp.tracking.sender import Sender  # imports SQLAlchemy, which the training's process does not need
 
     sender = Sender(start)
     for message in messages:
         if not isinstance(message, Start):
             sender.put(message)
+        if isinstance(message, End):
+            break
     sender.close(SHUTDOWN_TIMEOUT)
 
 

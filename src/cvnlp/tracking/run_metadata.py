@@ -9,6 +9,7 @@ from cvnlp import files
 from cvnlp.params import Params
 from cvnlp.paths import RunPaths
 
+PARENT = "mlflow.parentRunId"  # MLflow's own tag, by which its pages nest runs
 DIGEST_LENGTH = 32  # MLflow accepts at most 36 characters
 
 

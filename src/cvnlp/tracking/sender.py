@@ -9,11 +9,14 @@ import os
 import sys
 import textwrap
 import threading
+import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cvnlp.tracking import address
 from cvnlp.tracking.messages import End, Metrics, Start, Status
+from cvnlp.tracking.run_metadata import PARENT
 
 if TYPE_CHECKING:
     from cvnlp.tracking.mlflow_store import Store
@@ -22,6 +25,7 @@ LIMIT = 10_000  # epochs kept
 BATCH = 1000  # metrics of one request, the most that MLflow accepts
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one repeats
 LONGEST = 150  # characters of an error
+PARENT_TIMEOUT, POLL = 60.0, 0.1  # seconds
 LAST_ATTEMPT = 10.0  # seconds, if the attempts before have failed
 
 
@@ -120,7 +124,8 @@ def open_run(start: Start) -> "tuple[Store, str]":
 
     store = mlflow_store.connect()
     store.mark_orphaned_runs_killed()
-    process = {"host": os.uname().nodename, "pid": str(start.pid)}
+    parent = {PARENT: _parent_id(start.parent)} if start.parent else {}
+    process = {"host": os.uname().nodename, "pid": str(start.pid)} | parent
     noted = start.note.read_text() if start.note.is_file() else ""
     if store.get_run(noted):  # $MLFLOW_TRACKING_URI may have changed since the interruption
         store.client.update_run(noted, status="RUNNING")
@@ -134,3 +139,11 @@ def open_run(start: Start) -> "tuple[Store, str]":
     start.note.parent.mkdir(parents=True, exist_ok=True)
     start.note.write_text(run_id)
     return store, run_id
+
+
+def _parent_id(note: Path) -> str:
+    """The id of another recorder's run, which may not have it yet; empty if it does not come."""
+    deadline = time.monotonic() + PARENT_TIMEOUT
+    while not (note.is_file() and note.read_text()) and time.monotonic() < deadline:
+        time.sleep(POLL)
+    return note.read_text() if note.is_file() else ""

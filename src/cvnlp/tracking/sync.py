@@ -6,18 +6,18 @@ stage `report` finds each model's run by the model's digest, creates it if it is
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 from mlflow.entities import LoggedModel, Run
 
 from cvnlp import files, provenance
 from cvnlp.params import Params
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.tracking import descriptions, logged_model, mlflow_store, training_record
+from cvnlp.tracking.finished_training import add_missing_epochs
 from cvnlp.tracking.logged_model import DESCRIPTION
 from cvnlp.tracking.mlflow_store import Store
 from cvnlp.tracking.model_card import model_card
 from cvnlp.tracking.run_metadata import describe
+from cvnlp.tracking.sync_seeds import sync_seeds
 from cvnlp.tracking.training_record import TrainingRecord
 
 COMPLETE = "report.sha256"  # the tag of a run that is complete: digest of the files that it reflects
@@ -29,7 +29,10 @@ def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
     store.client.set_experiment_tag(store.experiment, DESCRIPTION, descriptions.EXPERIMENT)
     pipeline = {"pipeline": descriptions.pipeline_tag(paths)}
     for run, block in settings.runs.items():
-        store.set_tags(sync(settings, paths.run(run, block.dataset), store), pipeline)
+        places = paths.run(run, block.dataset)
+        run_id = sync(settings, places, store)
+        store.set_tags(run_id, pipeline)
+        sync_seeds(settings, places, store, run_id)
 
 
 def incomplete_runs(settings: Params, paths: ProjectPaths, store: Store) -> list[str]:
@@ -75,7 +78,7 @@ def sync(settings: Params, run: RunPaths, store: Store) -> str:
     state = _state(run)
     complete = entry.data.tags.get(COMPLETE) == state
     if not complete:
-        _add_missing_epochs(run, run_id, store)
+        add_missing_epochs(run.history, run_id, store)
     if entry.info.status != "FINISHED":
         store.finish(run_id, ended=record.ended if record else None)
     if record:
@@ -114,16 +117,6 @@ def _create(settings: Params, run: RunPaths, store: Store, record: TrainingRecor
     started = record.ended - record.seconds if record else None
     run_id = store.create_run(describe(settings, run, tags), {"from": "files"}, started=started)
     return store.client.get_run(run_id)
-
-
-def _add_missing_epochs(run: RunPaths, run_id: str, store: Store) -> None:
-    """Log the epochs that MLflow lacks, because it was unreachable or because there was no recording."""
-    history = pd.read_csv(run.history).set_index("epoch").drop(columns="step")
-    logged = store.logged_epochs(run_id, history.columns)
-    for epoch, row in history.iterrows():
-        if epoch not in logged:
-            values = {str(name): float(value) for name, value in row.items() if np.isfinite(value)}
-            store.log_metrics(run_id, values, int(str(epoch)))
 
 
 def _mark_repetitions_killed(store: Store, run: str, record: TrainingRecord) -> None:

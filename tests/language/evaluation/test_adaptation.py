@@ -19,7 +19,7 @@ from cvnlp.language.evaluation.dynamic_evaluation import EPSILON, DynamicSetting
 from cvnlp.language.inference.scoring import text_nats
 from cvnlp.language.models import MODELS, Recurrent
 from cvnlp.launch.devices import device
-from cvnlp.params.runs import LanguageEvaluate
+from cvnlp.params.evaluation import LanguageEvaluate
 from make_networks import language_model
 
 RECURRENT = sorted(name for name, model in MODELS.items() if issubclass(model, Recurrent))

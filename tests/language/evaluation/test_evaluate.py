@@ -15,7 +15,7 @@ from cvnlp.language.evaluation.evaluate import PIECES
 from cvnlp.language.inference.scoring import text_nats
 from cvnlp.language.models.recurrent import Lstm
 from cvnlp.launch.devices import device
-from cvnlp.params.runs import Cache, DynamicEvaluation, LanguageEvaluate
+from cvnlp.params.evaluation import Cache, DynamicEvaluation, LanguageEvaluate
 from make_networks import language_model
 
 

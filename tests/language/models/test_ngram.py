@@ -29,8 +29,9 @@ from cvnlp.language.training import GradientFreeTask
 from cvnlp.launch import devices
 from cvnlp.params.attacks import LanguageAttack
 from cvnlp.params.datasets import LanguageDataset
+from cvnlp.params.evaluation import LanguageEvaluate
 from cvnlp.params.insight import LanguageInsight
-from cvnlp.params.runs import LanguageEvaluate, LanguageTrain
+from cvnlp.params.runs import LanguageTrain
 from cvnlp.training import trainer
 from make_networks import language_model, make_config
 from make_trainings import InterruptionError, Wrap, run_training

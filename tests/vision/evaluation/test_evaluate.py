@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
 from cvnlp.launch.devices import device
-from cvnlp.params.runs import VisionEvaluate
+from cvnlp.params.evaluation import VisionEvaluate
 from cvnlp.vision import metrics
 from cvnlp.vision.evaluation import evaluate
 from cvnlp.vision.inference import predict_split

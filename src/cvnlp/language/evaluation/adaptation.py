@@ -13,7 +13,7 @@ import numpy as np
 from cvnlp.language.evaluation.continuous_cache import CacheSettings, cache_grid, cache_nats
 from cvnlp.language.evaluation.dynamic_evaluation import DynamicSettings, dynamic_grid, dynamic_nats
 from cvnlp.language.models import Network, Recurrent
-from cvnlp.params.runs import LanguageEvaluate
+from cvnlp.params.evaluation import LanguageEvaluate
 
 Settings = TypeVar("Settings", DynamicSettings, CacheSettings)
 Method = Callable[[Recurrent, Path, str, int, Sequence[Settings]], np.ndarray]

@@ -15,7 +15,7 @@ from cvnlp.language.batches import Windows
 from cvnlp.language.models import Recurrent
 from cvnlp.language.models.output import cross_entropy
 from cvnlp.launch.devices import device
-from cvnlp.params.runs import Cache
+from cvnlp.params.evaluation import Cache
 
 WINDOW = 512  # tokens scored at a time; the result does not depend on it
 

@@ -15,7 +15,7 @@ from cvnlp.language.batches import Windows, windows_in
 from cvnlp.language.models import Recurrent
 from cvnlp.language.models.recurrent import detach_state
 from cvnlp.launch.devices import device
-from cvnlp.params.runs import DynamicEvaluation
+from cvnlp.params.evaluation import DynamicEvaluation
 
 COLUMNS = 100  # of the training text, read in parallel for the sizes of gradients (as Krause et al. do)
 EPSILON = 2e-5  # added to these sizes (theirs, too)

@@ -16,7 +16,7 @@ from cvnlp.language.inference.detokenise import as_text
 from cvnlp.language.inference.generation import Sampling, generate
 from cvnlp.language.inference.scoring import text_nats
 from cvnlp.language.models import Network
-from cvnlp.params.runs import LanguageEvaluate
+from cvnlp.params.evaluation import LanguageEvaluate
 
 EXCERPT = 480  # tokens from the middle of the test text, each of which the report shows with its loss
 PIECES = 40  # of the test text, for each of which the report shows what adaptation saves

@@ -10,7 +10,7 @@ from torch import nn
 from cvnlp import files
 from cvnlp.data import prepared
 from cvnlp.data.prepared import VisionFacts
-from cvnlp.params.runs import VisionEvaluate
+from cvnlp.params.evaluation import VisionEvaluate
 from cvnlp.vision import metrics
 from cvnlp.vision.batches import object_rows
 from cvnlp.vision.inference import predict_split
