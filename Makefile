@@ -18,7 +18,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro quick seeds experiments test check format docs ui demo bench bench-compare growth operators \
-	kills timings benchmarks \
+	devices kills timings benchmarks \
 	lock clean
 
 help:  ## list the targets
@@ -90,6 +90,9 @@ growth: $(STAMP)  ## measure every stage on ever more data, for docs/scale.md
 
 operators: $(STAMP)  ## measure where the time of a training step goes, for docs/scale.md
 	python benchmarks/operators.py --document docs/scale.md
+
+devices: $(STAMP)  ## train with one and with several processes, on an idle machine, for docs/devices.md
+	python benchmarks/devices.py --document docs/devices.md
 
 kills: $(STAMP)  ## kill a small pipeline at 20 random moments: its results must not change (KILLS=...)
 	python tests/kills.py --kills $(or $(KILLS),20)

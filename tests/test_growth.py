@@ -1,14 +1,21 @@
 """`make growth` and the operators of a training step, on tiny inputs."""
 
 import json
+import re
 from pathlib import Path
 
+import devices
 import growth
 import operators
 import pytest
 from bench.documents import write_section
 from bench.setting import ROOT, Setting
+from ruamel.yaml import YAML
 
+from cvnlp import domains, networks
+from cvnlp.params import Params
+from cvnlp.params.network_config import ImageFormat, make_config
+from cvnlp.params.vision_networks import AlexNetOptions
 from make_bench_setting import make_setting
 
 
@@ -45,6 +52,19 @@ def test_the_document_has_all_sections() -> None:
         assert text.count(f"<!-- {name} -->") == text.count(f"<!-- end of {name} -->") == 1
 
 
+def test_the_settings_for_large_data_are_valid() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/scale.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        Params.model_validate({"datasets": {}, **YAML(typ="safe").load(block)})
+
+
+def test_the_multiply_adds_of_alexnet_are_those_of_the_document() -> None:
+    images = ImageFormat(shape=(224, 224, 3), classes=1000, mean=[0.5] * 3, std=[0.2] * 3)
+    network = networks.build(make_config("vision", images, AlexNetOptions(form="imagenet")))
+    assert domains.DOMAINS["vision"].models.multiply_adds(network) == pytest.approx(0.7e9, rel=0.1)
+
+
 @pytest.mark.parametrize("run", operators.RUNS)
 def test_operators_of_a_step_have_rates(setting: Setting, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operators, "SECONDS", 0.001)
@@ -68,3 +88,12 @@ def test_operators_of_a_step_have_rates(setting: Setting, run: str, monkeypatch:
 )
 def test_operations_are_two_per_multiply_add(name: str, shapes: operators.Shapes, expected: float | None) -> None:
     assert operators.operations(operators.Operator(name, shapes, 1.0, 1, 1.0)) == expected
+
+
+def test_trainings_with_one_and_two_processes_are_a_row_each(setting: Setting) -> None:
+    found = [devices.train(setting, "cnn", accelerator="cpu", processes=count) for count in (1, 2)]
+    assert [one.processes for one in found] == [1, 2]
+    assert found[0].validation == pytest.approx(found[1].validation, rel=0.5)
+    rows = devices.table(found).splitlines()
+    assert rows[2].startswith("| `cnn` | cpu | 1 |") and rows[3].startswith("| `cnn` | cpu | 2 |")
+    assert rows[2].split("|")[5].strip() == "1.00"

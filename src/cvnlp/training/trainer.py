@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+warnings.filterwarnings("ignore", message="The `srun` command is available")  # a login machine of a cluster
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 
