@@ -70,8 +70,8 @@ def train(setting: Setting, run: str, *, accelerator: str, processes: int) -> Tr
 
 def table(found: Sequence[Trained]) -> str:
     """A Markdown table with a row for each training."""
-    columns = ("run", "device", "processes", "steps/s", "speed-up", "loss of the first and last epoch")
-    columns += ("best validation loss", "test score")
+    losses = ("loss of the first and last epoch", "best validation loss", "test score")
+    columns = ("run", "device", "processes", "steps/s", "speed-up", *losses)
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for one in found:
         alone = next(other for other in found if other.run == one.run)
