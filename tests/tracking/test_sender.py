@@ -58,7 +58,7 @@ def start(tmp_path: Path) -> Start:
 
 
 def use(store: FailingStore, monkeypatch: pytest.MonkeyPatch, *, opens: Callable[[], bool] = lambda: True) -> None:
-    """Let the sender find this store, if `opens` says so."""
+    """Let the sender find this store, if `opens` is true."""
 
     def open_run(start: Start) -> Any:
         store.opened += 1

@@ -73,7 +73,7 @@ def test_every_epoch_and_the_params_of_a_trial_are_recorded(project: Path, searc
 
 
 class Unread:
-    """An array of the test split: only its size may be asked for, by which the data set is known to be complete."""
+    """An array of the test split: only its size may be read, by which the data set is known to be complete."""
 
     def __init__(self, size: int) -> None:
         self.nbytes = size
