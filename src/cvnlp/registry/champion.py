@@ -15,13 +15,16 @@ from cvnlp.comparison import better
 from cvnlp.comparison.sources import MLFLOW, find_run
 from cvnlp.params import Params
 from cvnlp.params.gates import Gate
+from cvnlp.params.runs import LanguageRun, VisionRun
 from cvnlp.paths import ProjectPaths, RunPaths
 from cvnlp.report import gates
 from cvnlp.tracking import model_registry
 from cvnlp.tracking.mlflow_store import LOCK_TIMEOUT, Store
 from cvnlp.tracking.model_registry import Version
 
+AnyRun = VisionRun | LanguageRun
 LOCK = ".registry.lock"
+LATENCY = "gate/latency_ms"  # metric of a run in MLflow
 
 
 def register_all(settings: Params, paths: ProjectPaths, store: Store) -> None:
@@ -50,18 +53,26 @@ def _register(settings: Params, run: RunPaths, store: Store) -> None:
     if not found:
         raise ValueError(f"MLflow has no run of the model of {run.name}")
     entry, known = found[0], model_registry.versions(store, run.dataset)
-    latency = None
-    if block.gates and block.gates.maximum_latency is not None:
-        latency = measure_latency(run.model)
-        store.log_metrics(entry.info.run_id, {"gate/latency_ms": latency})
+    registered = any(version.model == digest for version in known)
+    earlier = entry.data.metrics.get(LATENCY) if registered else None
+    latency = _latency(block, run, store, entry.info.run_id, earlier)
     results = gates.check(block, run, latency=latency)
     store.set_tags(entry.info.run_id, {"gates": _summary(results)})
-    if any(version.model == digest for version in known) or not all(gate.passed for gate in results):
+    if registered or not all(gate.passed for gate in results):
         return
     data = files.sha256(run.prepared / "facts.json")
     commit = entry.data.tags.get("git.commit", "")
     version = Version("", run.name, entry.info.run_id, digest, data, commit)
     _challenge(store, run, model_registry.register(store, run.dataset, version))
+
+
+def _latency(block: AnyRun, run: RunPaths, store: Store, run_id: str, earlier: float | None) -> float | None:
+    """The earlier one, else measured, which takes seconds; None without a gate for it."""
+    if block.gates is None or block.gates.maximum_latency is None or earlier is not None:
+        return earlier
+    latency = measure_latency(run.model)
+    store.log_metrics(run_id, {LATENCY: latency})
+    return latency
 
 
 def _summary(results: list[Gate]) -> str:
