@@ -23,6 +23,9 @@ MANAGED = (
     "data/evaluations",
     "data/attacks",
     "data/insights",
+    "data/seeds",
+    "data/chosen_seeds",
+    "data/tune",
 )
 
 
