@@ -17,6 +17,7 @@ from fork_server import ForkServer
 ROOT = Path(__file__).parents[1]
 YAML_FILE = YAML()
 RESULTS = ("reports/", "benchmarks/reports/")
+PAGES = ("reports/tuning/README.md",)  # no results, though next to them
 
 
 class Clone:
@@ -92,7 +93,7 @@ def clone_project(place: Path, server: ForkServer | None = None) -> Clone:
     folder = place / "a clone"
     listed = ["git", "ls-files", "-co", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
-        result = name.startswith(RESULTS) or name.endswith("dvc.lock")
+        result = (name.startswith(RESULTS) and name not in PAGES) or name.endswith("dvc.lock")
         if (ROOT / name).is_file() and not result:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)

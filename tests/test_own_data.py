@@ -157,7 +157,8 @@ def test_attack_that_changes_no_answer_has_nothing_to_show(pictures: Clone) -> N
 def test_coloured_pictures_go_through_the_rest_of_the_pipeline(pictures: Clone) -> None:
     pictures.change("runs", "flowers_cnn", "attack", "eps", value=[0.5])
     pictures.change("runs", "flowers_cnn", "insight", value={"gradient_images": 2, "attribution_images": 4})
-    assert sorted(pictures.repro()) == ["attack@flowers_cnn", "check", "insight@flowers_cnn", "report", "transfer"]
+    stages = ["attack@flowers_cnn", "check", "insight@flowers_cnn", "report", "seeds@flowers_cnn", "transfer"]
+    assert sorted(pictures.repro()) == stages
     drawn = (pictures.folder / "reports/figures/flowers_cnn").glob("*.png")
     colourful = {path.stem for path in drawn if is_colourful(path)}
     expected = {

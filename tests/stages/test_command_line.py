@@ -23,7 +23,9 @@ COMMANDS = {
 MODULES = (path.stem for path in (ROOT / "src/cvnlp/stages").glob("[!_]*.py"))
 STAGES = sorted(name for name in MODULES if name != "command_line")
 PIPELINE_STAGES = sorted(name for name in STAGES if name != "benchmark_tables")  # that one is of benchmarks/dvc.yaml
-ITEMS = {"prepare": ("dataset", "made")} | dict.fromkeys(("train", "evaluate", "attack", "insight"), ("run", "first"))
+ITEMS = {"prepare": ("dataset", "made")} | dict.fromkeys(
+    ("train", "evaluate", "attack", "insight", "seeds"), ("run", "first")
+)
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "mlflow")
 PARAMS = """\
 datasets:

@@ -8,8 +8,8 @@ import torch
 from cvnlp.training.callbacks import EpochLines, EpochSeed
 
 
-def draw(epoch: int, seed: int = 1) -> list[float]:
-    EpochSeed(seed).on_train_epoch_start(SimpleNamespace(current_epoch=epoch), None)
+def draw(epoch: int, seed: int = 1, rank: int = 0) -> list[float]:
+    EpochSeed(seed).on_train_epoch_start(SimpleNamespace(current_epoch=epoch, global_rank=rank), None)
     return torch.rand(4).tolist()
 
 
@@ -18,6 +18,11 @@ def test_every_epoch_has_random_numbers_of_its_own() -> None:
     assert drawn[0] != drawn[1] != drawn[2]
     assert draw(1) == drawn[1]
     assert draw(1, seed=2) != drawn[1]
+
+
+def test_every_process_has_random_numbers_of_its_own() -> None:
+    assert draw(1, rank=1) != draw(1)
+    assert draw(1, rank=1) == draw(1, rank=1)
 
 
 def test_a_line_per_epoch_has_run_epoch_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:

@@ -184,4 +184,5 @@ def test_precision_auto_is_bfloat16_where_the_processor_has_instructions_for_it(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True, "avx512_bf16": False})
     assert trainer._precision("auto", torch.device("cpu")) == expected
-    assert trainer._precision("bf16") == "bf16-mixed" and trainer._precision("32") == "32-true"
+    assert trainer._precision("bf16", torch.device("cpu")) == "bf16-mixed"
+    assert trainer._precision("32", torch.device("cpu")) == "32-true"

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from tqdm import tqdm
 
-RANK_BITS = 53  # of a seed; below are seeds of trainings and epochs
+RANK_STEP = 0x9E3779B1  # between the seeds of processes, of which torch's generator uses 32 bits
 
 
 class WithoutStepHooks(Callback):
@@ -42,7 +42,7 @@ class EpochSeed(WithoutStepHooks):
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch + (trainer.global_rank << RANK_BITS))
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch + trainer.global_rank * RANK_STEP)
 
 
 class History(WithoutStepHooks):

@@ -87,7 +87,7 @@ def test_regularisation_is_added_to_the_loss_but_not_to_its_metric(name: str, ou
     loss = task.training_step(make_batch())
     torch.manual_seed(4)
     alone = plain.training_step(make_batch())
-    assert float(task._sums["train_loss"]) == pytest.approx(float(plain._sums["train_loss"]), rel=1e-6)
+    assert float(task.metrics.sums["train_loss"]) == pytest.approx(float(plain.metrics.sums["train_loss"]), rel=1e-6)
     torch.manual_seed(4)
     raw, _ = task.network.forward_layers(task.network.embed(make_batch().inputs))
     penalty = regularisation(raw, task.network.drop_output(raw), 2.0, 1.0)
@@ -112,8 +112,8 @@ def test_validation_has_no_dropout_and_no_regularisation() -> None:
     batch = make_batch()
     task.validation_step(batch)
     nats, _ = make_task().network.nats(*batch[:2])
-    assert float(task._sums["validation_nll"]) == pytest.approx(nats.sum().item(), rel=1e-5)
-    assert task._counts["validation_nll"] == 21
+    assert float(task.metrics.sums["validation_nll"]) == pytest.approx(nats.sum().item(), rel=1e-5)
+    assert task.metrics.counts["validation_nll"] == 21
 
 
 @pytest.mark.parametrize("key", ["activation_regularisation", "temporal_regularisation"])
