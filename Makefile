@@ -48,7 +48,7 @@ quick: $(STAMP)  ## run a small pipeline with the same stages in quick/, in abou
 	@echo "The report is quick/reports/report.html. Next:"
 	@echo '  .venv/bin/cvnlp generate lstm --root quick --prompt "To be"   # text of the small LSTM'
 	@echo '  change quick/params.yaml and run `make quick` again: only what it affects is repeated'
-	@echo '  make repro                                                    # the whole pipeline, about eight minutes'
+	@echo '  make repro                                                    # the whole pipeline, about nine minutes'
 
 seeds: $(STAMP)  ## train and score the runs with three seeds, after `make repro`, into reports/seeds.json
 	python benchmarks/seeds.py --jobs $(JOBS)
