@@ -50,9 +50,8 @@ def histories(clone: Clone) -> dict[str, str]:
     for name, variables in LAUNCHES.items():
         launched = Clone(clone.folder, Path(clone.environment["CVNLP_MIRROR"]))
         launched.environment |= {"CVNLP_ACCELERATOR": "cpu", **variables}
-        launched("dvc", "repro", "train@mlp") if name == "one" else launched(
-            "dvc", "repro", "--force", "--single-item", "train@mlp"
-        )
+        again = ("--force", "--single-item") if found else ()
+        launched("dvc", "repro", *again, "train@mlp")
         found[name] = (clone.folder / "reports/history/mlp.csv").read_text()
         processes = files.read_json(clone.folder / "reports/durations/mlp.json")["processes"]
         assert processes == (1 if name == "one" else 2)

@@ -1,4 +1,4 @@
-"""The settings of a trial: what Optuna suggests, and what stands in params.yaml."""
+"""The settings of a trial: as Optuna suggests them, and as values of params.yaml."""
 
 import json
 from collections.abc import Mapping
