@@ -99,29 +99,28 @@ def test_a_failed_request_is_repeated_with_the_same_times(
     assert printed.count("note: MLflow answers again") == 1
 
 
-def test_everything_that_was_kept_arrives_in_few_requests(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def send_late(start: Start, monkeypatch: pytest.MonkeyPatch, *, epochs: int) -> FailingStore:
+    """A store that answers once so many epochs are recorded, and has what was kept."""
     server = threading.Event()
     store = FailingStore()
     use(store, monkeypatch, opens=server.is_set)
     sending = Sender(start)
-    for number in range(2500):
+    for number in range(epochs):
         sending.put(epoch(number))
     server.set()
     finish(sending)
+    return store
+
+
+def test_everything_that_was_kept_arrives_in_few_requests(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = send_late(start, monkeypatch, epochs=2500)
     assert [step for step, _ in store.logged] == list(range(2500))
     assert store.requests == [1000, 1000, 500]
 
 
 def test_of_too_many_epochs_the_newest_are_kept(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = threading.Event()
-    store = FailingStore()
     monkeypatch.setattr(sender, "LIMIT", 100)
-    use(store, monkeypatch, opens=server.is_set)
-    sending = Sender(start)
-    for number in range(250):
-        sending.put(epoch(number))
-    server.set()
-    finish(sending)
+    store = send_late(start, monkeypatch, epochs=250)
     assert [step for step, _ in store.logged] == list(range(150, 250))
 
 

@@ -10,6 +10,7 @@ from cvnlp.params import Params
 from cvnlp.paths import RunPaths
 
 PARENT = "mlflow.parentRunId"  # MLflow's own tag, by which its pages nest runs
+COMPLETE = "report.sha256"  # the tag of a run that is complete: digest of the files that it reflects
 DIGEST_LENGTH = 32  # MLflow accepts at most 36 characters
 
 

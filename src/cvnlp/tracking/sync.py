@@ -16,11 +16,9 @@ from cvnlp.tracking.finished_training import add_missing_epochs
 from cvnlp.tracking.logged_model import DESCRIPTION
 from cvnlp.tracking.mlflow_store import Store
 from cvnlp.tracking.model_card import model_card
-from cvnlp.tracking.run_metadata import describe
+from cvnlp.tracking.run_metadata import COMPLETE, describe
 from cvnlp.tracking.sync_seeds import sync_seeds
 from cvnlp.tracking.training_record import TrainingRecord
-
-COMPLETE = "report.sha256"  # the tag of a run that is complete: digest of the files that it reflects
 
 
 def complete_all(settings: Params, paths: ProjectPaths, store: Store) -> None:

@@ -1,14 +1,12 @@
 """A run in MLflow for every other seed of a run, below the run's own one: params, curves, scores and evaluation."""
 
-from pathlib import Path
-
 from cvnlp import domains, files, provenance
 from cvnlp.params import Params
 from cvnlp.paths import RunPaths, SeedPaths
 from cvnlp.tracking import training_record
 from cvnlp.tracking.finished_training import finish
 from cvnlp.tracking.mlflow_store import Store
-from cvnlp.tracking.run_metadata import PARENT, RunMetadata, describe
+from cvnlp.tracking.run_metadata import COMPLETE, PARENT, RunMetadata, describe
 
 
 def sync_seeds(settings: Params, run: RunPaths, store: Store, parent: str) -> None:
@@ -29,10 +27,10 @@ def _sync(settings: Params, run: RunPaths, seed: int, store: Store, parent: str)
     tags = found[0].data.tags if found else {}
     run_id: str = found[0].info.run_id if found else _create(settings, run, seed, store, digest)
     state = provenance.digest([files.sha256(path) for path in sorted(paths.folder.rglob("*")) if path.is_file()])
-    if (tags.get("report.sha256"), tags.get(PARENT)) == (state, parent):
+    if (tags.get(COMPLETE), tags.get(PARENT)) == (state, parent):
         return
     _log_scores(settings, run, paths, store, run_id)
-    store.set_tags(run_id, {PARENT: parent, "report.sha256": state})
+    store.set_tags(run_id, {PARENT: parent, COMPLETE: state})
 
 
 def _create(settings: Params, run: RunPaths, seed: int, store: Store, digest: str) -> str:
@@ -56,4 +54,4 @@ def _log_scores(settings: Params, run: RunPaths, paths: SeedPaths, store: Store,
     scores = files.read_json(paths.scores)["scores"]
     store.log_metrics(run_id, {f"test/{name}": value for name, value in scores.items() if name in shown})
     store.client.log_dict(run_id, {"test": scores, "training": {}}, "scores.json")
-    store.client.log_artifacts(run_id, str(Path(paths.evaluation)), "evaluation")
+    store.client.log_artifacts(run_id, str(paths.evaluation), "evaluation")
